@@ -1,0 +1,296 @@
+/**
+ * Handfast on Linux: links that carry packets, a loop that drives a stack, and what a stack needs
+ * from the system (clock, seed, memory). The core needs none of this; it is one way to use it.
+ *
+ * Functions return HF_OK or more on success and a negative enum hf_err otherwise. Those that take a
+ * struct hf_why say in one line what failed and what to do about it; it may be NULL.
+ */
+#ifndef HANDFAST_HOST_H
+#define HANDFAST_HOST_H
+
+#include <handfast/handfast.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { HF_WHY_TEXT_BYTES = 256 };
+
+/** Why something failed: one line, and the errno behind it (0: none). */
+struct hf_why {
+    char text[HF_WHY_TEXT_BYTES];
+    int sys_errno;
+};
+
+/* ---- environment --------------------------------------------------------------------------- */
+
+/** Fills env for a stack: memory from the heap (large pieces from the kernel, so that they really
+ *  go back), a seed from the kernel's random generator, shard 0, no trace. */
+HF_API HF_MUST_CHECK int hf_env_linux(struct hf_env *env, struct hf_why *why);
+
+/** The instant to hand to a stack: monotonic, stands still while the machine sleeps, so that a
+ *  suspended laptop does not wake up with all its connections timed out. */
+HF_API hf_ns hf_host_now(void);
+/** Wall-clock time since 1970, for records; never for a stack: it can go back. */
+HF_API hf_ns hf_host_wall_clock(void);
+
+/** A clock that tests can turn by hand. */
+typedef hf_ns hf_clock_fn(void *ctx);
+
+/* ---- links --------------------------------------------------------------------------------- */
+
+struct hf_link;
+
+/** What a link does for a stack: to be copied to offload_checksum and offload_super_bytes. */
+struct hf_link_caps {
+    bool checksum;        /**< fills in outgoing checksums (HF_PACKET_CSUM_PARTIAL) */
+    uint32_t super_bytes; /**< takes IP packets of up to this many bytes to be cut; 0: none */
+    uint32_t mtu_bytes;   /**< of the interface; 0: not known */
+};
+
+/** Counts of what passed a link; each wrapper counts for itself what passed it. */
+struct hf_link_stats {
+    uint64_t packets_in, bytes_in;
+    uint64_t packets_out, bytes_out;
+    uint64_t in_malformed; /**< read, but not understood: not handed on */
+    uint64_t out_refused;  /**< the kernel would not have it: counted as taken, and gone */
+    uint64_t out_busy;     /**< times that the device was full */
+    int last_errno;        /**< of the last refusal or failure; 0: none yet */
+};
+
+/**
+ * A driver, or a wrapper around another link. receive and send are required; a wrapper's fd, caps,
+ * deadline and expire may be NULL and are then those of the inner link. close frees the link; the
+ * inner one is closed afterwards.
+ */
+struct hf_link_ops {
+    int (*receive)(struct hf_link *l, struct hf_packet *packets, size_t max);
+    int (*send)(struct hf_link *l, const struct hf_out_packet *packets, size_t n);
+    int (*fd)(const struct hf_link *l);
+    void (*caps)(const struct hf_link *l, struct hf_link_caps *caps);
+    hf_ns (*deadline)(const struct hf_link *l);
+    void (*expire)(struct hf_link *l);
+    void (*close)(struct hf_link *l);
+};
+
+/** The head of every link: drivers put it first in their own struct. */
+struct hf_link {
+    const struct hf_link_ops *ops;
+    struct hf_link *inner; /**< of a wrapper; NULL in a driver */
+    struct hf_link_stats stats;
+};
+
+/** Gives at most max packets that came in and returns how many; 0: none now. The bytes stay valid
+ *  until the next receive on this link. */
+HF_API HF_MUST_CHECK int hf_link_receive(struct hf_link *l, struct hf_packet *packets, size_t max);
+/** Sends; returns how many were taken. Less than n: the device is full, wait until the descriptor
+ *  is writable; the rest is the caller's to send again or to drop. A packet that the kernel refuses
+ *  for itself is counted and passed over. */
+HF_API HF_MUST_CHECK int hf_link_send(struct hf_link *l, const struct hf_out_packet *packets,
+                                      size_t n);
+/** The descriptor to poll, readable when receive has something; -1: none. */
+HF_API int hf_link_fd(const struct hf_link *l);
+HF_API void hf_link_caps(const struct hf_link *l, struct hf_link_caps *caps);
+HF_API void hf_link_stats(const struct hf_link *l, struct hf_link_stats *stats);
+/** When hf_link_expire and then hf_link_receive are due though the descriptor is quiet: a wrapper
+ *  holds packets back. By hf_host_now; HF_NEVER: nothing waits. */
+HF_API hf_ns hf_link_deadline(const struct hf_link *l);
+/** Sends what was held back and is due. */
+HF_API void hf_link_expire(struct hf_link *l);
+/** Closes a link and all links that it wraps. NULL is allowed. */
+HF_API void hf_link_close(struct hf_link *l);
+
+/* ---- TUN ----------------------------------------------------------------------------------- */
+
+struct hf_tun_config {
+    const char *name;       /**< at most 15 bytes, "hf%d" lets the kernel count; NULL: "tun%d" */
+    const char *device;     /**< NULL: /dev/net/tun */
+    uint32_t mtu_bytes;     /**< open: set on the interface, 0: left alone; from_fd: as it is */
+    uint32_t batch_packets; /**< buffers of 64 KB, hence packets a receive; 0: 32 */
+    bool plain;             /**< no super-packets, all checksums filled in */
+};
+
+/** Creates a TUN interface, or takes an idle one of that name. It goes with the link. */
+HF_API HF_MUST_CHECK int hf_link_tun_open(struct hf_link **out, const struct hf_tun_config *cfg,
+                                          struct hf_why *why);
+/** The same over a descriptor made elsewhere, say in another network namespace, with IFF_NO_PI and
+ *  IFF_VNET_HDR. On success the link owns fd. name and device are not used. */
+HF_API HF_MUST_CHECK int hf_link_tun_from_fd(struct hf_link **out, int fd,
+                                             const struct hf_tun_config *cfg, struct hf_why *why);
+/** The interface's name, as the kernel chose it. l must be a TUN. */
+HF_API const char *hf_link_tun_name(const struct hf_link *l);
+
+/* ---- interfaces of the current network namespace -------------------------------------------- */
+
+HF_API HF_MUST_CHECK int hf_netif_up(const char *name, struct hf_why *why);
+HF_API HF_MUST_CHECK int hf_netif_set_mtu(const char *name, uint32_t mtu_bytes, struct hf_why *why);
+/** Gives the kernel's side an address; prefix_bits is 0..32 or 0..128. IPv4: it replaces the first
+ *  one; IPv6: it is added, and if the interface is up, in use when this returns (the kernel takes
+ *  some milliseconds: up first, then addresses). */
+HF_API HF_MUST_CHECK int hf_netif_add_address(const char *name, const struct hf_addr *addr,
+                                              unsigned prefix_bits, struct hf_why *why);
+/** Routes a prefix to the interface, which must be up. The unspecified address with
+ *  prefix_bits 0 is IPv6's default route; IPv4's is ::ffff:0.0.0.0. One that exists is kept. */
+HF_API HF_MUST_CHECK int hf_netif_add_route(const char *name, const struct hf_addr *addr,
+                                            unsigned prefix_bits, struct hf_why *why);
+/** Reads "10.0.0.1/24" or "fd00::1/64"; without a slash prefix_bits is 32 or 128. */
+HF_API HF_MUST_CHECK int hf_prefix_parse(const char *text, struct hf_addr *addr,
+                                         unsigned *prefix_bits, struct hf_why *why);
+
+/* ---- record: a wrapper that writes pcapng --------------------------------------------------- */
+
+struct hf_record_config {
+    const char *path;           /**< written anew */
+    const char *interface_name; /**< in the file; NULL: none */
+    const char *comment;        /**< of the whole file; NULL: none */
+    hf_clock_fn *wall_clock;    /**< NULL: hf_host_wall_clock */
+    /** Hears, once, that writing failed; NULL: one line on stderr. */
+    void (*warn)(void *ctx, const char *line);
+    void *ctx; /**< of wall_clock and warn */
+};
+
+struct hf_record_stats {
+    uint64_t written;   /**< packets in the file */
+    uint64_t unwritten; /**< packets that came after writing failed */
+};
+
+/** Wraps a link: each packet in and out is written, as it passes this point: super-packets whole,
+ *  checksums that the link is to fill in not filled in. A full disk ends the recording, never the
+ *  traffic. On failure inner is untouched; afterwards closing *out closes it too. */
+HF_API HF_MUST_CHECK int hf_link_record(struct hf_link **out, struct hf_link *inner,
+                                        const struct hf_record_config *cfg, struct hf_why *why);
+/** l must be such a wrapper. */
+HF_API void hf_link_record_stats(const struct hf_link *l, struct hf_record_stats *stats);
+
+/* ---- spoil: a wrapper that injects faults --------------------------------------------------- */
+
+enum hf_spoil_action { HF_SPOIL_DROP, HF_SPOIL_DELAY, HF_SPOIL_DUPLICATE, HF_SPOIL_CORRUPT };
+
+enum hf_spoil_direction { HF_SPOIL_BOTH, HF_SPOIL_IN, HF_SPOIL_OUT };
+
+/** X(NAME, word, text): what a rule looks for. A segment that is sent again matches again. */
+#define HF_SPOIL_KIND_LIST(X)                                                                      \
+    X(ANY, "any", "every packet, also such as are not TCP")                                        \
+    X(SYN, "syn", "SYN without ACK")                                                               \
+    X(SYNACK, "synack", "SYN with ACK")                                                            \
+    X(THIRD_ACK, "third-ack", "the ACK without data that completes the handshake")                 \
+    X(FIRST_DATA, "first-data", "the data that starts a direction")                                \
+    X(DATA, "data", "a segment with data")                                                         \
+    X(ACK, "ack", "ACK without data, SYN, FIN or RST")                                             \
+    X(FIN, "fin", "a segment with FIN")                                                            \
+    X(LAST_ACK, "last-ack", "the ACK without data that acknowledges the second FIN")               \
+    X(RST, "rst", "a segment with RST")
+
+enum hf_spoil_kind {
+#define HF_SPOIL_KIND_ENUM(NAME, word, text) HF_SPOIL_##NAME,
+    HF_SPOIL_KIND_LIST(HF_SPOIL_KIND_ENUM)
+#undef HF_SPOIL_KIND_ENUM
+};
+enum { HF_SPOIL_KIND_COUNT = HF_SPOIL_RST + 1 };
+
+enum { HF_SPOIL_RULES_MAX = 16, HF_SPOIL_ALWAYS = 1000000 };
+
+/**
+ * One rule. Matching packets are counted per connection (those that are not TCP all together).
+ * once: only the n-th match is hit; otherwise the n-th, 2n-th, ... The first rule that hits decides
+ * what becomes of the packet; the others count it all the same.
+ * A super-packet is one packet: it is hit whole. Corrupting it would spoil each of its segments
+ * and is a drop; in any other packet one bit behind the IP header is flipped, its checksum first
+ * filled in, so that the checksum tells.
+ */
+struct hf_spoil_rule {
+    enum hf_spoil_action action;
+    enum hf_spoil_direction direction;
+    enum hf_spoil_kind kind;
+    uint32_t occurrence;  /**< n: 1 or more */
+    bool once;            /**< per connection */
+    uint32_t per_million; /**< of the hits, this many act: HF_SPOIL_ALWAYS = all */
+    hf_ns delay_ns;       /**< of HF_SPOIL_DELAY */
+    uint64_t seed;        /**< of chance, and of the bit that is flipped */
+};
+
+/**
+ * Reads rules, separated by ';': an action, then in any order a kind, a direction, "3rd", "once",
+ * "every", "1%", "seed 7".
+ *
+ *     drop third-ack once; delay 50ms syn; duplicate 1%; corrupt out 3rd data; drop every 5th ack
+ *
+ * An ordinal alone means once. Errors name the position, counted from 1.
+ */
+HF_API HF_MUST_CHECK int hf_spoil_parse(const char *text, struct hf_spoil_rule *rules, size_t max,
+                                        size_t *count, struct hf_why *why);
+
+/** Wraps a link. clock: what delays are measured by, NULL: hf_host_now. On failure inner is
+ *  untouched; afterwards closing *out closes it too. */
+HF_API HF_MUST_CHECK int hf_link_spoil(struct hf_link **out, struct hf_link *inner,
+                                       const struct hf_spoil_rule *rules, size_t count,
+                                       hf_clock_fn *clock, void *clock_ctx, struct hf_why *why);
+/** How often rule i acted. l must be such a wrapper. */
+HF_API uint64_t hf_link_spoil_hits(const struct hf_link *l, size_t i);
+/** Packets lost because the room for delayed ones was full; no rule asked for that. */
+HF_API uint64_t hf_link_spoil_overflow(const struct hf_link *l);
+
+/* ---- loop ---------------------------------------------------------------------------------- */
+
+struct hf_loop;
+
+/** Called in each round, after packets, descriptors and timers: pull hf_stack_event until false. */
+typedef void hf_loop_events_fn(void *ctx, struct hf_loop *loop, hf_ns now);
+
+enum hf_loop_bit {
+    HF_LOOP_READ = 1,
+    HF_LOOP_WRITE = 2,
+    HF_LOOP_BROKEN = 4, /**< error or hang-up; told without being asked for */
+};
+
+/** A descriptor is ready; bits of enum hf_loop_bit. */
+typedef void hf_loop_fd_fn(void *ctx, struct hf_loop *loop, int fd, unsigned bits);
+
+struct hf_loop_config {
+    struct hf_stack *stack; /**< NULL: a loop over descriptors only */
+    struct hf_link *link;   /**< likewise; both stay the caller's */
+    hf_loop_events_fn *events;
+    void *events_ctx;
+};
+
+/**
+ * A loop for one stack and one link, in one thread. All callbacks may call the stack, add, change
+ * and remove descriptors (their own too, also to close it and get the same number again) and stop
+ * the loop; they may not run or free it.
+ */
+HF_API HF_MUST_CHECK int hf_loop_new(struct hf_loop **out, const struct hf_loop_config *cfg,
+                                     struct hf_why *why);
+HF_API void hf_loop_free(struct hf_loop *loop);
+/** Runs until hf_loop_stop, or until the link fails. */
+HF_API HF_MUST_CHECK int hf_loop_run(struct hf_loop *loop, struct hf_why *why);
+/** One round: waits at most max_wait_ns (0: not at all; HF_NEVER: as long as it takes), then does a
+ *  bounded amount of work. Returns 1 when stopped, else 0. */
+HF_API HF_MUST_CHECK int hf_loop_turn(struct hf_loop *loop, hf_ns max_wait_ns, struct hf_why *why);
+/** Ends hf_loop_run after the present round. May be called in a signal handler and in another
+ *  thread. */
+HF_API void hf_loop_stop(struct hf_loop *loop);
+/** Lets the loop go round once more. As hf_loop_stop, from anywhere. */
+HF_API void hf_loop_wake(struct hf_loop *loop);
+/** From now on SIGINT and SIGTERM stop the loop; they are blocked in this thread until
+ *  hf_loop_free. */
+HF_API HF_MUST_CHECK int hf_loop_stop_on_signals(struct hf_loop *loop, struct hf_why *why);
+/** The signal that stopped the loop; 0: none. */
+HF_API int hf_loop_signal(const struct hf_loop *loop);
+/** The present round's instant: hand this to the stack in callbacks. */
+HF_API hf_ns hf_loop_now(const struct hf_loop *loop);
+/** Goes round no later than at this instant, once; HF_NEVER takes the wish back. */
+HF_API void hf_loop_wake_at(struct hf_loop *loop, hf_ns at_ns);
+
+/** Watches a descriptor; HF_E_EXISTS if it is being watched. */
+HF_API HF_MUST_CHECK int hf_loop_add_fd(struct hf_loop *loop, int fd, unsigned bits,
+                                        hf_loop_fd_fn *callback, void *ctx);
+/** Changes what a watched descriptor is watched for; 0: nothing but HF_LOOP_BROKEN. */
+HF_API HF_MUST_CHECK int hf_loop_set_fd(struct hf_loop *loop, int fd, unsigned bits);
+/** Stops watching, before the descriptor is closed. Its callback is not called any more, not even
+ *  for what was ready already. */
+HF_API int hf_loop_remove_fd(struct hf_loop *loop, int fd);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

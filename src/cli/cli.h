@@ -1,0 +1,63 @@
+/**
+ * What the subcommands share: how they are called, how they talk, and a stack over a TUN device.
+ *
+ * Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 failed or a negative finding, 2 usage.
+ */
+#ifndef HF_CLI_H
+#define HF_CLI_H
+
+#include <handfast/host.h>
+
+enum { HF_EXIT_DONE = 0, HF_EXIT_FAILED = 1, HF_EXIT_USAGE = 2 };
+
+struct hf_command {
+    const char *name;
+    int (*run)(int argc, char **argv); /**< argv[0] is "handfast NAME"; returns the exit code */
+    const char *line;                  /**< one line for `handfast --help` */
+};
+
+int hf_cmd_connect(int argc, char **argv);
+int hf_cmd_demo(int argc, char **argv);
+int hf_cmd_gateway(int argc, char **argv);
+int hf_cmd_serve(int argc, char **argv);
+
+/** One line on stderr: "handfast NAME: ...". */
+void hf_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/** The same for a failure of the lower layers; returns HF_EXIT_FAILED. */
+int hf_say_why(const struct hf_why *why);
+
+/** What the command line says about a stack over TUN. */
+struct hf_tun_options {
+    const char *tun;         /**< name of the device; required */
+    const char *addr;        /**< the stack's, with prefix: required */
+    const char *kernel_addr; /**< the kernel's side; NULL: the prefix's first other address */
+    const char *record;      /**< pcapng file, or NULL */
+    const char *spoil;       /**< rules, or NULL */
+    bool no_configure;       /**< the interface is set up by somebody else */
+    bool plain;              /**< no super-packets */
+    struct hf_config config;
+};
+
+/** A stack over TUN with its loop. */
+struct hf_tun_stack {
+    struct hf_link *link;
+    struct hf_stack *stack;
+    struct hf_loop *loop;
+    struct hf_addr addr; /**< of the stack */
+};
+
+struct argp;
+/** argp child of every command with a TUN stack; its input is a struct hf_tun_options. */
+extern const struct argp hf_tun_argp;
+void hf_tun_options_init(struct hf_tun_options *o);
+
+/** Opens everything; HF_OK, or says why not in *why and leaves nothing behind. */
+HF_MUST_CHECK int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o,
+                                    hf_trace_fn *trace, void *trace_ctx,
+                                    hf_loop_events_fn *events, void *events_ctx,
+                                    struct hf_why *why);
+void hf_tun_stack_close(struct hf_tun_stack *t);
+/** How many bytes, how fast, in words: for the last line. */
+void hf_say_rate(const char *what, uint64_t bytes, hf_ns span_ns);
+
+#endif

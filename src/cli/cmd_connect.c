@@ -1,0 +1,274 @@
+/**
+ * handfast connect: standard input -> connection -> standard output, a netcat from the stack itself.
+ * At the end of input our direction is closed and the other is read to its end.
+ */
+#include "cli.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct options {
+    struct hf_tun_options tun;
+    const char *host;
+    const char *port;
+};
+
+struct session {
+    struct hf_tun_stack t;
+    hf_handle conn;
+    bool input_open, input_waits; /**< waits: no room in the stack */
+    bool output_waits;            /**< stdout is full */
+    bool at_end, over;
+    enum hf_closed how;
+    uint64_t sent_bytes, received_bytes;
+    int failed_errno; /**< reading or writing our own ends */
+};
+
+/* ---- input to connection ------------------------------------------------------------------ */
+
+static void input_ready(void *ctx, struct hf_loop *loop, int fd, unsigned bits);
+
+static void stop_input(struct session *s)
+{
+    if (s->input_open && !s->input_waits)
+        hf_loop_remove_fd(s->t.loop, STDIN_FILENO);
+    s->input_open = false;
+}
+
+/** A regular file or /dev/null can't be polled: it is always ready and read from the events. */
+static bool watch_input(struct session *s)
+{
+    struct hf_loop *loop = s->t.loop;
+    return hf_loop_add_fd(loop, STDIN_FILENO, HF_LOOP_READ, input_ready, s) == HF_OK;
+}
+
+static void pump_input(struct session *s, hf_ns now)
+{
+    while (s->input_open && !s->over) {
+        void *room;
+        int64_t n = hf_send_reserve(s->t.stack, s->conn, &room, now);
+        if (n == HF_E_AGAIN) {
+            s->input_waits = true;
+            hf_loop_remove_fd(s->t.loop, STDIN_FILENO);
+            return;
+        }
+        if (n < 0) {
+            stop_input(s);
+            return;
+        }
+        ssize_t got = read(STDIN_FILENO, room, (size_t)n);
+        if (got > 0) {
+            s->sent_bytes += (uint64_t)got;
+            if (hf_send_commit(s->t.stack, s->conn, (size_t)got, 0, now) != HF_OK)
+                stop_input(s);
+            continue;
+        }
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (got < 0)
+            s->failed_errno = errno;
+        stop_input(s);
+        (void)!hf_shutdown(s->t.stack, s->conn, now);
+    }
+}
+
+static void input_ready(void *ctx, struct hf_loop *loop, int fd, unsigned bits)
+{
+    (void)fd, (void)bits;
+    pump_input(ctx, hf_loop_now(loop));
+}
+
+/* ---- connection to output ----------------------------------------------------------------- */
+
+static void output_ready(void *ctx, struct hf_loop *loop, int fd, unsigned bits);
+
+static void output_failed(struct session *s, hf_ns now)
+{
+    s->failed_errno = errno;
+    hf_abort(s->t.stack, s->conn, now);
+}
+
+static void pump_output(struct session *s, hf_ns now)
+{
+    struct hf_slice slice;
+    size_t count;
+    while (!s->output_waits && !s->at_end) {
+        int64_t n = hf_receive_peek(s->t.stack, s->conn, &slice, 1, &count);
+        if (n == HF_E_END)
+            s->at_end = true;
+        if (n <= 0)
+            return;
+        ssize_t put = write(STDOUT_FILENO, slice.bytes, slice.length_bytes);
+        if (put < 0 && errno == EAGAIN) {
+            s->output_waits =
+                hf_loop_add_fd(s->t.loop, STDOUT_FILENO, HF_LOOP_WRITE, output_ready, s) == HF_OK;
+            return;
+        }
+        if (put < 0 && errno != EINTR) {
+            output_failed(s, now);
+            return;
+        }
+        if (put > 0) {
+            s->received_bytes += (uint64_t)put;
+            (void)!hf_receive_consume(s->t.stack, s->conn, (size_t)put, now);
+        }
+    }
+}
+
+static void end_when_done(struct session *s, hf_ns now)
+{
+    if (s->at_end && !s->input_open && !s->over)
+        hf_close(s->t.stack, s->conn, now);
+    if (s->over && (s->at_end || s->how != HF_CLOSED_FIN))
+        hf_loop_stop(s->t.loop);
+}
+
+static void output_ready(void *ctx, struct hf_loop *loop, int fd, unsigned bits)
+{
+    struct session *s = ctx;
+    (void)bits;
+    hf_loop_remove_fd(loop, fd);
+    s->output_waits = false;
+    pump_output(s, hf_loop_now(loop));
+    end_when_done(s, hf_loop_now(loop));
+}
+
+/* ---- events ------------------------------------------------------------------------------- */
+
+static void start_input(struct session *s, hf_ns now)
+{
+    s->input_open = true;
+    if (!watch_input(s)) {
+        /* No polling on plain files: read as fast as the stack takes it. */
+        s->input_waits = true;
+        pump_input(s, now);
+    }
+}
+
+static void on_events(void *ctx, struct hf_loop *loop, hf_ns now)
+{
+    struct session *s = ctx;
+    struct hf_event e;
+    (void)loop;
+    while (hf_stack_event(s->t.stack, &e)) {
+        if ((e.bits & HF_EV_CONNECTED) != 0)
+            start_input(s, now);
+        if ((e.bits & HF_EV_WRITABLE) != 0 && s->input_open && s->input_waits) {
+            s->input_waits = false;
+            if (!watch_input(s))
+                s->input_waits = true;
+            pump_input(s, now);
+        }
+        if ((e.bits & HF_EV_READABLE) != 0)
+            pump_output(s, now);
+        if ((e.bits & HF_EV_CLOSED) != 0) {
+            s->over = true;
+            s->how = e.how;
+            stop_input(s);
+            pump_output(s, now);
+        }
+    }
+    end_when_done(s, now);
+}
+
+/* ---- running ------------------------------------------------------------------------------ */
+
+static int resolve(const char *host, const char *port, struct hf_endpoint *out)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+    int err = getaddrinfo(host, port, &hints, &list);
+    if (err != 0) {
+        hf_say("%s port %s: %s", host, port, gai_strerror(err));
+        return HF_EXIT_FAILED;
+    }
+    if (list->ai_family == AF_INET) {
+        const uint8_t *p = (const uint8_t *)list->ai_addr + 4;
+        out->addr = hf_addr_v4(p[0], p[1], p[2], p[3]);
+    } else {
+        memcpy(out->addr.octets, (const uint8_t *)list->ai_addr + 8, 16);
+    }
+    const uint8_t *p = (const uint8_t *)list->ai_addr + 2;
+    out->port = (uint16_t)(p[0] << 8 | p[1]);
+    freeaddrinfo(list);
+    return HF_EXIT_DONE;
+}
+
+static int run(struct session *s, const struct options *o)
+{
+    struct hf_connect what = {0};
+    struct hf_why why;
+    int code = resolve(o->host, o->port, &what.remote);
+    if (code != HF_EXIT_DONE)
+        return code;
+    if (hf_tun_stack_open(&s->t, &o->tun, NULL, NULL, on_events, s, &why) != HF_OK)
+        return hf_say_why(&why);
+    int err = hf_connect(s->t.stack, &what, &s->conn, hf_host_now());
+    if (err != HF_OK) {
+        hf_say("%s port %s: %s", o->host, o->port, hf_err_text(err));
+        return HF_EXIT_FAILED;
+    }
+    hf_ns start = hf_host_now();
+    fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
+    if (hf_loop_run(s->t.loop, &why) != HF_OK)
+        return hf_say_why(&why);
+    if (hf_loop_signal(s->t.loop) != 0)
+        return 128 + hf_loop_signal(s->t.loop);
+    if (s->failed_errno != 0) {
+        hf_say("reading or writing here: %s", strerror(s->failed_errno));
+        return HF_EXIT_FAILED;
+    }
+    if (s->how != HF_CLOSED_FIN) {
+        hf_say("%s port %s: %s", o->host, o->port, hf_closed_text(s->how));
+        return HF_EXIT_FAILED;
+    }
+    hf_say_rate("sent", s->sent_bytes, hf_host_now() - start);
+    hf_say_rate("received", s->received_bytes, hf_host_now() - start);
+    return HF_EXIT_DONE;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->tun; return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 1)
+            return ARGP_ERR_UNKNOWN;
+        *(state->arg_num == 0 ? &o->host : &o->port) = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (o->port == NULL)
+            argp_error(state, "HOST and PORT are missing");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int hf_cmd_connect(int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&hf_tun_argp, 0, "Stack:", 1}, {0}};
+    static const struct argp argp = {
+        NULL, parse, "HOST PORT",
+        "Connects to HOST PORT through a TUN device: standard input goes out, what comes back goes "
+        "to standard output. At the end of input this direction is closed and the other is read "
+        "to its end.\vhandfast connect --tun hf0 --addr 10.9.0.2/24 10.9.0.1 7 < file > echo",
+        children, NULL, NULL};
+    struct options o = {0};
+    hf_tun_options_init(&o.tun);
+    argp_err_exit_status = HF_EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
+        return HF_EXIT_USAGE;
+    struct session s = {0};
+    int flags = fcntl(STDIN_FILENO, F_GETFL);
+    int code = run(&s, &o);
+    if (flags >= 0)
+        fcntl(STDIN_FILENO, F_SETFL, flags);
+    hf_tun_stack_close(&s.t);
+    return code;
+}

@@ -1,0 +1,90 @@
+/**
+ * handfast gateway: runs a command with its TCP carried by Handfast.
+ */
+#include "cli.h"
+#include "gateway/gateway.h"
+
+#include <argp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_RECORD = 1000, KEY_SPOIL, KEY_MTU, KEY_STATS };
+
+struct options {
+    struct hf_gateway_config cfg;
+    char **command;
+    bool stats;
+};
+
+static const struct argp_option argp_options[] = {
+    {"record", KEY_RECORD, "FILE", 0, "Write every packet to a pcapng file", 1},
+    {"spoil", KEY_SPOIL, "RULES", 0, "Inject faults, say 'drop in 1%'", 1},
+    {"mtu", KEY_MTU, "BYTES", 0, "MTU inside (default 65520)", 1},
+    {"stats", KEY_STATS, NULL, 0, "Say at the end what was carried", 1},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+    char *end;
+    switch (key) {
+    case KEY_RECORD: o->cfg.record = arg; return 0;
+    case KEY_SPOIL: o->cfg.spoil = arg; return 0;
+    case KEY_STATS: o->stats = true; return 0;
+    case KEY_MTU: {
+        unsigned long mtu = strtoul(arg, &end, 10);
+        if (*arg == '\0' || *end != '\0' || mtu < 576 || mtu > 65535)
+            argp_error(state, "--mtu wants 576 to 65535, not '%s'", arg);
+        o->cfg.space.mtu_bytes = (uint32_t)mtu;
+        return 0;
+    }
+    case ARGP_KEY_ARG: /* the command and all that follows is its own */
+        o->command = &state->argv[state->next - 1];
+        state->next = state->argc;
+        return 0;
+    case ARGP_KEY_END:
+        if (o->command == NULL)
+            argp_error(state, "no command, say: handfast gateway -- curl http://10.0.2.2:8000/");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void say_stats(const struct hf_gateway_report *r)
+{
+    hf_say("%" PRIu64 " connections carried, %" PRIu64 " refused, %" PRIu64 " broken outside; "
+           "%" PRIu64 " bytes out, %" PRIu64 " in",
+           r->opened, r->refused, r->failed, r->bytes_out, r->bytes_in);
+    hf_say("memory at the end: %" PRIu64 " bytes used of %" PRIu64 ", peak of data blocks %" PRIu64,
+           r->stack.used_bytes, r->stack.memory_bytes, r->stack.pool_peak_bytes);
+}
+
+int hf_cmd_gateway(int argc, char **argv)
+{
+    static const struct argp argp = {
+        argp_options, parse, "-- COMMAND [ARG...]",
+        "Runs COMMAND in a network namespace of its own. Each TCP connection that it opens, to any "
+        "address and port, is carried by Handfast to the host's network: the SYN is answered when "
+        "the connection outside stands, and refused when that is. The host's loopback is 10.0.2.2 "
+        "and fd00::2:2 inside. Needs no root where user namespaces and /dev/net/tun are open to "
+        "users.\vThe exit status is COMMAND's; 1 if it could not be run here, 2 for wrong usage.",
+        NULL, NULL, NULL};
+    struct options o = {0};
+    hf_gateway_config_init(&o.cfg);
+    argp_err_exit_status = HF_EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o) != 0)
+        return HF_EXIT_USAGE;
+    struct hf_gateway_report report;
+    struct hf_why why;
+    int exit_code = HF_EXIT_FAILED;
+    if (hf_gateway_run(&o.cfg, o.command, &exit_code, &report, &why) != HF_OK)
+        return hf_say_why(&why);
+    if (why.text[0] != '\0')
+        hf_say("%s", why.text);
+    if (o.stats)
+        say_stats(&report);
+    return exit_code;
+}

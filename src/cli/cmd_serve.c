@@ -1,0 +1,487 @@
+/**
+ * handfast serve: files over HTTP/1.1, from the stack itself. File contents are read straight into
+ * the stack's blocks, uploads are written straight out of them.
+ */
+#include "cli.h"
+#include "http.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { REPLY_BYTES = 2048, PORT_DEFAULT = 80, SLICES = 8, KEY_PORT = 'p', KEY_WRITABLE = 'w' };
+
+struct options {
+    struct hf_tun_options tun;
+    uint16_t port;
+    bool writable;
+    const char *folder;
+};
+
+struct server {
+    struct hf_tun_stack t;
+    int folder_fd;
+    bool writable;
+    uint64_t requests, failed_requests, bytes_out, bytes_in;
+};
+
+enum phase {
+    PHASE_REQUEST,  /**< a head is awaited */
+    PHASE_UPLOAD,   /**< a body is written to a file */
+    PHASE_ANSWER,   /**< head, then file */
+    PHASE_CLOSING,  /**< all is said */
+};
+
+struct client {
+    struct server *server;
+    hf_handle conn;
+    enum phase phase;
+    int fd; /**< of the file, -1: none */
+    off_t offset;
+    uint64_t left_bytes; /**< of the file to send, or of the body to take */
+    char path[HTTP_PATH_BYTES];
+    char reply[REPLY_BYTES];
+    size_t reply_bytes, reply_sent;
+    bool keep_alive;
+    bool skip_body; /**< of a refused upload */
+};
+
+/* ---- answering ---------------------------------------------------------------------------- */
+
+static void close_file(struct client *c)
+{
+    if (c->fd >= 0)
+        close(c->fd);
+    c->fd = -1;
+}
+
+static void answer(struct client *c, int status, const char *type, uint64_t length_bytes,
+                   const char *more)
+{
+    c->reply_bytes = http_head(c->reply, sizeof c->reply, status, type, length_bytes,
+                               c->keep_alive, more);
+    c->reply_sent = 0;
+    c->phase = PHASE_ANSWER;
+    c->server->requests++;
+}
+
+static void answer_text(struct client *c, int status)
+{
+    char body[128];
+    int n = snprintf(body, sizeof body, "%d %s\n", status, http_status_text(status));
+    close_file(c);
+    c->left_bytes = 0;
+    answer(c, status, "text/plain; charset=utf-8", (uint64_t)n, "");
+    memcpy(c->reply + c->reply_bytes, body, (size_t)n);
+    c->reply_bytes += (size_t)n;
+    c->server->failed_requests += status >= 400;
+}
+
+static int status_of_errno(int err)
+{
+    switch (err) {
+    case ENOENT:
+    case ENOTDIR: return 404;
+    case EACCES:
+    case EPERM:
+    case EISDIR:
+    case ELOOP: return 403;
+    case ENOSPC:
+    case EDQUOT: return 507;
+    default: return 500;
+    }
+}
+
+static int open_file(const struct client *c, const char *path)
+{
+    int fd = openat(c->server->folder_fd, path[0] == '\0' ? "." : path,
+                    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISDIR(st.st_mode))
+        return fd;
+    int index = openat(fd, "index.html", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    close(fd);
+    return index;
+}
+
+static void answer_file(struct client *c, const struct http_request *r)
+{
+    struct stat st;
+    c->fd = open_file(c, r->path);
+    if (c->fd < 0 || fstat(c->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        answer_text(c, c->fd < 0 ? status_of_errno(errno) : 403);
+        return;
+    }
+    uint64_t size = (uint64_t)st.st_size, first = 0, length = size;
+    char more[96] = "";
+    if (r->has_range && r->range_first >= size) {
+        answer_text(c, 416);
+        return;
+    }
+    if (r->has_range) {
+        first = r->range_first;
+        uint64_t last = r->range_last < size ? r->range_last : size - 1;
+        length = last - first + 1;
+        snprintf(more, sizeof more,
+                 "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64 "\r\n", first, last, size);
+    }
+    c->offset = (off_t)first;
+    c->left_bytes = r->method == HTTP_HEAD ? 0 : length;
+    answer(c, r->has_range ? 206 : 200, http_type_of(r->path), length, more);
+}
+
+/* ---- uploads ------------------------------------------------------------------------------ */
+
+static void refuse_upload(struct client *c, int status)
+{
+    /* The body may follow all the same: the connection ends with the answer. */
+    c->keep_alive = false;
+    c->skip_body = true;
+    answer_text(c, status);
+}
+
+static void part_name(const struct client *c, char name[HTTP_PATH_BYTES + 8])
+{
+    snprintf(name, HTTP_PATH_BYTES + 8, "%s.part", c->path);
+}
+
+static void start_upload(struct client *c, const struct http_request *r, hf_ns now)
+{
+    char name[HTTP_PATH_BYTES + 8];
+    if (!c->server->writable || r->path[0] == '\0') {
+        refuse_upload(c, 405);
+        return;
+    }
+    if (!r->has_length || r->chunked) {
+        refuse_upload(c, 411);
+        return;
+    }
+    memcpy(c->path, r->path, sizeof c->path);
+    part_name(c, name);
+    c->fd = openat(c->server->folder_fd, name,
+                   O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (c->fd < 0) {
+        refuse_upload(c, status_of_errno(errno));
+        return;
+    }
+    c->left_bytes = r->length_bytes;
+    c->phase = PHASE_UPLOAD;
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (r->expects_continue)
+        (void)!hf_send(c->server->t.stack, c->conn, go_on, sizeof go_on - 1, 0, now);
+}
+
+static void finish_upload(struct client *c)
+{
+    char name[HTTP_PATH_BYTES + 8];
+    part_name(c, name);
+    int folder = c->server->folder_fd;
+    if (close(c->fd) != 0 || renameat(folder, name, folder, c->path) != 0) {
+        c->fd = -1;
+        answer_text(c, status_of_errno(errno));
+        return;
+    }
+    c->fd = -1;
+    answer_text(c, 201);
+}
+
+/** An upload that came to nothing leaves nothing behind. */
+static void drop_upload(struct client *c)
+{
+    char name[HTTP_PATH_BYTES + 8];
+    if (c->phase != PHASE_UPLOAD)
+        return;
+    part_name(c, name);
+    unlinkat(c->server->folder_fd, name, 0);
+}
+
+/** True while something moved. */
+static bool take_body(struct client *c, hf_ns now)
+{
+    struct hf_slice slices[SLICES];
+    size_t count;
+    if (c->left_bytes == 0) {
+        finish_upload(c);
+        return true;
+    }
+    int64_t n = hf_receive_peek(c->server->t.stack, c->conn, slices, SLICES, &count);
+    if (n <= 0)
+        return false;
+    uint64_t taken = 0;
+    for (size_t i = 0; i < count && c->left_bytes > 0; i++) {
+        size_t piece = slices[i].length_bytes < c->left_bytes ? slices[i].length_bytes
+                                                              : (size_t)c->left_bytes;
+        if (write(c->fd, slices[i].bytes, piece) != (ssize_t)piece) {
+            int status = status_of_errno(errno);
+            drop_upload(c);
+            refuse_upload(c, status);
+            return true;
+        }
+        c->left_bytes -= piece;
+        taken += piece;
+    }
+    c->server->bytes_in += taken;
+    return hf_receive_consume(c->server->t.stack, c->conn, taken, now) == HF_OK;
+}
+
+/* ---- the conversation --------------------------------------------------------------------- */
+
+static bool take_request(struct client *c, hf_ns now)
+{
+    char head[HTTP_HEAD_MAX_BYTES];
+    struct hf_slice slices[SLICES];
+    size_t count, n = 0, head_bytes = 0;
+    struct hf_stack *stack = c->server->t.stack;
+    int64_t have = hf_receive_peek(stack, c->conn, slices, SLICES, &count);
+    if (have == HF_E_END) {
+        c->phase = PHASE_CLOSING;
+        return true;
+    }
+    if (have <= 0)
+        return false;
+    for (size_t i = 0; i < count && n < sizeof head; i++) {
+        size_t piece = slices[i].length_bytes;
+        piece = piece < sizeof head - n ? piece : sizeof head - n;
+        memcpy(head + n, slices[i].bytes, piece);
+        n += piece;
+    }
+    struct http_request r;
+    enum http_parse parsed = http_parse(head, n, &r, &head_bytes);
+    if (parsed == HTTP_INCOMPLETE)
+        return false;
+    c->keep_alive = parsed == HTTP_COMPLETE && r.keep_alive;
+    if (parsed == HTTP_BAD) {
+        refuse_upload(c, 400);
+        return true;
+    }
+    if (hf_receive_consume(stack, c->conn, head_bytes, now) != HF_OK)
+        return false;
+    if (r.method == HTTP_PUT)
+        start_upload(c, &r, now);
+    else if (r.method == HTTP_OTHER)
+        refuse_upload(c, 405);
+    else
+        answer_file(c, &r);
+    return true;
+}
+
+static bool send_reply(struct client *c, hf_ns now)
+{
+    unsigned flags = c->left_bytes > 0 ? HF_SEND_MORE : 0;
+    int64_t n = hf_send(c->server->t.stack, c->conn, c->reply + c->reply_sent,
+                        c->reply_bytes - c->reply_sent, flags, now);
+    if (n <= 0)
+        return false;
+    c->reply_sent += (size_t)n;
+    return true;
+}
+
+static bool send_file(struct client *c, hf_ns now)
+{
+    void *room;
+    int64_t n = hf_send_reserve(c->server->t.stack, c->conn, &room, now);
+    if (n <= 0)
+        return false;
+    size_t wanted = (uint64_t)n < c->left_bytes ? (size_t)n : (size_t)c->left_bytes;
+    ssize_t got = pread(c->fd, room, wanted, c->offset);
+    if (got <= 0) { /* the file shrank: the promised length can't be kept, and the peer must know */
+        hf_abort(c->server->t.stack, c->conn, now);
+        return false;
+    }
+    c->offset += got;
+    c->left_bytes -= (uint64_t)got;
+    c->server->bytes_out += (uint64_t)got;
+    unsigned flags = c->left_bytes > 0 ? HF_SEND_MORE : 0;
+    return hf_send_commit(c->server->t.stack, c->conn, (size_t)got, flags, now) == HF_OK;
+}
+
+static bool end_answer(struct client *c)
+{
+    close_file(c);
+    c->phase = c->keep_alive ? PHASE_REQUEST : PHASE_CLOSING;
+    return true;
+}
+
+static bool discard_rest(struct client *c, hf_ns now)
+{
+    struct hf_slice slices[SLICES];
+    size_t count;
+    int64_t n = hf_receive_peek(c->server->t.stack, c->conn, slices, SLICES, &count);
+    return n > 0 && hf_receive_consume(c->server->t.stack, c->conn, (size_t)n, now) == HF_OK;
+}
+
+/** One step; false when it has to wait. */
+static bool step(struct client *c, hf_ns now)
+{
+    switch (c->phase) {
+    case PHASE_REQUEST: return take_request(c, now);
+    case PHASE_UPLOAD: return take_body(c, now);
+    case PHASE_ANSWER:
+        if (c->reply_sent < c->reply_bytes)
+            return send_reply(c, now);
+        return c->left_bytes > 0 ? send_file(c, now) : end_answer(c);
+    case PHASE_CLOSING: break;
+    }
+    (void)!hf_shutdown(c->server->t.stack, c->conn, now);
+    return c->skip_body && discard_rest(c, now);
+}
+
+static void go_on(struct client *c, hf_ns now)
+{
+    while (step(c, now)) {
+    }
+}
+
+/* ---- events ------------------------------------------------------------------------------- */
+
+static struct client *client_new(struct server *s, hf_handle conn, hf_ns now)
+{
+    struct client *c = calloc(1, sizeof *c);
+    if (c == NULL || hf_set(s->t.stack, conn, HF_OPT_TAG, (int64_t)(uintptr_t)c, now) != HF_OK) {
+        free(c);
+        hf_abort(s->t.stack, conn, now);
+        return NULL;
+    }
+    c->server = s;
+    c->conn = conn;
+    c->fd = -1;
+    return c;
+}
+
+static void client_free(struct client *c)
+{
+    drop_upload(c);
+    close_file(c);
+    free(c);
+}
+
+static void on_event(struct server *s, const struct hf_event *e, hf_ns now)
+{
+    struct client *c = (struct client *)(uintptr_t)e->tag;
+    if ((e->bits & HF_EV_ACCEPTED) != 0)
+        c = client_new(s, e->handle, now);
+    if (c == NULL)
+        return;
+    if ((e->bits & HF_EV_CLOSED) != 0) {
+        hf_close(s->t.stack, e->handle, now);
+        client_free(c);
+        return;
+    }
+    go_on(c, now);
+    struct hf_info info;
+    if (c->phase == PHASE_CLOSING && hf_info(s->t.stack, e->handle, &info) == HF_OK &&
+        info.peer_closed && info.receive_queue_bytes == 0 && !info.orphan) {
+        /* Both sides have said all: what is left is the stack's. */
+        (void)!hf_set(s->t.stack, e->handle, HF_OPT_TAG, 0, now);
+        hf_close(s->t.stack, e->handle, now);
+        client_free(c);
+    }
+}
+
+static void on_events(void *ctx, struct hf_loop *loop, hf_ns now)
+{
+    struct server *s = ctx;
+    struct hf_event e;
+    (void)loop;
+    while (hf_stack_event(s->t.stack, &e))
+        on_event(s, &e, now);
+}
+
+/* ---- running ------------------------------------------------------------------------------ */
+
+static int run(struct server *s, const struct options *o)
+{
+    struct hf_why why;
+    s->writable = o->writable;
+    s->folder_fd = open(o->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->folder_fd < 0) {
+        hf_say("%s: %s (DIR must be a folder that can be read)", o->folder, strerror(errno));
+        return HF_EXIT_FAILED;
+    }
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (hf_tun_stack_open(&s->t, &o->tun, NULL, NULL, on_events, s, &why) != HF_OK)
+        return hf_say_why(&why);
+    struct hf_listen what = {.addr = s->t.addr,
+                             .prefix_bits = hf_addr_is_v4(&s->t.addr) ? 32 : 128,
+                             .port = o->port,
+                             .backlog = 4096};
+    hf_handle listener;
+    int err = hf_listen(s->t.stack, &what, &listener, hf_host_now());
+    if (err != HF_OK) {
+        hf_say("port %u: %s", o->port, hf_err_text(err));
+        return HF_EXIT_FAILED;
+    }
+    char text[HF_ENDPOINT_TEXT_BYTES];
+    struct hf_endpoint here = {s->t.addr, o->port};
+    hf_endpoint_text(&here, text);
+    hf_say("serving %s at http://%s/ (Ctrl-C ends)", o->folder, text);
+    if (hf_loop_run(s->t.loop, &why) != HF_OK)
+        return hf_say_why(&why);
+    hf_say("%" PRIu64 " requests, %" PRIu64 " failed; %" PRIu64 " bytes out, %" PRIu64 " in",
+           s->requests, s->failed_requests, s->bytes_out, s->bytes_in);
+    return HF_EXIT_DONE;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+    char *end;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->tun; return 0;
+    case KEY_PORT: {
+        unsigned long port = strtoul(arg, &end, 10);
+        if (*arg == '\0' || *end != '\0' || port < 1 || port > 65535)
+            argp_error(state, "--port wants 1 to 65535, not '%s'", arg);
+        o->port = (uint16_t)port;
+        return 0;
+    }
+    case KEY_WRITABLE: o->writable = true; return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0)
+            return ARGP_ERR_UNKNOWN;
+        o->folder = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (o->folder == NULL)
+            argp_error(state, "DIR is missing");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int hf_cmd_serve(int argc, char **argv)
+{
+    static const struct argp_option own[] = {
+        {"port", KEY_PORT, "N", 0, "Port to listen on (default 80)", 0},
+        {"writable", KEY_WRITABLE, NULL, 0, "Take files by PUT", 0},
+        {0},
+    };
+    static const struct argp_child children[] = {{&hf_tun_argp, 0, "Stack:", 1}, {0}};
+    static const struct argp argp = {
+        own, parse, "DIR",
+        "Serves the files of DIR over HTTP/1.1 from Handfast's own TCP on a TUN device."
+        "\vhandfast serve --tun hf0 --addr 10.9.0.2/24 . &  curl http://10.9.0.2/README.md",
+        children, NULL, NULL};
+    struct options o = {.port = PORT_DEFAULT};
+    hf_tun_options_init(&o.tun);
+    argp_err_exit_status = HF_EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
+        return HF_EXIT_USAGE;
+    struct server s = {.folder_fd = -1};
+    int code = run(&s, &o);
+    hf_tun_stack_close(&s.t);
+    if (s.folder_fd >= 0)
+        close(s.folder_fd);
+    return code;
+}

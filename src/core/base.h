@@ -1,0 +1,142 @@
+/**
+ * What every file of the core uses: sequence numbers, assertions, small helpers.
+ * The core needs memcpy, memmove, memset, memcmp and hf_panic from outside, nothing else.
+ */
+#ifndef HF_CORE_BASE_H
+#define HF_CORE_BASE_H
+
+#include <handfast/handfast.h>
+
+/* Freestanding: declared here, so that no libc header is needed. */
+void *memcpy(void *restrict to, const void *restrict from, size_t n);
+void *memmove(void *to, const void *from, size_t n);
+void *memset(void *to, int value, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+
+/** Called when an invariant is broken; must not return. The host library aborts with the text. */
+_Noreturn void hf_panic(const char *what, const char *file, int line);
+
+/** Our own mistakes, also in release builds. */
+#define HF_ASSERT(condition) ((condition) ? (void)0 : hf_panic(#condition, __FILE__, __LINE__))
+#define HF_UNREACHABLE(text) hf_panic(text, __FILE__, __LINE__)
+/** Costly checks, in debug builds. */
+#ifdef HF_DEBUG
+#define HF_DEBUG_ASSERT(condition) HF_ASSERT(condition)
+#else
+#define HF_DEBUG_ASSERT(condition) ((void)0)
+#endif
+
+#define HF_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/** A sequence number [RFC9293#3.4]: a struct, so that `a < b` does not compile. */
+typedef struct {
+    uint32_t v;
+} hf_seq;
+
+static inline hf_seq hf_seq_make(uint32_t v)
+{
+    return (hf_seq){v};
+}
+static inline hf_seq hf_seq_add(hf_seq a, uint32_t n)
+{
+    return (hf_seq){a.v + n};
+}
+static inline hf_seq hf_seq_sub(hf_seq a, uint32_t n)
+{
+    return (hf_seq){a.v - n};
+}
+/** a - b as a signed distance: positive when a is after b. */
+static inline int32_t hf_seq_diff(hf_seq a, hf_seq b)
+{
+    return (int32_t)(a.v - b.v);
+}
+static inline bool hf_seq_eq(hf_seq a, hf_seq b)
+{
+    return a.v == b.v;
+}
+static inline bool hf_seq_lt(hf_seq a, hf_seq b)
+{
+    return hf_seq_diff(a, b) < 0;
+}
+static inline bool hf_seq_le(hf_seq a, hf_seq b)
+{
+    return hf_seq_diff(a, b) <= 0;
+}
+static inline bool hf_seq_gt(hf_seq a, hf_seq b)
+{
+    return hf_seq_diff(a, b) > 0;
+}
+static inline bool hf_seq_ge(hf_seq a, hf_seq b)
+{
+    return hf_seq_diff(a, b) >= 0;
+}
+static inline hf_seq hf_seq_max(hf_seq a, hf_seq b)
+{
+    return hf_seq_gt(a, b) ? a : b;
+}
+static inline hf_seq hf_seq_min(hf_seq a, hf_seq b)
+{
+    return hf_seq_lt(a, b) ? a : b;
+}
+
+static inline uint32_t hf_min_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+static inline uint32_t hf_max_u32(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+static inline size_t hf_min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+static inline hf_ns hf_min_ns(hf_ns a, hf_ns b)
+{
+    return a < b ? a : b;
+}
+static inline hf_ns hf_max_ns(hf_ns a, hf_ns b)
+{
+    return a > b ? a : b;
+}
+/** a + b for an instant and a span >= 0, HF_NEVER when out of range. */
+static inline hf_ns hf_ns_add(hf_ns a, hf_ns b)
+{
+    return a > HF_NEVER - b ? HF_NEVER : a + b;
+}
+
+static inline uint16_t hf_get16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+static inline uint32_t hf_get32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+static inline void hf_put16(uint8_t *p, uint16_t v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+static inline void hf_put32(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)(v >> 24);
+    p[1] = (uint8_t)(v >> 16);
+    p[2] = (uint8_t)(v >> 8);
+    p[3] = (uint8_t)v;
+}
+
+/** hf_addr_is_v4, where packets pass. */
+static inline bool hf_addr_is_mapped(const struct hf_addr *a)
+{
+    uint64_t first;
+    memcpy(&first, a->octets, sizeof first);
+    return first == 0 && hf_get32(a->octets + 8) == 0xffff;
+}
+/** hf_addr_equal, likewise. */
+static inline bool hf_addr_is_same(const struct hf_addr *a, const struct hf_addr *b)
+{
+    return memcmp(a->octets, b->octets, sizeof a->octets) == 0;
+}
+
+#endif

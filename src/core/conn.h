@@ -1,0 +1,220 @@
+/**
+ * The kinds of state a connection goes through, laid out by hand.
+ *
+ *   half_open   64 bytes   SYN-RECEIVED from an automatic listener
+ *   conn      320 bytes   everything that must survive idleness
+ *   flight     pooled      only while data is in flight or out of order
+ *   time_wait   64 bytes   TIME-WAIT
+ *
+ * All name each other by index, so that a stack can be saved and restored anywhere.
+ */
+#ifndef HF_CORE_CONN_H
+#define HF_CORE_CONN_H
+
+#include "cc.h"
+#include "rtt.h"
+#include "store/blocks.h"
+#include "store/ranges.h"
+#include "store/wheel.h"
+
+/** References in the table and the wheel: kind in the top two bits. */
+enum hf_ref_kind { HF_REF_CONN = 0, HF_REF_HALF_OPEN = 1, HF_REF_TIME_WAIT = 2 };
+enum { HF_REF_SHIFT = 30 };
+
+static inline uint32_t hf_ref_make(enum hf_ref_kind kind, uint32_t index)
+{
+    return (uint32_t)kind << HF_REF_SHIFT | index;
+}
+static inline enum hf_ref_kind hf_ref_kind(uint32_t ref)
+{
+    return (enum hf_ref_kind)(ref >> HF_REF_SHIFT);
+}
+static inline uint32_t hf_ref_index(uint32_t ref)
+{
+    return ref & ((1u << HF_REF_SHIFT) - 1);
+}
+
+/** Part of a connection: membership in one of the stack's lists. */
+struct hf_list_node {
+    uint32_t next, prev; /**< connection index; prev == own index: not in the list */
+};
+
+/** What the connection's one retransmission deadline is for: never two at a time. */
+enum hf_rtx_timer {
+    HF_RTX_OFF,
+    HF_RTX_SYN,       /**< SYN or SYN,ACK unanswered */
+    HF_RTX_RTO,       /**< data or FIN in flight */
+    HF_RTX_PERSIST,   /**< the peer's window is closed and something waits */
+    HF_RTX_OVERRIDE,  /**< held back by the sender's silly-window rule or cork */
+    HF_RTX_KEEPALIVE, /**< idle */
+};
+
+/** What the connection's life deadline is for. */
+enum hf_life_timer { HF_LIFE_OFF, HF_LIFE_HOLD, HF_LIFE_ORPHAN, HF_LIFE_LINGER, HF_LIFE_TIME_WAIT };
+
+enum { HF_LINGER_NONE = UINT32_MAX };
+
+/** What the application can set; a listener's are copied to what it accepts. */
+struct hf_options {
+    uint64_t tag;
+    uint32_t keepalive_idle_ms, keepalive_interval_ms;
+    uint32_t user_timeout_ms; /**< 0: none */
+    uint32_t linger_ms;       /**< HF_LINGER_NONE: none */
+    uint32_t send_buffer_bytes, receive_buffer_bytes;
+    uint16_t send_low_water_bytes, receive_low_water_bytes;
+    uint8_t ttl;
+    uint8_t traffic_class;
+    uint8_t keepalive_probes : 6;
+    bool keepalive : 1;
+    bool soft_errors : 1;
+    uint8_t r2_retries : 6; /**< 0: never give up */
+    bool nagle : 1;
+    bool cork : 1;
+};
+
+struct hf_conn {
+    /* identity */
+    struct hf_addr remote;
+    uint32_t local; /**< index of the local address */
+    uint16_t local_port, remote_port;
+    uint32_t generation;
+    uint32_t index;    /**< its own */
+    uint32_t listener; /**< index, or HF_NIL: opened actively or the listener is gone */
+    /* lists and neighbours */
+    struct hf_wheel_node wheel;
+    struct hf_list_node ready;   /**< has events to be pulled */
+    struct hf_list_node output;  /**< may have something to send */
+    struct hf_list_node waiting; /**< waits for blocks: to send, or to open its window */
+    uint32_t flight;             /**< index, or HF_NIL */
+    /* send: RFC 9293 3.3.1 */
+    hf_seq iss;
+    hf_seq snd_una, snd_nxt;
+    hf_seq snd_wl1, snd_wl2;
+    hf_seq snd_up;
+    uint32_t snd_wnd, max_snd_wnd; /**< bytes */
+    struct hf_queue send;          /**< from SND.UNA on (without SYN) */
+    /* receive */
+    hf_seq irs;
+    hf_seq rcv_nxt;
+    hf_seq rcv_adv; /**< right edge of the widest window announced: it never moves left */
+    hf_seq rcv_up;
+    hf_seq last_ack_sent; /**< [RFC7323#4.3] */
+    struct hf_queue receive; /**< in order, unread */
+    uint32_t ts_recent;
+    uint32_t ts_recent_s; /**< when ts_recent was taken: stack seconds */
+    uint32_t ts_offset;
+    /* congestion and round trip */
+    struct hf_rtt rtt;
+    struct hf_cc cc;
+    /* deadlines */
+    hf_ns rtx_at, ack_at, life_at; /**< HF_NEVER: not armed */
+    uint32_t heard_ms;             /**< last segment from the peer: stack milliseconds */
+    uint32_t progress_ms;          /**< last time SND.UNA moved, or something went out anew */
+    struct hf_options options;
+    /* small things */
+    uint16_t snd_mss;       /**< what the peer's MSS option said, or the default */
+    uint16_t rcv_mss;       /**< largest payload seen: what a full-sized segment is */
+    uint16_t path_mtu;
+    uint16_t max_acked;     /**< largest packet known to have arrived [RFC5927#7.2] */
+    int16_t soft_error;
+    uint16_t events;        /**< enum hf_event_bit, to be pulled */
+    uint16_t snd_wraps, rcv_wraps; /**< how often the byte counts passed 2^32 */
+    uint16_t retransmitted_segs;
+    uint8_t state;          /**< enum hf_state */
+    uint8_t how;            /**< enum hf_closed */
+    uint8_t rtx_timer;      /**< enum hf_rtx_timer */
+    uint8_t life_timer;     /**< enum hf_life_timer */
+    uint8_t rtx_count;      /**< retransmissions of the same thing */
+    uint8_t probe_count;    /**< probes without an answer */
+    uint8_t dup_acks;
+    uint8_t challenges;     /**< sent in this window of time */
+    uint8_t challenge_at;   /**< when that began: in windows, modulo 256 */
+    uint8_t quick_acks;     /**< left */
+    uint8_t snd_shift : 4;
+    uint8_t rcv_shift : 4;
+    /* facts */
+    bool in_table : 1;      /**< the tuple is this connection's */
+    bool passive : 1;       /**< came from LISTEN [MUST-11] */
+    bool held : 1;          /**< open request that waits for the application */
+    bool unaccepted : 1;    /**< counts against the listener's backlog */
+    bool ts_on : 1, sack_on : 1, wscale_on : 1;
+    bool fin_queued : 1;    /**< a FIN follows the send queue */
+    bool fin_sent : 1;      /**< it was sent at least once: SND.NXT is behind it */
+    bool peer_fin : 1;      /**< the peer's FIN was taken */
+    bool app_closed : 1;    /**< the application let go */
+    bool closed_pulled : 1; /**< the closed event was given out */
+    /* things to do */
+    bool syn_due : 1, ack_due : 1, rtx_due : 1, probe_due : 1, override_due : 1;
+    bool more_coming : 1;   /**< the last send said so */
+    bool wants_room : 1;    /**< a send met HF_E_AGAIN */
+    bool urgent_out : 1, urgent_in : 1;
+    bool window_closed : 1; /**< ours was announced as zero */
+    bool stop_and_wait : 1; /**< no flight record could be had */
+    bool syn_retransmitted : 1;
+    bool syn_unacked : 1;   /**< our SYN is not acknowledged: SND.UNA stands on it */
+};
+
+enum hf_phase { HF_PHASE_OPEN, HF_PHASE_RECOVERY, HF_PHASE_LOSS };
+
+/** Lives while something is in flight or out of order. */
+struct hf_flight {
+    /* send */
+    struct hf_place cursor; /**< place of cursor_seq in the send queue */
+    hf_seq cursor_seq;
+    hf_seq recover;         /**< NewReno: SND.NXT when loss was found [RFC6582#3.2] */
+    hf_seq resend_next;     /**< in LOSS: next to send again, up to SND.NXT */
+    hf_seq timed_seq;       /**< end of the timed segment */
+    hf_ns timed_at;         /**< when it was sent; HF_NEVER: none is timed */
+    uint32_t pending_mtu;   /**< claim of a smaller path MTU that waits; 0: none */
+    hf_seq pending_seq;     /**< what it quoted */
+    uint8_t phase;          /**< enum hf_phase */
+    bool recover_valid;
+    /* receive */
+    bool fin_waits;         /**< a FIN came beyond a gap */
+    hf_seq fin_seq;
+    uint32_t gaps;          /**< index block of out-of-order data, HF_NIL: none */
+    uint32_t conn;
+    uint32_t gaps_next, gaps_prev; /**< flights with out-of-order data, for reclaiming */
+    hf_seq recent_first, recent_second, recent_third; /**< left edges of the blocks last reported */
+};
+
+struct hf_half_open {
+    struct hf_addr remote;
+    uint32_t local;
+    uint16_t local_port, remote_port;
+    hf_seq irs, iss;
+    uint32_t listener;
+    struct hf_wheel_node wheel;
+    uint32_t ts_recent;
+    uint16_t mss;
+    uint16_t rcv_wnd;       /**< what the SYN,ACK announced */
+    uint32_t shadowed;      /**< time_wait entry that this SYN took the tuple from, or HF_NIL */
+    uint8_t retries;
+    uint8_t challenges;
+    uint8_t challenge_at;
+    uint8_t wscale : 4;
+    bool wscale_on : 1, ts_on : 1, sack_on : 1;
+    bool repeated : 1;      /**< the SYN,ACK went out again because the SYN came again */
+};
+
+struct hf_time_wait {
+    struct hf_addr remote;
+    uint32_t local;
+    uint16_t local_port, remote_port;
+    hf_seq snd_nxt, rcv_nxt;
+    uint32_t ts_recent, ts_offset;
+    struct hf_wheel_node wheel;
+    uint32_t generation;
+    uint16_t rcv_wnd; /**< unscaled */
+    uint8_t challenges;
+    uint8_t challenge_at;
+    uint8_t rcv_shift : 4;
+    bool ts_on : 1;
+    bool shadow : 1; /**< a newer SYN holds the tuple; comes back if that proves old [MAY-2] */
+};
+
+_Static_assert(sizeof(struct hf_conn) <= 320, "what an idle connection costs");
+_Static_assert(sizeof(struct hf_half_open) == 64, "a half-open entry is one cache line");
+_Static_assert(sizeof(struct hf_time_wait) == 64, "a time-wait entry is one cache line");
+
+#endif

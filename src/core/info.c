@@ -1,0 +1,208 @@
+/**
+ * What can be seen from outside: a connection's snapshot, the list of all entries, counters.
+ */
+#include "stack.h"
+
+static uint64_t stream_bytes(uint16_t wraps, hf_seq at, hf_seq start, bool begun, bool fin)
+{
+    uint64_t numbers = (uint64_t)wraps << 32 | (at.v - start.v);
+    uint64_t taken = (uint64_t)begun + fin; /* SYN and FIN take a number each */
+    return numbers > taken ? numbers - taken : 0;
+}
+
+static uint32_t urgent_bytes(const struct hf_conn *c)
+{
+    return c->urgent_in ? c->rcv_up.v - (c->rcv_nxt.v - c->receive.bytes) : 0;
+}
+
+static void fill_sequence(const struct hf_stack *s, const struct hf_conn *c, struct hf_info *i)
+{
+    i->iss = c->iss.v;
+    i->snd_una = c->snd_una.v;
+    i->snd_nxt = i->snd_max = c->snd_nxt.v;
+    i->snd_wnd_bytes = c->snd_wnd;
+    i->irs = c->irs.v;
+    i->rcv_nxt = c->rcv_nxt.v;
+    i->rcv_wnd_bytes = hf_conn_rcv_wnd(c);
+    i->ts_recent = c->ts_recent;
+    i->ts_offset = c->ts_offset;
+    i->in_flight_bytes = hf_conn_in_flight(c);
+    i->send_queue_bytes = c->send.bytes;
+    uint32_t limit = c->options.send_buffer_bytes;
+    bool writable = !c->fin_queued && !c->app_closed && c->how == HF_CLOSED_NOT;
+    i->send_room_bytes = writable && c->send.bytes < limit ? limit - c->send.bytes : 0;
+    i->receive_queue_bytes = c->receive.bytes;
+    i->out_of_order_bytes = hf_gaps_bytes(s, c);
+    i->urgent_bytes = urgent_bytes(c);
+    i->bytes_sent =
+        stream_bytes(c->snd_wraps, c->snd_una, c->iss, !c->syn_unacked, hf_fin_is_acked(c));
+    i->bytes_received = stream_bytes(c->rcv_wraps, c->rcv_nxt, c->irs, true, c->peer_fin);
+}
+
+int hf_info(const struct hf_stack *s, hf_handle h, struct hf_info *i)
+{
+    const struct hf_conn *c = hf_conn_of(s, h);
+    if (c == NULL)
+        return HF_E_HANDLE;
+    bool time_wait_over = c->state == HF_TIME_WAIT && !c->in_table && !hf_time_wait_runs(s, c);
+    *i = (struct hf_info){
+        .state = time_wait_over ? HF_CLOSED : (enum hf_state)c->state,
+        .how = (enum hf_closed)c->how,
+        .local = hf_conn_local(s, c),
+        .remote = hf_conn_remote(c),
+        .held = c->held,
+        .orphan = c->app_closed,
+        .timestamps = c->ts_on,
+        .sack = c->sack_on,
+        .window_scale = c->wscale_on,
+        .snd_shift = c->snd_shift,
+        .rcv_shift = c->rcv_shift,
+        .snd_mss_bytes = c->snd_mss,
+        .rcv_mss_bytes = c->rcv_mss,
+        .path_mtu_bytes = c->path_mtu,
+        .cwnd_bytes = c->cc.cwnd_bytes,
+        .ssthresh_bytes = c->cc.ssthresh_bytes,
+        .srtt_ns = hf_rtt_srtt_ns(&c->rtt),
+        .rttvar_ns = hf_rtt_rttvar_ns(&c->rtt),
+        .rto_ns = hf_rtt_rto_ns(&c->rtt),
+        .peer_closed = c->peer_fin,
+        .retransmit_count = c->rtx_count,
+        .probe_count = c->probe_count,
+        .soft_error = c->soft_error,
+        .segments_retransmitted = c->retransmitted_segs,
+        .rto_deadline_ns = c->rtx_at,
+        .ack_deadline_ns = c->ack_at,
+        .life_deadline_ns = c->life_at,
+    };
+    fill_sequence(s, c, i);
+    return HF_OK;
+}
+
+/* ---- all entries -------------------------------------------------------------------------- */
+
+static hf_ns tick_to_ns(const struct hf_stack *s, uint32_t tick)
+{
+    hf_ns now = s->p.now_ns - (s->p.now_ns & ((1 << HF_WHEEL_TICK_SHIFT) - 1));
+    int64_t ahead = (int32_t)(tick - (uint32_t)hf_wheel_tick(now));
+    return now + ahead * (1 << HF_WHEEL_TICK_SHIFT);
+}
+
+static void tuple_of_listener(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
+{
+    const struct hf_listener *l = hf_listener_at(s, i);
+    *t = (struct hf_tuple){
+        .kind = HF_KIND_LISTENER,
+        .state = l->closed ? HF_CLOSED : HF_LISTEN,
+        .handle = hf_listener_handle(s, i),
+        .local = {l->addr, l->port},
+        .deadline_ns = HF_NEVER,
+    };
+}
+
+static void tuple_of_conn(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
+{
+    const struct hf_conn *c = hf_conn_at(s, i);
+    *t = (struct hf_tuple){
+        .kind = HF_KIND_CONN,
+        .state = (enum hf_state)c->state,
+        .handle = hf_conn_handle(s, c),
+        .local = hf_conn_local(s, c),
+        .remote = hf_conn_remote(c),
+        .deadline_ns = hf_min_ns(c->rtx_at, hf_min_ns(c->ack_at, c->life_at)),
+        .snd_nxt = c->snd_nxt.v,
+        .rcv_nxt = c->rcv_nxt.v,
+    };
+}
+
+static void tuple_of_half_open(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
+{
+    const struct hf_half_open *h = hf_pool_at(&s->half_opens, i);
+    *t = (struct hf_tuple){
+        .kind = HF_KIND_HALF_OPEN,
+        .state = HF_SYN_RCVD,
+        .local = {*hf_local_addr(s, h->local), h->local_port},
+        .remote = {h->remote, h->remote_port},
+        .deadline_ns = tick_to_ns(s, h->wheel.tick),
+        .snd_nxt = h->iss.v + 1,
+        .rcv_nxt = h->irs.v + 1,
+    };
+}
+
+static void tuple_of_time_wait(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
+{
+    const struct hf_time_wait *w = hf_pool_at(&s->time_waits, i);
+    *t = (struct hf_tuple){
+        .kind = HF_KIND_TIME_WAIT,
+        .state = HF_TIME_WAIT,
+        .local = {*hf_local_addr(s, w->local), w->local_port},
+        .remote = {w->remote, w->remote_port},
+        .deadline_ns = tick_to_ns(s, w->wheel.tick),
+        .snd_nxt = w->snd_nxt.v,
+        .rcv_nxt = w->rcv_nxt.v,
+    };
+}
+
+bool hf_iterate(const struct hf_stack *s, uint64_t *cursor, struct hf_tuple *tuple)
+{
+    /* The cursor is which of these pools, and the index to go on from. */
+    static const struct {
+        size_t pool;
+        void (*fill)(const struct hf_stack *s, uint32_t i, struct hf_tuple *t);
+    } kinds[] = {
+        {offsetof(struct hf_stack, listeners), tuple_of_listener},
+        {offsetof(struct hf_stack, conns), tuple_of_conn},
+        {offsetof(struct hf_stack, half_opens), tuple_of_half_open},
+        {offsetof(struct hf_stack, time_waits), tuple_of_time_wait},
+    };
+    uint64_t kind = *cursor >> 32;
+    uint32_t from = (uint32_t)*cursor;
+    for (; kind < HF_COUNT_OF(kinds); kind++, from = 0) {
+        const struct hf_pool *pool =
+            (const struct hf_pool *)(const void *)((const uint8_t *)s + kinds[kind].pool);
+        uint32_t i = hf_pool_next(pool, from);
+        if (i == HF_NIL)
+            continue;
+        kinds[kind].fill(s, i, tuple);
+        *cursor = kind << 32 | (i + 1);
+        return true;
+    }
+    return false;
+}
+
+/* ---- counters ----------------------------------------------------------------------------- */
+
+static uint64_t pool_used_bytes(const struct hf_pool *p)
+{
+    return (uint64_t)p->used * p->object_bytes;
+}
+
+void hf_stack_info(const struct hf_stack *s, struct hf_stack_info *i)
+{
+    *i = (struct hf_stack_info){
+        .listeners = s->listeners.used,
+        .connections = s->conns.used,
+        .half_open = s->half_opens.used,
+        .time_wait = s->time_waits.used,
+        .flights = s->flights.used,
+        .local_addresses = s->locals.used,
+        .memory_bytes = s->mem.taken_bytes,
+        .pool_used_bytes = (uint64_t)s->blocks.pool.used << s->blocks.shift,
+        .pool_peak_bytes = (uint64_t)s->blocks.peak << s->blocks.shift,
+        .packets_in = s->p.packets_in,
+        .packets_out = s->p.packets_out,
+        .bytes_in = s->p.bytes_in,
+        .bytes_out = s->p.bytes_out,
+        .segments_in = s->p.segments_in,
+        .segments_out = s->p.segments_out,
+        .clock_went_back = s->p.counts[HF_CLOCK_BACK],
+    };
+    i->used_bytes = pool_used_bytes(&s->conns) + pool_used_bytes(&s->half_opens) +
+                    pool_used_bytes(&s->time_waits) + pool_used_bytes(&s->flights) +
+                    pool_used_bytes(&s->listeners) + pool_used_bytes(&s->locals) +
+                    hf_table_bytes(&s->table) + i->pool_used_bytes;
+}
+
+uint64_t hf_stack_count(const struct hf_stack *s, enum hf_reason reason)
+{
+    return (unsigned)reason < HF_REASON_COUNT ? s->p.counts[reason] : 0;
+}

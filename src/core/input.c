@@ -1,0 +1,355 @@
+/**
+ * A segment arrives at a connection [RFC9293#3.10.7]: SYN-SENT has its own list of checks, the
+ * synchronized states and SYN-RECEIVED share eight, one function each, in the RFC's order. Each
+ * says whether the segment goes on to the next.
+ */
+#include "stack.h"
+
+enum { PAWS_VALID_S = 24 * 24 * 3600 }; /**< [RFC7323#5.5] 24 days */
+
+/** An ACK that tells the peer where we stand. One that answers a segment which takes no sequence
+ *  space counts as a challenge: two sides could otherwise answer each other for ever. */
+static void answer(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg,
+                   enum hf_reason reason)
+{
+    if (hf_segment_length(seg) > 0 ||
+        hf_challenge_allowed(s, &c->challenges, &c->challenge_at))
+        hf_output_ack_now(s, c, reason);
+}
+
+static void challenge(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason)
+{
+    if (hf_challenge_allowed(s, &c->challenges, &c->challenge_at))
+        hf_output_ack_now(s, c, reason);
+}
+
+/* ---- an open request that waits for the application ---------------------------------------- */
+
+static void held_input(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    bool rst = (seg->flags & HF_RST) != 0, syn = (seg->flags & HF_SYN) != 0;
+    bool other_syn = syn && seg->seq != c->irs.v;
+    if ((rst && seg->seq == c->irs.v + 1) || (!rst && other_syn)) {
+        hf_trace_conn(s, c, HF_TRACE_RST_IN, HF_RST_IN_EXACT, 0, 0, seg);
+        hf_conn_end(s, c, HF_CLOSED_WITHDRAWN, HF_WHY_RST, false);
+        return;
+    }
+    hf_drop(s, c, HF_DROP_SYN_HELD, seg);
+}
+
+/* ---- SYN-SENT [RFC9293#3.10.7.3] ----------------------------------------------------------- */
+
+void hf_conn_agree(struct hf_stack *s, struct hf_conn *c, const struct hf_handshake *h)
+{
+    c->iss = c->snd_up = c->snd_wl2 = h->iss;
+    c->irs = c->snd_wl1 = h->irs;
+    c->rcv_nxt = c->rcv_up = c->last_ack_sent = hf_seq_add(h->irs, 1);
+    c->rcv_adv = hf_seq_add(c->rcv_nxt, h->rcv_wnd);
+    c->snd_mss = h->mss;
+    c->wscale_on = h->wscale_on;
+    c->snd_shift = (!h->wscale_on ? 0u : h->wscale > 14 ? 14u : h->wscale) & 15u; /* [RFC7323#2.3] */
+    c->rcv_shift = (h->wscale_on ? hf_stack_shift(s) : 0u) & 15u;
+    c->sack_on = h->sack_on;
+    c->ts_on = h->ts_on;
+    c->ts_recent = h->ts_recent;
+    c->ts_recent_s = hf_stack_s(s);
+    struct hf_endpoint local = hf_conn_local(s, c);
+    c->ts_offset = hf_ts_offset(&s->p.ts_key, &local.addr, &c->remote);
+    c->syn_retransmitted |= h->syn_retransmitted;
+    struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
+    if (h->rtt_ns > 0)
+        hf_rtt_sample(&c->rtt, &limits, h->rtt_ns, 1);
+    struct hf_cc_event e = hf_recovery_event(s, c);
+    hf_stack_cc(s)->on_open(&c->cc, &e);
+}
+
+/** What our SYN offered and the peer's SYN answers. */
+static void agree_with(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    const struct hf_config *cfg = &s->p.cfg;
+    struct hf_handshake h = {
+        .irs = hf_seq_make(seg->seq),
+        .iss = c->iss,
+        .mss = hf_stack_peer_mss(s, &c->remote, seg->has_mss, seg->mss_bytes),
+        .rcv_wnd = hf_stack_syn_window(s, c->options.receive_buffer_bytes),
+        .wscale = seg->wscale,
+        .wscale_on = seg->has_wscale && cfg->window_scale >= 0,
+        .ts_on = seg->has_timestamps && cfg->timestamps == 1,
+        .sack_on = seg->has_sack_permitted && cfg->sack == 1,
+        .ts_recent = seg->ts_value,
+    };
+    hf_conn_agree(s, c, &h);
+    c->snd_wnd = c->max_snd_wnd = seg->window; /* of a SYN: never scaled [RFC7323#2.2] */
+    if ((seg->flags & HF_ACK) != 0)
+        c->snd_wl2 = hf_seq_make(seg->ack);
+}
+
+/** Where a connection goes that becomes established: on, if it was closed meanwhile. */
+static void establish(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason)
+{
+    /* [RFC5681#3.1] only now it is known whether our SYN was lost: the initial window tells. */
+    struct hf_cc_event e = hf_recovery_event(s, c);
+    hf_stack_cc(s)->on_open(&c->cc, &e);
+    hf_conn_set_state(s, c, HF_ESTABLISHED, reason);
+    hf_conn_raise(s, c, HF_EV_CONNECTED | HF_EV_WRITABLE);
+    if (c->fin_queued)
+        hf_conn_set_state(s, c, HF_FIN_WAIT_1, HF_WHY_SHUTDOWN);
+}
+
+static void syn_sent_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
+{
+    const struct hf_segment *seg = in->seg;
+    bool ack = (seg->flags & HF_ACK) != 0, rst = (seg->flags & HF_RST) != 0;
+    hf_seq seg_ack = hf_seq_make(seg->ack);
+    bool acceptable = hf_seq_gt(seg_ack, c->iss) && hf_seq_le(seg_ack, c->snd_nxt);
+    if (ack && !acceptable) {
+        hf_drop(s, c, HF_DROP_SYN_SENT_ACK, seg);
+        hf_reply_rst(s, in, HF_RST_SYN_SENT_ACK); /* none for a RST */
+        return;
+    }
+    if (rst && ack) {
+        hf_trace_conn(s, c, HF_TRACE_RST_IN, HF_RST_IN_REFUSED, 0, 0, seg);
+        hf_conn_end(s, c, HF_CLOSED_REFUSED, HF_WHY_RST, false);
+        return;
+    }
+    if (rst || (seg->flags & HF_SYN) == 0) {
+        hf_drop(s, c, rst ? HF_DROP_SYN_SENT_RST : HF_DROP_SYN_SENT_NOTHING, seg);
+        return;
+    }
+    agree_with(s, c, seg);
+    if (!ack) { /* [MUST-10] our SYNs crossed: answer with SYN,ACK */
+        hf_conn_set_state(s, c, HF_SYN_RCVD, HF_WHY_CROSSED_SYN);
+        c->syn_due = true;
+        hf_output_want(s, c);
+        return;
+    }
+    hf_send_acked(s, c, seg);
+    establish(s, c, HF_WHY_SYNACK);
+    hf_output_ack_now(s, c, HF_NONE);
+    hf_receive_text(s, c, in);
+}
+
+/* ---- the eight checks [RFC9293#3.10.7.4] --------------------------------------------------- */
+
+/** 1a: an old duplicate, by its timestamp [RFC7323#5.3]. */
+static bool check_timestamp(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    if (!c->ts_on || (seg->flags & HF_RST) != 0)
+        return true;
+    if (!seg->has_timestamps) {
+        hf_drop(s, c, HF_DROP_NO_TIMESTAMP, seg);
+        return false;
+    }
+    if ((int32_t)(seg->ts_value - c->ts_recent) >= 0 ||
+        hf_stack_s(s) - c->ts_recent_s > PAWS_VALID_S)
+        return true;
+    hf_drop(s, c, HF_DROP_PAWS, seg);
+    answer(s, c, seg, HF_ACK_PAWS);
+    return false;
+}
+
+static bool is_in_window(const struct hf_conn *c, const struct hf_segment *seg)
+{
+    uint32_t wnd = hf_conn_rcv_wnd(c), length = hf_segment_length(seg);
+    hf_seq seq = hf_seq_make(seg->seq);
+    if (wnd == 0) /* [MUST-66] ACK, RST and URG count even when there is no room for the text */
+        return hf_seq_eq(seq, c->rcv_nxt);
+    if (hf_seq_ge(seq, c->rcv_nxt) && hf_seq_lt(seq, c->rcv_adv))
+        return true;
+    hf_seq last = hf_seq_add(seq, length - 1);
+    return length > 0 && hf_seq_ge(last, c->rcv_nxt) && hf_seq_lt(last, c->rcv_adv);
+}
+
+/** The peer did not hear our SYN,ACK. DEVIATION D-1: SYN,ACK again rather than an ACK, which does
+ *  not help a peer in SYN-SENT. */
+static bool is_same_syn(const struct hf_conn *c, const struct hf_segment *seg)
+{
+    return c->state == HF_SYN_RCVD && (seg->flags & (HF_SYN | HF_ACK | HF_RST)) == HF_SYN &&
+           hf_seq_eq(hf_seq_make(seg->seq), c->irs);
+}
+
+/** 1b: the sequence number. */
+static bool check_sequence(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    /* [RFC5961#4.2] a SYN is challenged wherever it stands, and counts as such. */
+    bool syn = (seg->flags & (HF_SYN | HF_RST)) == HF_SYN && hf_conn_is_synchronized(c);
+    if (is_in_window(c, seg) || syn)
+        return true;
+    if ((seg->flags & HF_RST) != 0) {
+        hf_drop(s, c, HF_DROP_RST_OUT_OF_WINDOW, seg);
+        return false;
+    }
+    bool old = hf_seq_lt(hf_seq_make(seg->seq), c->rcv_nxt);
+    hf_drop(s, c, old ? HF_DROP_OLD_DUPLICATE : HF_DROP_OUT_OF_WINDOW, seg);
+    answer(s, c, seg, HF_ACK_OUT_OF_WINDOW);
+    return false;
+}
+
+/** 2: RST [RFC5961#3.2]. */
+static bool check_rst(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    if ((seg->flags & HF_RST) == 0)
+        return true;
+    if (seg->seq != c->rcv_nxt.v) {
+        hf_drop(s, c, HF_DROP_RST_CHALLENGED, seg);
+        challenge(s, c, HF_ACK_CHALLENGE_RST);
+        return false;
+    }
+    hf_trace_conn(s, c, HF_TRACE_RST_IN, HF_RST_IN_EXACT, 0, 0, seg);
+    bool refused = c->state == HF_SYN_RCVD && !c->passive;
+    /* Both FINs were exchanged: nothing was lost by this RST. */
+    bool done = c->state == HF_CLOSING || c->state == HF_LAST_ACK;
+    enum hf_closed how = refused ? HF_CLOSED_REFUSED : HF_CLOSED_RESET;
+    hf_conn_end(s, c, how, HF_WHY_RST, done);
+    return false;
+}
+
+/** 4: SYN [RFC5961#4.2]. (3 is the security check that hosts do not have [RFC9293#A.1].) */
+static bool check_syn(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    if ((seg->flags & HF_SYN) == 0)
+        return true;
+    if (c->state == HF_SYN_RCVD && c->passive) {
+        hf_drop(s, c, HF_DROP_SYN_RCVD, seg);
+        hf_conn_end(s, c, HF_CLOSED_RESET, HF_DROP_SYN_RCVD, false);
+        return false;
+    }
+    hf_drop(s, c, HF_DROP_SYN_CHALLENGED, seg);
+    challenge(s, c, HF_ACK_CHALLENGE_SYN);
+    return false;
+}
+
+/** [RFC7323#4.3] after the checks that an attacker's segment fails. */
+static void take_timestamp(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    if (!c->ts_on || hf_seq_gt(hf_seq_make(seg->seq), c->last_ack_sent))
+        return;
+    c->ts_recent = seg->ts_value;
+    c->ts_recent_s = hf_stack_s(s);
+}
+
+static bool acks_the_handshake(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
+{
+    hf_seq ack = hf_seq_make(in->seg->ack);
+    if (hf_seq_gt(ack, c->snd_una) && hf_seq_le(ack, c->snd_nxt))
+        return true;
+    hf_drop(s, c, HF_DROP_ACK_HANDSHAKE, in->seg);
+    hf_reply_rst(s, in, HF_RST_HANDSHAKE_ACK);
+    return false;
+}
+
+/** [RFC5961#5.2] acknowledgments that no segment of ours can have drawn. */
+static bool ack_is_possible(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    hf_seq ack = hf_seq_make(seg->ack);
+    enum hf_reason drop = HF_NONE;
+    if (hf_seq_gt(ack, c->snd_nxt))
+        drop = HF_DROP_ACK_UNSENT;
+    else if (hf_seq_lt(ack, hf_seq_sub(c->snd_una, c->max_snd_wnd)))
+        drop = HF_DROP_ACK_TOO_OLD;
+    if (drop == HF_NONE)
+        return true;
+    hf_drop(s, c, drop, seg);
+    challenge(s, c, HF_ACK_CHALLENGE_ACK);
+    return false;
+}
+
+/** [RFC5681#2] (a) to (e). */
+static bool is_duplicate_ack(const struct hf_conn *c, const struct hf_segment *seg)
+{
+    return hf_conn_in_flight(c) > 0 && hf_segment_length(seg) == 0 &&
+           hf_seq_eq(hf_seq_make(seg->ack), c->snd_una) &&
+           (uint32_t)seg->window << c->snd_shift == c->snd_wnd;
+}
+
+/** Our FIN is acknowledged: the next state of the ways to close. False: the connection is over. */
+static bool after_fin_acked(struct hf_stack *s, struct hf_conn *c)
+{
+    switch ((enum hf_state)c->state) {
+    case HF_FIN_WAIT_1:
+        hf_conn_set_state(s, c, HF_FIN_WAIT_2, HF_WHY_FIN_ACKED);
+        hf_timer_orphan(s, c);
+        return true;
+    case HF_CLOSING: hf_time_wait_enter(s, c, HF_WHY_FIN_ACKED); return false;
+    case HF_LAST_ACK: hf_conn_end(s, c, HF_CLOSED_FIN, HF_WHY_FIN_ACKED, true); return false;
+    case HF_FIN_WAIT_2:
+    case HF_TIME_WAIT: return true;
+    case HF_CLOSED:
+    case HF_LISTEN:
+    case HF_SYN_SENT:
+    case HF_SYN_RCVD:
+    case HF_ESTABLISHED:
+    case HF_CLOSE_WAIT: break;
+    }
+    HF_UNREACHABLE("after_fin_acked: no FIN was sent in this state");
+}
+
+/** 5: ACK. */
+static bool check_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
+{
+    const struct hf_segment *seg = in->seg;
+    if ((seg->flags & HF_ACK) == 0) {
+        hf_drop(s, c, HF_DROP_NO_ACK, seg);
+        return false;
+    }
+    bool opening = c->state == HF_SYN_RCVD;
+    if (opening ? !acks_the_handshake(s, c, in) : !ack_is_possible(s, c, seg))
+        return false;
+    take_timestamp(s, c, seg);
+    c->probe_count = 0;
+    bool duplicate = is_duplicate_ack(c, seg);
+    if (hf_seq_gt(hf_seq_make(seg->ack), c->snd_una))
+        hf_send_acked(s, c, seg);
+    else if (duplicate)
+        hf_recovery_on_dup_ack(s, c);
+    if (opening)
+        establish(s, c, HF_WHY_HANDSHAKE_ACK);
+    hf_send_window(s, c, seg);
+    return hf_fin_is_acked(c) ? after_fin_acked(s, c) : true;
+}
+
+/** 6: URG [RFC6093]: a mark in the stream. */
+static void check_urg(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    if ((seg->flags & HF_URG) == 0 || c->peer_fin)
+        return;
+    hf_seq up = hf_seq_add(hf_seq_make(seg->seq), seg->urgent_pointer);
+    hf_seq consumed = hf_seq_sub(c->rcv_nxt, c->receive.bytes);
+    if (hf_seq_le(up, consumed) || (c->urgent_in && hf_seq_le(up, c->rcv_up)))
+        return; /* the pointer never recedes */
+    c->rcv_up = up;
+    c->urgent_in = true;
+    hf_conn_raise(s, c, HF_EV_URGENT);
+}
+
+static void checks(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
+{
+    const struct hf_segment *seg = in->seg;
+    if (is_same_syn(c, seg)) {
+        hf_trace_conn(s, c, HF_TRACE_ACK_OUT, HF_ACK_SYN_AGAIN, 0, 0, seg);
+        if (hf_challenge_allowed(s, &c->challenges, &c->challenge_at)) {
+            c->syn_due = true;
+            c->syn_retransmitted = true; /* [MUST-18] Karn */
+        }
+        hf_output_want(s, c);
+        return;
+    }
+    if (!check_timestamp(s, c, seg) || !check_sequence(s, c, seg) || !check_rst(s, c, seg) ||
+        !check_syn(s, c, seg) || !check_ack(s, c, in))
+        return;
+    check_urg(s, c, seg);
+    hf_receive_text(s, c, in); /* 7: text, 8: FIN */
+}
+
+void hf_conn_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
+{
+    c->heard_ms = hf_stack_ms(s);
+    if (c->held)
+        held_input(s, c, in->seg);
+    else if (c->state == HF_SYN_SENT)
+        syn_sent_input(s, c, in);
+    else if (c->state == HF_TIME_WAIT)
+        hf_time_wait_conn_input(s, c, in);
+    else
+        checks(s, c, in);
+}

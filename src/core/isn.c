@@ -1,0 +1,50 @@
+/**
+ * Initial sequence numbers, timestamp and port offsets. Holds no state: clock and secret come in.
+ */
+#include "isn.h"
+
+enum { ISN_TICK_NS = 4000 };
+
+static uint64_t half_of(const uint8_t *octets)
+{
+    return (uint64_t)hf_get32(octets) << 32 | hf_get32(octets + 4);
+}
+
+uint64_t hf_hash_endpoints(const struct hf_sip_key *secret, enum hf_hash_use use,
+                           const struct hf_endpoint *local, const struct hf_endpoint *remote,
+                           uint64_t more)
+{
+    uint64_t words[] = {
+        half_of(local->addr.octets),
+        half_of(local->addr.octets + 8),
+        half_of(remote->addr.octets),
+        half_of(remote->addr.octets + 8),
+        (uint64_t)use << 32 | (uint64_t)local->port << 16 | remote->port,
+        more,
+    };
+    return hf_siphash24_words(secret, words, HF_COUNT_OF(words));
+}
+
+hf_seq hf_isn(const struct hf_sip_key *secret, const struct hf_endpoint *local,
+              const struct hf_endpoint *remote, hf_ns now)
+{
+    /* [RFC9293#3.4.1] The clock part [MUST-8] keeps old duplicates below the new connection,
+     * the keyed part [MUST-9] keeps outsiders from inferring one tuple's numbers from another's. */
+    uint32_t clock = (uint32_t)(now / ISN_TICK_NS);
+    uint32_t keyed = (uint32_t)hf_hash_endpoints(secret, HF_USE_ISN, local, remote, 0);
+    return hf_seq_make(clock + keyed);
+}
+
+uint32_t hf_ts_offset(const struct hf_sip_key *secret, const struct hf_addr *local,
+                      const struct hf_addr *remote)
+{
+    struct hf_endpoint from = {*local, 0}, to = {*remote, 0};
+    return (uint32_t)hf_hash_endpoints(secret, HF_USE_TIMESTAMP, &from, &to, 0);
+}
+
+uint32_t hf_port_hash(const struct hf_sip_key *secret, const struct hf_addr *local,
+                      const struct hf_endpoint *remote)
+{
+    struct hf_endpoint from = {*local, 0};
+    return (uint32_t)hf_hash_endpoints(secret, HF_USE_PORT, &from, remote, 0);
+}

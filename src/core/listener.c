@@ -1,0 +1,424 @@
+/**
+ * Listeners: who may connect. Finds the listener of a SYN, keeps its limits, and starts one of three
+ * things: a half-open entry (automatic), a cookie (automatic, under load), a held connection.
+ */
+#include "handle.h"
+#include "stack.h"
+
+enum { BACKLOG_DEFAULT = 128 };
+
+hf_handle hf_listener_handle(const struct hf_stack *s, uint32_t listener)
+{
+    return hf_handle_make(HF_HANDLE_LISTENER, s->p.shard, hf_listener_at(s, listener)->generation,
+                          listener);
+}
+
+struct hf_listener *hf_listener_of(const struct hf_stack *s, hf_handle h)
+{
+    uint32_t slot = hf_handle_slot(h);
+    if (hf_handle_kind(h) != HF_HANDLE_LISTENER || hf_handle_shard(h) != s->p.shard ||
+        !hf_pool_has(&s->listeners, slot))
+        return NULL;
+    struct hf_listener *l = hf_listener_at(s, slot);
+    return l->generation == hf_handle_generation(h) && !l->closed ? l : NULL;
+}
+
+/* ---- finding ------------------------------------------------------------------------------ */
+
+static uint32_t port_hash(const struct hf_stack *s, uint16_t port)
+{
+    uint64_t word = port;
+    return (uint32_t)hf_siphash13_words(&s->p.table_key, &word, 1);
+}
+
+static bool listener_matches(const struct hf_listener *l, const struct hf_endpoint *local)
+{
+    return !l->closed && (l->port == 0 || l->port == local->port) &&
+           (l->any_address || hf_addr_prefix_equal(&l->addr, &local->addr, l->bits));
+}
+
+/** The longer prefix first, then a named port. */
+static bool more_specific(const struct hf_listener *a, const struct hf_listener *b)
+{
+    int a_bits = a->any_address ? -1 : a->bits;
+    int b_bits = b->any_address ? -1 : b->bits;
+    return a_bits != b_bits ? a_bits > b_bits : a->port != 0 && b->port == 0;
+}
+
+uint32_t hf_listener_find(const struct hf_stack *s, const struct hf_endpoint *local)
+{
+    const uint16_t ports[2] = {local->port, 0};
+    uint32_t best = HF_NIL;
+    if (s->listener_table.count == 0)
+        return HF_NIL;
+    for (size_t k = 0; k < 2; k++) {
+        struct hf_table_probe probe = hf_table_find(&s->listener_table, port_hash(s, ports[k]));
+        for (uint32_t i = hf_table_next(&probe); i != HF_NIL; i = hf_table_next(&probe)) {
+            const struct hf_listener *l = hf_listener_at(s, i);
+            if (listener_matches(l, local) &&
+                (best == HF_NIL || more_specific(l, hf_listener_at(s, best))))
+                best = i;
+        }
+    }
+    return best;
+}
+
+/* ---- opening and closing ------------------------------------------------------------------ */
+
+static bool listener_exists(const struct hf_stack *s, const struct hf_listener *what)
+{
+    struct hf_table_probe probe = hf_table_find(&s->listener_table, what->hash);
+    for (uint32_t i = hf_table_next(&probe); i != HF_NIL; i = hf_table_next(&probe)) {
+        const struct hf_listener *l = hf_listener_at(s, i);
+        if (!l->closed && l->port == what->port && l->any_address == what->any_address &&
+            (l->any_address ||
+             (l->bits == what->bits && hf_addr_prefix_equal(&l->addr, &what->addr, l->bits))))
+            return true;
+    }
+    return false;
+}
+
+int hf_listen(struct hf_stack *s, const struct hf_listen *what, hf_handle *out, hf_ns now)
+{
+    hf_stack_end_loans(s);
+    hf_stack_set_now(s, now);
+    struct hf_listener l = {
+        .addr = what->addr,
+        .any_address = hf_addr_is_any(&what->addr),
+        .held = what->held,
+        .silent_overflow = what->silent_overflow,
+        .port = what->port,
+        .hash = port_hash(s, what->port),
+        .max_half_open = what->max_half_open ? what->max_half_open : UINT32_MAX,
+        .backlog = what->backlog ? what->backlog : BACKLOG_DEFAULT,
+        .max_connections = what->max_connections ? what->max_connections : UINT32_MAX,
+        .max_per_remote = what->max_per_remote,
+        .options = hf_stack_options(s),
+    };
+    unsigned base = hf_addr_is_v4(&what->addr) ? 96 : 0;
+    if (!l.any_address && what->prefix_bits + base > 128)
+        return HF_E_INVALID;
+    l.bits = (uint8_t)(what->prefix_bits + base);
+    l.options.tag = what->tag;
+    if (listener_exists(s, &l))
+        return HF_E_EXISTS;
+    uint32_t index = hf_pool_take(&s->listeners);
+    if (index == HF_NIL)
+        return HF_E_MEMORY;
+    if (!hf_table_insert(&s->listener_table, l.hash, index)) {
+        hf_pool_give(&s->listeners, index);
+        return HF_E_MEMORY;
+    }
+    l.generation = ++s->p.generation & HF_HANDLE_GENERATION_MASK;
+    *hf_listener_at(s, index) = l;
+    struct hf_endpoint local = {l.addr, l.port};
+    hf_trace_state(s, hf_listener_handle(s, index), &local, &(struct hf_endpoint){0}, HF_CLOSED,
+                   HF_LISTEN, HF_WHY_LISTEN);
+    *out = hf_listener_handle(s, index);
+    return HF_OK;
+}
+
+void hf_listener_release_if_done(struct hf_stack *s, uint32_t listener)
+{
+    const struct hf_listener *l = hf_listener_at(s, listener);
+    if (l->closed && l->connections == 0 && l->half_open == 0)
+        hf_pool_give(&s->listeners, listener);
+}
+
+void hf_listener_close(struct hf_stack *s, uint32_t index)
+{
+    struct hf_listener *l = hf_listener_at(s, index);
+    struct hf_endpoint local = {l->addr, l->port};
+    hf_trace_state(s, hf_listener_handle(s, index), &local, &(struct hf_endpoint){0}, HF_LISTEN,
+                   HF_CLOSED, HF_WHY_CLOSE);
+    hf_table_remove(&s->listener_table, l->hash, index);
+    hf_half_open_drop_of_listener(s, index);
+    l->closed = true;
+    hf_listener_release_if_done(s, index);
+}
+
+/* ---- counting ----------------------------------------------------------------------------- */
+
+static struct hf_remote_count *remote_count(struct hf_stack *s, uint32_t listener,
+                                            const struct hf_addr *remote, uint32_t *hash,
+                                            uint32_t *index)
+{
+    uint64_t words[3] = {0, 0, listener};
+    memcpy(words, remote->octets, 16);
+    *hash = (uint32_t)hf_siphash13_words(&s->p.table_key, words, 3);
+    struct hf_table_probe probe = hf_table_find(&s->remote_count_table, *hash);
+    for (*index = hf_table_next(&probe); *index != HF_NIL; *index = hf_table_next(&probe)) {
+        struct hf_remote_count *r = hf_pool_at(&s->remote_counts, *index);
+        if (r->listener == listener && hf_addr_equal(&r->remote, remote))
+            return r;
+    }
+    return NULL;
+}
+
+bool hf_listener_may_have(struct hf_stack *s, uint32_t listener, const struct hf_addr *remote,
+                          enum hf_reason *why)
+{
+    const struct hf_listener *l = hf_listener_at(s, listener);
+    uint32_t hash, index;
+    *why = HF_NONE;
+    if (l->unaccepted >= l->backlog)
+        *why = HF_LIMIT_BACKLOG;
+    else if (l->connections >= l->max_connections || s->conns.used >= s->conns.limit)
+        *why = HF_LIMIT_CONNECTIONS;
+    else if (l->max_per_remote > 0) {
+        const struct hf_remote_count *r = remote_count(s, listener, remote, &hash, &index);
+        if (r != NULL && r->count >= l->max_per_remote)
+            *why = HF_LIMIT_PER_REMOTE;
+    }
+    return *why == HF_NONE;
+}
+
+static bool count_remote(struct hf_stack *s, uint32_t listener, const struct hf_addr *remote)
+{
+    uint32_t hash, index;
+    struct hf_remote_count *r = remote_count(s, listener, remote, &hash, &index);
+    if (r != NULL) {
+        r->count++;
+        return true;
+    }
+    index = hf_pool_take(&s->remote_counts);
+    if (index == HF_NIL)
+        return false;
+    if (!hf_table_insert(&s->remote_count_table, hash, index)) {
+        hf_pool_give(&s->remote_counts, index);
+        return false;
+    }
+    r = hf_pool_at(&s->remote_counts, index);
+    *r = (struct hf_remote_count){*remote, listener, 1, hash, 0};
+    return true;
+}
+
+bool hf_listener_adopt(struct hf_stack *s, uint32_t listener, struct hf_conn *c)
+{
+    struct hf_listener *l = hf_listener_at(s, listener);
+    if (l->max_per_remote > 0 && !count_remote(s, listener, &c->remote))
+        return false;
+    c->listener = listener;
+    c->unaccepted = true;
+    l->unaccepted++;
+    l->connections++;
+    return true;
+}
+
+void hf_listener_accepted(struct hf_stack *s, struct hf_conn *c)
+{
+    if (c->unaccepted && c->listener != HF_NIL)
+        hf_listener_at(s, c->listener)->unaccepted--;
+    c->unaccepted = false;
+}
+
+void hf_listener_disown(struct hf_stack *s, struct hf_conn *c)
+{
+    if (c->listener == HF_NIL)
+        return;
+    uint32_t listener = c->listener;
+    struct hf_listener *l = hf_listener_at(s, listener);
+    hf_listener_accepted(s, c);
+    if (l->max_per_remote > 0) {
+        uint32_t hash, index;
+        struct hf_remote_count *r = remote_count(s, listener, &c->remote, &hash, &index);
+        HF_ASSERT(r != NULL);
+        if (--r->count == 0) {
+            hf_table_remove(&s->remote_count_table, hash, index);
+            hf_pool_give(&s->remote_counts, index);
+        }
+    }
+    l->connections--;
+    c->listener = HF_NIL;
+    hf_listener_release_if_done(s, listener);
+}
+
+/* ---- segments ----------------------------------------------------------------------------- */
+
+/** At a limit: silence, or RST [DESIGN: the listener's policy]. */
+static void overflow(struct hf_stack *s, const struct hf_arrival *in, const struct hf_listener *l,
+                     enum hf_reason limit)
+{
+    hf_trace_stranger(s, HF_TRACE_LIMIT, limit, &in->local, &in->remote, 0, 0, in->seg);
+    hf_drop_arrival(s, in, HF_DROP_SYN_LIMIT);
+    if (!l->silent_overflow)
+        hf_reply_rst(s, in, HF_RST_OVERFLOW);
+}
+
+/** A SYN to a held listener becomes a connection that waits for the application. */
+static bool hold(struct hf_stack *s, uint32_t listener, const struct hf_arrival *in,
+                 uint32_t time_wait)
+{
+    const struct hf_listener *l = hf_listener_at(s, listener);
+    uint32_t replaces = time_wait == HF_NIL ? HF_NIL : hf_ref_make(HF_REF_TIME_WAIT, time_wait);
+    struct hf_conn *c =
+        hf_conn_new(s, &in->local, &in->remote, in->hash, &l->options, replaces);
+    if (c == NULL) {
+        overflow(s, in, l, HF_LIMIT_CONNECTIONS);
+        return false;
+    }
+    hf_seq iss = hf_isn(&s->p.isn_key, &in->local, &in->remote, s->p.now_ns);
+    if (time_wait != HF_NIL) {
+        iss = hf_time_wait_next_iss(s, time_wait, iss);
+        hf_time_wait_free(s, time_wait);
+    }
+    const struct hf_segment *seg = in->seg;
+    struct hf_handshake h = {
+        .irs = hf_seq_make(seg->seq),
+        .iss = iss,
+        .mss = hf_stack_peer_mss(s, &in->remote.addr, seg->has_mss, seg->mss_bytes),
+        .rcv_wnd = hf_stack_syn_window(s, l->options.receive_buffer_bytes),
+        .wscale = seg->wscale,
+        .wscale_on = seg->has_wscale && s->p.cfg.window_scale >= 0,
+        .ts_on = seg->has_timestamps && s->p.cfg.timestamps != 0,
+        .sack_on = seg->has_sack_permitted && s->p.cfg.sack != 0,
+        .ts_recent = seg->ts_value,
+    };
+    hf_conn_agree(s, c, &h);
+    c->syn_unacked = true;
+    c->passive = true;
+    c->held = true;
+    c->snd_una = c->snd_nxt = iss;
+    c->snd_wnd = c->max_snd_wnd = seg->window;
+    hf_conn_set_state(s, c, HF_SYN_RCVD, HF_WHY_HELD);
+    if (!hf_listener_adopt(s, listener, c)) {
+        c->app_closed = true; /* nobody was told of it */
+        c->closed_pulled = true;
+        c->how = HF_CLOSED_ABORTED;
+        hf_conn_end(s, c, HF_CLOSED_ABORTED, HF_LIMIT_PER_REMOTE, false);
+        hf_conn_release_if_done(s, c);
+        overflow(s, in, l, HF_LIMIT_PER_REMOTE);
+        return false;
+    }
+    hf_timer_life(s, c, HF_LIFE_HOLD, hf_ns_add(s->p.now_ns, s->p.cfg.hold_timeout_ns));
+    hf_conn_raise(s, c, HF_EV_SYN);
+    return true;
+}
+
+/** Answers with a cookie: nothing is kept [RFC4987#3.6]. */
+static void send_cookie(struct hf_stack *s, const struct hf_listener *l,
+                        const struct hf_arrival *in)
+{
+    const struct hf_segment *syn = in->seg;
+    const struct hf_config *cfg = &s->p.cfg;
+    struct hf_cookie_options o = {
+        .mss_bytes = hf_stack_peer_mss(s, &in->remote.addr, syn->has_mss, syn->mss_bytes),
+        .wscale = syn->wscale,
+        .has_wscale = syn->has_wscale && cfg->window_scale >= 0,
+        .sack = syn->has_sack_permitted && cfg->sack != 0,
+        .timestamps = syn->has_timestamps && cfg->timestamps != 0,
+    };
+    hf_cookie_keys_rotate(&s->p.cookie_keys, &s->p.random, s->p.now_ns);
+    hf_seq iss = hf_cookie_make(&s->p.cookie_keys, &in->local, &in->remote,
+                                hf_seq_make(syn->seq), &o, s->p.now_ns);
+    uint32_t ts_offset = hf_ts_offset(&s->p.ts_key, &in->local.addr, &in->remote.addr);
+    struct hf_segment seg = {
+        .source_port = in->local.port,
+        .destination_port = in->remote.port,
+        .seq = iss.v,
+        .ack = syn->seq + 1,
+        .flags = HF_SYN | HF_ACK,
+        .window = hf_stack_syn_window(s, l->options.receive_buffer_bytes),
+        .has_mss = true,
+        .mss_bytes = hf_stack_own_mss(s, &in->remote.addr),
+    };
+    /* Without a timestamp the other options can't come back to us: not offered [RFC4987#3.6]. */
+    if (o.timestamps) {
+        seg.has_timestamps = true;
+        seg.ts_value = hf_cookie_timestamp(&o, hf_stack_ms(s)) + ts_offset;
+        seg.ts_echo = syn->ts_value;
+        seg.has_sack_permitted = o.sack;
+        seg.has_wscale = o.has_wscale;
+        seg.wscale = hf_stack_shift(s);
+    }
+    s->p.cookie_sent_at = s->p.now_ns;
+    hf_trace_stranger(s, HF_TRACE_LIMIT, HF_LIMIT_COOKIES, &in->local, &in->remote,
+                      s->half_opens.used, (int64_t)s->half_opens.limit, syn);
+    hf_reply_segment(s, &in->local, &in->remote, l->options.ttl, l->options.traffic_class, &seg);
+}
+
+bool hf_listener_syn(struct hf_stack *s, const struct hf_arrival *in, uint32_t time_wait)
+{
+    uint32_t listener = hf_listener_find(s, &in->local);
+    if (listener == HF_NIL)
+        return false;
+    const struct hf_listener *l = hf_listener_at(s, listener);
+    enum hf_reason limit;
+    if (!hf_listener_may_have(s, listener, &in->remote.addr, &limit)) {
+        overflow(s, in, l, limit);
+        return true;
+    }
+    if (l->held) {
+        hold(s, listener, in, time_wait);
+        return true;
+    }
+    bool full = l->half_open >= l->max_half_open;
+    bool cookie = s->p.cfg.syn_cookies == 2 && time_wait == HF_NIL;
+    if (!full && !cookie && hf_half_open_new(s, listener, in, time_wait))
+        return true;
+    if ((cookie || s->p.cfg.syn_cookies == 1) && time_wait == HF_NIL)
+        send_cookie(s, l, in);
+    else
+        overflow(s, in, l, HF_LIMIT_HALF_OPEN);
+    return true;
+}
+
+/** An ACK that nothing is known of may bring a cookie back [RFC4987#3.6]. */
+static bool cookie_input(struct hf_stack *s, uint32_t listener, const struct hf_arrival *in)
+{
+    const struct hf_segment *seg = in->seg;
+    const struct hf_listener *l = hf_listener_at(s, listener);
+    if (l->held || s->p.cookie_sent_at == HF_NEVER ||
+        s->p.now_ns - s->p.cookie_sent_at > HF_SEC(HF_COOKIE_MEMORY_S))
+        return false;
+    hf_seq irs = hf_seq_make(seg->seq - 1), iss = hf_seq_make(seg->ack - 1);
+    uint16_t mss;
+    if (!hf_cookie_check(&s->p.cookie_keys, &in->local, &in->remote, irs, iss, s->p.now_ns, &mss))
+        return false;
+    struct hf_handshake h = {
+        .listener = listener,
+        .irs = irs,
+        .iss = iss,
+        .mss = mss,
+        .rcv_wnd = hf_stack_syn_window(s, l->options.receive_buffer_bytes),
+        .ts_offset = hf_ts_offset(&s->p.ts_key, &in->local.addr, &in->remote.addr),
+    };
+    if (seg->has_timestamps) {
+        struct hf_cookie_options o = {0};
+        hf_cookie_timestamp_decode(seg->ts_echo - h.ts_offset, &o);
+        h.ts_on = true;
+        h.ts_recent = seg->ts_value;
+        h.sack_on = o.sack;
+        h.wscale_on = o.has_wscale;
+        h.wscale = o.wscale;
+    }
+    hf_accept(s, &h, in, HF_NIL, HF_WHY_COOKIE);
+    return true;
+}
+
+void hf_listener_input(struct hf_stack *s, const struct hf_arrival *in)
+{
+    const struct hf_segment *seg = in->seg;
+    uint32_t listener = hf_listener_find(s, &in->local);
+    if (listener == HF_NIL) {
+        /* [RFC9293#3.10.7.1] CLOSED */
+        if (!hf_local_is_ours(s, &in->local.addr))
+            hf_drop_arrival(s, in, HF_DROP_NOT_OURS);
+        else if ((seg->flags & HF_RST) != 0)
+            hf_drop_arrival(s, in, HF_DROP_STRANGER_RST);
+        else
+            hf_reply_rst(s, in, HF_RST_NO_LISTENER);
+        return;
+    }
+    /* [RFC9293#3.10.7.2] LISTEN: RST, ACK, SYN, other, in this order. */
+    if ((seg->flags & HF_RST) != 0) {
+        hf_drop_arrival(s, in, HF_DROP_LISTEN_RST);
+    } else if ((seg->flags & HF_ACK) != 0) {
+        if ((seg->flags & HF_SYN) != 0 || !cookie_input(s, listener, in))
+            hf_reply_rst(s, in, HF_RST_LISTEN_ACK);
+    } else if ((seg->flags & HF_SYN) != 0) {
+        hf_listener_syn(s, in, HF_NIL);
+    } else {
+        hf_drop_arrival(s, in, HF_DROP_LISTEN_NOTHING);
+    }
+}

@@ -1,0 +1,127 @@
+/**
+ * Local addresses: which are ours, which are in use (interned, so that an entry names its own by 4
+ * bytes), and the choice of address and port for active opens.
+ */
+#include "stack.h"
+
+static uint32_t addr_hash(const struct hf_stack *s, const struct hf_addr *addr)
+{
+    uint64_t words[2];
+    memcpy(words, addr->octets, sizeof words);
+    return (uint32_t)hf_siphash13_words(&s->p.table_key, words, 2);
+}
+
+uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr)
+{
+    uint32_t hash = addr_hash(s, addr);
+    struct hf_table_probe probe = hf_table_find(&s->local_table, hash);
+    for (uint32_t i = hf_table_next(&probe); i != HF_NIL; i = hf_table_next(&probe)) {
+        struct hf_local *local = (struct hf_local *)hf_pool_at(&s->locals, i);
+        if (hf_addr_equal(&local->addr, addr)) {
+            local->references++;
+            return i;
+        }
+    }
+    uint32_t index = hf_pool_take(&s->locals);
+    if (index == HF_NIL)
+        return HF_NIL;
+    if (!hf_table_insert(&s->local_table, hash, index)) {
+        hf_pool_give(&s->locals, index);
+        return HF_NIL;
+    }
+    struct hf_local *local = (struct hf_local *)hf_pool_at(&s->locals, index);
+    *local = (struct hf_local){.addr = *addr, .references = 1, .hash = hash};
+    return index;
+}
+
+void hf_local_share(struct hf_stack *s, uint32_t index)
+{
+    ((struct hf_local *)hf_pool_at(&s->locals, index))->references++;
+}
+
+void hf_local_give(struct hf_stack *s, uint32_t index)
+{
+    struct hf_local *local = (struct hf_local *)hf_pool_at(&s->locals, index);
+    HF_ASSERT(local->references > 0);
+    if (--local->references > 0)
+        return;
+    hf_table_remove(&s->local_table, local->hash, index);
+    hf_pool_give(&s->locals, index);
+}
+
+/** Bits of 128 for a prefix of an address's own family. */
+static bool prefix_of_128(const struct hf_addr *addr, unsigned bits, uint8_t *out)
+{
+    unsigned base = hf_addr_is_v4(addr) ? 96 : 0;
+    if (bits + base > 128)
+        return false;
+    *out = (uint8_t)(bits + base);
+    return true;
+}
+
+int hf_stack_add_address(struct hf_stack *s, const struct hf_addr *addr, unsigned prefix_bits)
+{
+    struct hf_prefix prefix = {.addr = *addr};
+    if (!hf_addr_is_unicast(addr) || !prefix_of_128(addr, prefix_bits, &prefix.bits))
+        return HF_E_INVALID;
+    if (s->p.prefix_count == HF_PREFIXES_MAX)
+        return HF_E_MEMORY;
+    s->p.prefixes[s->p.prefix_count++] = prefix;
+    return HF_OK;
+}
+
+bool hf_local_is_ours(const struct hf_stack *s, const struct hf_addr *addr)
+{
+    for (uint32_t i = 0; i < s->p.prefix_count; i++)
+        if (hf_addr_prefix_equal(addr, &s->p.prefixes[i].addr, s->p.prefixes[i].bits))
+            return true;
+    return false;
+}
+
+bool hf_local_is_broadcast(const struct hf_stack *s, const struct hf_addr *addr)
+{
+    if (!hf_addr_is_mapped(addr))
+        return false;
+    uint32_t host = hf_get32(addr->octets + 12);
+    for (uint32_t i = 0; i < s->p.prefix_count; i++) {
+        unsigned host_bits = 128u - s->p.prefixes[i].bits;
+        if (host_bits < 2 || host_bits > 31)
+            continue; /* point-to-point and single addresses have no broadcast [RFC3021] */
+        uint32_t mask = (1u << host_bits) - 1;
+        if ((host & mask) == mask &&
+            hf_addr_prefix_equal(addr, &s->p.prefixes[i].addr, s->p.prefixes[i].bits))
+            return true;
+    }
+    return false;
+}
+
+bool hf_local_choose(const struct hf_stack *s, const struct hf_addr *remote, struct hf_addr *out)
+{
+    for (uint32_t i = 0; i < s->p.prefix_count; i++) {
+        const struct hf_addr *addr = &s->p.prefixes[i].addr;
+        if (hf_addr_is_v4(addr) == hf_addr_is_v4(remote)) {
+            *out = *addr;
+            return true;
+        }
+    }
+    return false;
+}
+
+uint16_t hf_port_choose(struct hf_stack *s, const struct hf_addr *local,
+                        const struct hf_endpoint *remote)
+{
+    /* [RFC6056#3.3.3] algorithm 3: a keyed offset for each destination and one counter. */
+    uint32_t low = (uint32_t)s->p.cfg.port_min;
+    uint32_t range = (uint32_t)s->p.cfg.port_max - low + 1;
+    uint32_t offset = hf_port_hash(&s->p.port_key, local, remote);
+    for (uint32_t tries = 0; tries < range; tries++) {
+        uint32_t pick = low + (offset + s->p.port_counter++) % range;
+        struct hf_endpoint from = {*local, (uint16_t)pick};
+        if (hf_listener_find(s, &from) != HF_NIL &&
+            hf_listener_at(s, hf_listener_find(s, &from))->port != 0)
+            continue; /* a listening port is never given out [RFC6056#3.1] */
+        if (hf_tuple_find(s, hf_tuple_hash(s, &from, remote), &from, remote) == HF_NIL)
+            return (uint16_t)pick;
+    }
+    return 0;
+}

@@ -1,0 +1,145 @@
+/**
+ * hf_set and hf_get: options of connections, and those that a listener hands on.
+ */
+#include "stack.h"
+
+enum { MARK_MAX_BYTES = 65535, RETRIES_MAX = 63, BUFFER_MAX_BYTES = 1 << 30 };
+
+#define NS_PER_MS 1000000
+/** Times are kept in milliseconds, in 32 bits. */
+#define SPAN_MAX_NS ((int64_t)(UINT32_MAX - 1) * NS_PER_MS)
+
+/** What an option may be. */
+struct range {
+    int64_t min, max;
+};
+
+static struct range range_of(enum hf_option o)
+{
+    switch (o) {
+    case HF_OPT_TAG: return (struct range){INT64_MIN, INT64_MAX};
+    case HF_OPT_NAGLE:
+    case HF_OPT_CORK:
+    case HF_OPT_KEEPALIVE:
+    case HF_OPT_SOFT_ERRORS: return (struct range){0, 1};
+    case HF_OPT_KEEPALIVE_IDLE_NS:
+    case HF_OPT_KEEPALIVE_INTERVAL_NS: return (struct range){NS_PER_MS, SPAN_MAX_NS};
+    case HF_OPT_KEEPALIVE_PROBES: return (struct range){2, RETRIES_MAX}; /* [MUST-29] */
+    case HF_OPT_USER_TIMEOUT_NS: return (struct range){0, SPAN_MAX_NS};
+    case HF_OPT_R2_RETRIES: return (struct range){0, RETRIES_MAX};
+    case HF_OPT_LINGER_NS: return (struct range){-1, SPAN_MAX_NS};
+    case HF_OPT_TTL: return (struct range){1, 255};
+    case HF_OPT_DSCP: return (struct range){0, 63};
+    case HF_OPT_SEND_BUFFER_BYTES:
+    case HF_OPT_RECEIVE_BUFFER_BYTES: return (struct range){1, BUFFER_MAX_BYTES};
+    case HF_OPT_SEND_LOW_WATER_BYTES:
+    case HF_OPT_RECEIVE_LOW_WATER_BYTES: return (struct range){1, MARK_MAX_BYTES};
+    case HF_OPT_COUNT: break;
+    }
+    return (struct range){1, 0};
+}
+
+static uint32_t ms_of(int64_t ns)
+{
+    return (uint32_t)((ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+static void store(struct hf_options *to, enum hf_option o, int64_t v)
+{
+    switch (o) {
+    case HF_OPT_TAG: to->tag = (uint64_t)v; return;
+    case HF_OPT_NAGLE: to->nagle = v != 0; return;
+    case HF_OPT_CORK: to->cork = v != 0; return;
+    case HF_OPT_KEEPALIVE: to->keepalive = v != 0; return;
+    case HF_OPT_KEEPALIVE_IDLE_NS: to->keepalive_idle_ms = ms_of(v); return;
+    case HF_OPT_KEEPALIVE_INTERVAL_NS: to->keepalive_interval_ms = ms_of(v); return;
+    case HF_OPT_KEEPALIVE_PROBES: to->keepalive_probes = (uint8_t)v & 63u; return;
+    case HF_OPT_USER_TIMEOUT_NS: to->user_timeout_ms = ms_of(v); return;
+    case HF_OPT_R2_RETRIES: to->r2_retries = (uint8_t)v & 63u; return;
+    case HF_OPT_LINGER_NS: to->linger_ms = v < 0 ? HF_LINGER_NONE : ms_of(v); return;
+    case HF_OPT_TTL: to->ttl = (uint8_t)v; return;
+    case HF_OPT_DSCP: to->traffic_class = (uint8_t)(v << 2); return;
+    case HF_OPT_SEND_BUFFER_BYTES: to->send_buffer_bytes = (uint32_t)v; return;
+    case HF_OPT_RECEIVE_BUFFER_BYTES: to->receive_buffer_bytes = (uint32_t)v; return;
+    case HF_OPT_SEND_LOW_WATER_BYTES: to->send_low_water_bytes = (uint16_t)v; return;
+    case HF_OPT_RECEIVE_LOW_WATER_BYTES: to->receive_low_water_bytes = (uint16_t)v; return;
+    case HF_OPT_SOFT_ERRORS: to->soft_errors = v != 0; return;
+    case HF_OPT_COUNT: break;
+    }
+    HF_UNREACHABLE("store: unknown option");
+}
+
+static int64_t load(const struct hf_options *from, enum hf_option o)
+{
+    switch (o) {
+    case HF_OPT_TAG: return (int64_t)from->tag;
+    case HF_OPT_NAGLE: return from->nagle;
+    case HF_OPT_CORK: return from->cork;
+    case HF_OPT_KEEPALIVE: return from->keepalive;
+    case HF_OPT_KEEPALIVE_IDLE_NS: return HF_MS((int64_t)from->keepalive_idle_ms);
+    case HF_OPT_KEEPALIVE_INTERVAL_NS: return HF_MS((int64_t)from->keepalive_interval_ms);
+    case HF_OPT_KEEPALIVE_PROBES: return from->keepalive_probes;
+    case HF_OPT_USER_TIMEOUT_NS: return HF_MS((int64_t)from->user_timeout_ms);
+    case HF_OPT_R2_RETRIES: return from->r2_retries;
+    case HF_OPT_LINGER_NS:
+        return from->linger_ms == HF_LINGER_NONE ? -1 : HF_MS((int64_t)from->linger_ms);
+    case HF_OPT_TTL: return from->ttl;
+    case HF_OPT_DSCP: return from->traffic_class >> 2;
+    case HF_OPT_SEND_BUFFER_BYTES: return from->send_buffer_bytes;
+    case HF_OPT_RECEIVE_BUFFER_BYTES: return from->receive_buffer_bytes;
+    case HF_OPT_SEND_LOW_WATER_BYTES: return from->send_low_water_bytes;
+    case HF_OPT_RECEIVE_LOW_WATER_BYTES: return from->receive_low_water_bytes;
+    case HF_OPT_SOFT_ERRORS: return from->soft_errors;
+    case HF_OPT_COUNT: break;
+    }
+    HF_UNREACHABLE("load: unknown option");
+}
+
+/** What a changed option means for a connection that lives. */
+static void take_effect(struct hf_stack *s, struct hf_conn *c, enum hf_option o)
+{
+    bool timing = o == HF_OPT_KEEPALIVE || o == HF_OPT_KEEPALIVE_IDLE_NS ||
+                  o == HF_OPT_KEEPALIVE_INTERVAL_NS || o == HF_OPT_USER_TIMEOUT_NS;
+    if (c->how != HF_CLOSED_NOT)
+        return;
+    if (timing && (c->rtx_timer == HF_RTX_OFF || c->rtx_timer == HF_RTX_KEEPALIVE))
+        hf_timer_idle(s, c);
+    else if (o == HF_OPT_USER_TIMEOUT_NS && c->rtx_at != HF_NEVER)
+        hf_timer_rtx(s, c, (enum hf_rtx_timer)c->rtx_timer, c->rtx_at);
+    if (hf_conn_is_synchronized(c))
+        hf_output_want(s, c); /* Nagle or cork may hold something back no more */
+    hf_send_room(s, c);
+}
+
+int hf_set(struct hf_stack *s, hf_handle h, enum hf_option o, int64_t value, hf_ns now)
+{
+    hf_stack_end_loans(s);
+    hf_stack_set_now(s, now);
+    struct range r = range_of(o);
+    if (value < r.min || value > r.max)
+        return HF_E_INVALID;
+    struct hf_conn *c = hf_conn_of(s, h);
+    if (c != NULL) {
+        store(&c->options, o, value);
+        take_effect(s, c, o);
+        return HF_OK;
+    }
+    struct hf_listener *l = hf_listener_of(s, h);
+    if (l == NULL)
+        return HF_E_HANDLE;
+    store(&l->options, o, value);
+    return HF_OK;
+}
+
+int hf_get(const struct hf_stack *s, hf_handle h, enum hf_option o, int64_t *value)
+{
+    struct range r = range_of(o);
+    if (r.min > r.max)
+        return HF_E_INVALID;
+    const struct hf_conn *c = hf_conn_of(s, h);
+    const struct hf_listener *l = c == NULL ? hf_listener_of(s, h) : NULL;
+    if (c == NULL && l == NULL)
+        return HF_E_HANDLE;
+    *value = load(c != NULL ? &c->options : &l->options, o);
+    return HF_OK;
+}

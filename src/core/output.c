@@ -1,0 +1,408 @@
+/**
+ * What a connection has to send: the list of reasons, in order of urgency, each of which plans a
+ * segment; then one builder that makes the packet, and one place that notes what was sent.
+ */
+#include "stack.h"
+
+enum { SACK_OPTION_BYTES = 4, SACK_BLOCK_BYTES = 8, SUPER_HEADROOM_BYTES = 120 };
+
+enum plan_kind { PLAN_SYN, PLAN_RESEND, PLAN_NEW, PLAN_PROBE, PLAN_ACK };
+
+/** A segment that will be sent. */
+struct plan {
+    enum plan_kind kind;
+    hf_seq seq;
+    uint32_t bytes; /**< payload */
+    uint32_t mss;   /**< if bytes is more, the link cuts */
+    bool fin, push;
+};
+
+/* ---- wanting ------------------------------------------------------------------------------ */
+
+void hf_output_want(struct hf_stack *s, struct hf_conn *c)
+{
+    if (c->state != HF_CLOSED && !c->held)
+        hf_list_push(&s->p.output, &s->conns, HF_LIST_OUTPUT, c->index);
+}
+
+void hf_output_ack_now(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason)
+{
+    if (reason != HF_NONE)
+        hf_trace_conn(s, c, HF_TRACE_ACK_OUT, reason, 0, 0, NULL);
+    c->ack_due = true;
+    hf_output_want(s, c);
+}
+
+static bool may_send_data(const struct hf_conn *c)
+{
+    switch ((enum hf_state)c->state) {
+    case HF_ESTABLISHED:
+    case HF_CLOSE_WAIT:
+    case HF_FIN_WAIT_1:
+    case HF_CLOSING:
+    case HF_LAST_ACK: return true;
+    case HF_CLOSED:
+    case HF_LISTEN:
+    case HF_SYN_SENT:
+    case HF_SYN_RCVD:
+    case HF_FIN_WAIT_2:
+    case HF_TIME_WAIT: return false;
+    }
+    return false;
+}
+
+/** Data or a FIN that was never sent. */
+static bool has_unsent(const struct hf_conn *c)
+{
+    if (c->fin_sent)
+        return false;
+    return c->fin_queued || hf_seq_gt(hf_conn_data_end(c), c->snd_nxt);
+}
+
+/* ---- planning ----------------------------------------------------------------------------- */
+
+/** Payload of a full-sized segment beside the SACK blocks that go along [MUST-16]. */
+static uint32_t payload_limit(const struct hf_stack *s, const struct hf_conn *c)
+{
+    uint32_t mss = hf_conn_mss(c);
+    if (!c->sack_on || !hf_gaps_exist(s, c))
+        return mss;
+    struct hf_segment seg = {0};
+    hf_gaps_sack(s, c, &seg, c->ts_on ? 3 : 4);
+    uint32_t options = SACK_OPTION_BYTES + (uint32_t)seg.sack_count * SACK_BLOCK_BYTES;
+    return mss > options + 1 ? mss - options : 1;
+}
+
+/** The largest payload of one packet: a segment, or a super-packet of whole segments. */
+static uint32_t packet_limit(const struct hf_stack *s, uint32_t mss)
+{
+    uint32_t super = (uint32_t)s->p.cfg.offload_super_bytes;
+    if (super <= mss + SUPER_HEADROOM_BYTES || s->p.cfg.offload_checksum == 0)
+        return mss;
+    uint32_t slices = (HF_OUTPUT_SLICES_EACH - 2) * s->blocks.block_bytes;
+    uint32_t limit = hf_min_u32(super - SUPER_HEADROOM_BYTES, slices);
+    return limit < mss ? mss : limit - limit % mss;
+}
+
+/** The first unacknowledged segment again. [RFC7323#2.4] in the window or not: it was once. */
+static void plan_resend_first(const struct hf_stack *s, const struct hf_conn *c, struct plan *p)
+{
+    hf_seq base = hf_conn_data_base(c), fin = hf_conn_data_end(c);
+    hf_seq sent_end = c->fin_sent ? fin : hf_seq_min(fin, c->snd_nxt);
+    p->kind = PLAN_RESEND;
+    p->seq = base;
+    p->mss = payload_limit(s, c);
+    p->bytes = hf_min_u32(sent_end.v - base.v, p->mss);
+    p->fin = c->fin_sent && hf_seq_eq(hf_seq_add(base, p->bytes), fin);
+    p->push = p->bytes > 0 && hf_seq_eq(hf_seq_add(base, p->bytes), fin);
+}
+
+/** Sender's silly-window avoidance and Nagle for a segment that is not full [RFC9293#3.8.6.2.1]. */
+static bool may_send_short(const struct hf_conn *c, const struct plan *p, uint32_t waiting,
+                           uint32_t in_flight)
+{
+    if (c->override_due || (c->fin_queued && p->bytes == waiting))
+        return true;
+    if (p->bytes < waiting) /* the window holds it back */
+        return p->bytes >= c->max_snd_wnd / 2 && p->bytes > 0;
+    if (c->options.cork || c->more_coming)
+        return false;
+    if (c->urgent_out && hf_seq_gt(c->snd_up, p->seq))
+        return true;
+    return !c->options.nagle || in_flight == 0; /* [RFC9293#3.7.4] */
+}
+
+/** How much from `next` on the peer's window and the congestion window admit. */
+static uint32_t window_room(const struct hf_conn *c, hf_seq next)
+{
+    uint32_t used = next.v - c->snd_una.v;
+    uint32_t window = hf_min_u32(c->snd_wnd, c->cc.cwnd_bytes);
+    return window > used ? window - used : 0;
+}
+
+/** Data from `next` on, as much as the windows admit. False: nothing may be sent. */
+static bool plan_data(const struct hf_stack *s, const struct hf_conn *c, hf_seq next,
+                      struct plan *p)
+{
+    hf_seq end = hf_conn_data_end(c);
+    bool again = p->kind == PLAN_RESEND;
+    hf_seq limit = again ? hf_seq_min(end, c->snd_nxt) : end;
+    uint32_t waiting = hf_seq_gt(limit, next) ? limit.v - next.v : 0;
+    uint32_t in_flight = next.v - c->snd_una.v;
+    uint32_t room = window_room(c, next);
+    p->seq = next;
+    p->mss = payload_limit(s, c);
+    p->bytes = hf_min_u32(waiting, room);
+    if (p->bytes >= p->mss) { /* [SHLD-28] */
+        p->bytes = hf_min_u32(p->bytes, c->stop_and_wait ? p->mss : packet_limit(s, p->mss));
+        p->bytes -= p->bytes % p->mss;
+    } else if (waiting > 0 && !again && !may_send_short(c, p, waiting, in_flight)) {
+        return false;
+    }
+    bool last = p->bytes == waiting && hf_seq_eq(limit, end);
+    bool fin = again ? c->fin_sent : c->fin_queued && !c->fin_sent;
+    /* A FIN takes one number of the window like a byte does, but of the congestion window not. */
+    p->fin = fin && last && c->snd_wnd > in_flight + p->bytes;
+    p->push = last && p->bytes > 0; /* [MUST-61] */
+    return p->bytes > 0 || p->fin;
+}
+
+static bool plan_next(struct hf_stack *s, struct hf_conn *c, struct plan *p)
+{
+    if (c->syn_due) {
+        *p = (struct plan){.kind = PLAN_SYN, .seq = c->iss};
+        return true;
+    }
+    if (may_send_data(c)) {
+        if (c->rtx_due && hf_conn_in_flight(c) > 0 && !c->syn_unacked) {
+            plan_resend_first(s, c, p);
+            return true;
+        }
+        const struct hf_flight *f = hf_flight_of(s, c);
+        if (f != NULL && f->phase == HF_PHASE_LOSS && hf_seq_lt(f->resend_next, c->snd_nxt)) {
+            *p = (struct plan){.kind = PLAN_RESEND};
+            if (plan_data(s, c, f->resend_next, p))
+                return true;
+        } else if (has_unsent(c)) {
+            c->stop_and_wait = hf_conn_need_flight(s, c) == NULL;
+            if (c->stop_and_wait)
+                hf_count(s, HF_LIMIT_FLIGHT);
+            *p = (struct plan){.kind = PLAN_NEW};
+            if (!(c->stop_and_wait && hf_conn_in_flight(c) > 0) && plan_data(s, c, c->snd_nxt, p))
+                return true;
+        }
+    }
+    if (c->probe_due) {
+        /* An octet from before the window, so that the peer has to answer [RFC9293#3.8.6.1]
+         * [SHLD-12]; nothing of the stream goes along. */
+        hf_seq seq = c->rtx_timer == HF_RTX_KEEPALIVE ? c->snd_nxt : c->snd_una;
+        *p = (struct plan){.kind = PLAN_PROBE, .seq = hf_seq_sub(seq, 1)};
+        return true;
+    }
+    if (c->ack_due) {
+        *p = (struct plan){.kind = PLAN_ACK, .seq = c->snd_nxt};
+        return true;
+    }
+    return false;
+}
+
+/* ---- building ----------------------------------------------------------------------------- */
+
+static void fill_syn(struct hf_stack *s, struct hf_conn *c, struct hf_segment *seg)
+{
+    const struct hf_config *cfg = &s->p.cfg;
+    bool answer = c->state != HF_SYN_SENT;
+    seg->flags = answer ? HF_SYN | HF_ACK : HF_SYN;
+    seg->ack = answer ? c->rcv_nxt.v : 0;
+    seg->has_mss = true;
+    seg->mss_bytes = hf_stack_own_mss(s, &c->remote);
+    seg->has_wscale = answer ? c->wscale_on : cfg->window_scale >= 0;
+    seg->wscale = hf_stack_shift(s);
+    seg->has_sack_permitted = answer ? c->sack_on : cfg->sack == 1;
+    seg->has_timestamps = answer ? c->ts_on : cfg->timestamps == 1;
+    seg->window = answer ? (uint16_t)hf_min_u32(hf_conn_rcv_wnd(c), UINT16_MAX)
+                         : hf_stack_syn_window(s, c->options.receive_buffer_bytes);
+}
+
+static void fill_segment(struct hf_stack *s, struct hf_conn *c, const struct plan *p,
+                         struct hf_segment *seg)
+{
+    *seg = (struct hf_segment){
+        .source_port = c->local_port,
+        .destination_port = c->remote_port,
+        .seq = p->seq.v,
+        .payload_bytes = p->bytes,
+    };
+    if (p->kind == PLAN_SYN) {
+        fill_syn(s, c, seg);
+    } else {
+        seg->flags = (uint16_t)(HF_ACK | (p->push ? HF_PSH : 0) | (p->fin ? HF_FIN : 0));
+        seg->ack = c->rcv_nxt.v;
+        seg->window = hf_receive_window(s, c);
+        seg->has_timestamps = c->ts_on;
+        if (c->sack_on)
+            hf_gaps_sack(s, c, seg, c->ts_on ? 3 : 4);
+        if (c->urgent_out && p->bytes > 0 && hf_seq_gt(c->snd_up, p->seq)) {
+            seg->flags |= HF_URG; /* [MUST-30] */
+            seg->urgent_pointer = (uint16_t)hf_min_u32(c->snd_up.v - p->seq.v, UINT16_MAX);
+        }
+    }
+    if (seg->has_timestamps) {
+        seg->ts_value = hf_stack_timestamp(s, c->ts_offset);
+        seg->ts_echo = (seg->flags & HF_ACK) != 0 ? c->ts_recent : 0; /* [RFC7323#3.2] */
+    }
+}
+
+/** Where a sequence number stands in the send queue; remembered for the next segment. */
+static struct hf_place place_of(struct hf_stack *s, struct hf_conn *c, hf_seq seq)
+{
+    struct hf_flight *f = hf_flight_of(s, c);
+    hf_seq base = hf_conn_data_base(c);
+    struct hf_place from = hf_queue_front(&c->send);
+    uint32_t distance = seq.v - base.v;
+    if (f != NULL && f->cursor.block != HF_NIL && hf_seq_gt(f->cursor_seq, base) &&
+        hf_seq_le(f->cursor_seq, seq)) {
+        from = f->cursor;
+        distance = seq.v - f->cursor_seq.v;
+    }
+    struct hf_place place = hf_place_advance(&s->blocks, from, distance);
+    if (f != NULL) {
+        f->cursor = place;
+        f->cursor_seq = seq;
+    }
+    return place;
+}
+
+static hf_sum slices_sum(const struct hf_slice *slices, size_t n)
+{
+    hf_sum sum = 0;
+    size_t offset = 0;
+    for (size_t i = 0; i < n; i++) {
+        hf_sum part = hf_sum_bytes(0, slices[i].bytes, slices[i].length_bytes);
+        sum = hf_sum_join(sum, part, offset);
+        offset += slices[i].length_bytes;
+    }
+    return sum;
+}
+
+static void build(struct hf_stack *s, struct hf_conn *c, const struct plan *p, uint8_t *header,
+                  struct hf_out_packet *out)
+{
+    struct hf_segment seg;
+    fill_segment(s, c, p, &seg);
+    struct hf_slice *slices = &s->slices[s->slices_used];
+    size_t count = 0;
+    if (p->bytes > 0) {
+        uint32_t taken;
+        count = hf_place_slices(&s->blocks, place_of(s, c, p->seq), p->bytes, slices,
+                                HF_OUTPUT_SLICES_EACH, &taken);
+        HF_ASSERT(taken == p->bytes);
+        s->slices_used += (uint32_t)count;
+    }
+    bool partial = s->p.cfg.offload_checksum != 0;
+    hf_sum sum = partial ? 0 : slices_sum(slices, count);
+    uint16_t ip_bytes;
+    size_t n = hf_emit_segment(s, hf_local_addr(s, c->local), &c->remote, c->options.ttl,
+                               c->options.traffic_class, &seg, sum, partial, header, &ip_bytes);
+    *out = (struct hf_out_packet){
+        .header = header,
+        .header_bytes = (uint16_t)n,
+        .ip_bytes = ip_bytes,
+        .segment_bytes = p->bytes > p->mss ? (uint16_t)p->mss : 0,
+        .flags = partial ? HF_PACKET_CSUM_PARTIAL : 0,
+        .checksum_offset = 16,
+        .slice_count = (uint16_t)count,
+        .slices = slices,
+        .length_bytes = (uint32_t)n + p->bytes,
+    };
+    if (s->trace != NULL)
+        hf_trace_conn(s, c, HF_TRACE_SEGMENT_OUT, HF_NONE, 0, 0, &seg);
+}
+
+/* ---- noting what was sent ------------------------------------------------------------------ */
+
+static void sent_new(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
+{
+    struct hf_flight *f = hf_flight_of(s, c);
+    bool first = hf_conn_in_flight(c) == 0;
+    c->snd_nxt = hf_seq_add(p->seq, p->bytes + p->fin);
+    c->fin_sent |= p->fin;
+    c->override_due = false;
+    if (first) {
+        c->progress_ms = hf_stack_ms(s);
+        c->rtx_count = 0;
+    }
+    if (f != NULL && f->timed_at == HF_NEVER && f->phase == HF_PHASE_OPEN) {
+        f->timed_at = s->p.now_ns;
+        f->timed_seq = c->snd_nxt;
+    }
+}
+
+static void sent_again(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
+{
+    struct hf_flight *f = hf_flight_of(s, c);
+    c->rtx_due = false;
+    if (c->retransmitted_segs < UINT16_MAX)
+        c->retransmitted_segs++;
+    if (f == NULL)
+        return;
+    f->timed_at = HF_NEVER; /* [MUST-18] Karn */
+    if (f->phase != HF_PHASE_LOSS)
+        return;
+    f->resend_next = hf_seq_max(f->resend_next, hf_seq_add(p->seq, p->bytes + p->fin));
+    if (hf_seq_ge(f->resend_next, c->snd_nxt))
+        f->phase = HF_PHASE_OPEN;
+}
+
+static void sent(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
+{
+    hf_ns rto = hf_ns_add(s->p.now_ns, hf_rtt_rto_ns(&c->rtt));
+    switch (p->kind) {
+    case PLAN_SYN:
+        c->syn_due = false;
+        if (hf_seq_eq(c->snd_nxt, c->iss))
+            c->snd_nxt = hf_seq_add(c->iss, 1);
+        if (c->rtx_timer != HF_RTX_SYN)
+            hf_timer_rtx(s, c, HF_RTX_SYN, rto);
+        if (c->state == HF_SYN_SENT)
+            return; /* no ACK went along */
+        break;
+    case PLAN_RESEND: sent_again(s, c, p); break;
+    case PLAN_NEW: sent_new(s, c, p); break;
+    case PLAN_PROBE: c->probe_due = false; break;
+    case PLAN_ACK: break;
+    }
+    bool data = p->kind == PLAN_RESEND || p->kind == PLAN_NEW;
+    if (data && c->rtx_timer != HF_RTX_RTO && c->rtx_timer != HF_RTX_SYN)
+        hf_timer_rtx(s, c, HF_RTX_RTO, rto); /* [RFC6298#5.1] */
+    c->ack_due = false;
+    c->last_ack_sent = c->rcv_nxt;
+    if (c->ack_at != HF_NEVER)
+        hf_timer_ack(s, c, HF_NEVER);
+}
+
+/* ---- the rest ----------------------------------------------------------------------------- */
+
+void hf_output_arm(struct hf_stack *s, struct hf_conn *c)
+{
+    if (c->syn_unacked || hf_conn_in_flight(c) > 0)
+        return; /* their timer runs */
+    if (!may_send_data(c) || !has_unsent(c)) {
+        if (c->rtx_timer != HF_RTX_KEEPALIVE)
+            hf_timer_idle(s, c);
+        return;
+    }
+    /* Something waits and nothing is in flight: the peer's window or our own rules hold it. */
+    if (c->rtx_timer == HF_RTX_PERSIST || c->rtx_timer == HF_RTX_OVERRIDE)
+        return;
+    c->progress_ms = hf_stack_ms(s);
+    if (c->snd_wnd == 0) /* [SHLD-29] */
+        hf_timer_rtx(s, c, HF_RTX_PERSIST, hf_ns_add(s->p.now_ns, hf_rtt_rto_ns(&c->rtt)));
+    else
+        hf_timer_rtx(s, c, HF_RTX_OVERRIDE, hf_ns_add(s->p.now_ns, s->p.cfg.sws_override_ns));
+}
+
+/** A burst into a path that was idle for long starts small again [RFC5681#4.1]. */
+static void restart_after_idle(struct hf_stack *s, struct hf_conn *c)
+{
+    uint32_t idle_ms = hf_stack_ms(s) - c->progress_ms;
+    if (hf_conn_in_flight(c) > 0 || c->syn_unacked || !has_unsent(c) ||
+        HF_MS((int64_t)idle_ms) <= hf_rtt_rto_ns(&c->rtt))
+        return;
+    struct hf_cc_event e = hf_recovery_event(s, c);
+    hf_stack_cc(s)->on_idle(&c->cc, &e);
+}
+
+bool hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *header,
+                    struct hf_out_packet *out)
+{
+    struct plan p;
+    restart_after_idle(s, c);
+    if (!plan_next(s, c, &p)) {
+        hf_output_arm(s, c);
+        return false;
+    }
+    build(s, c, &p, header, out);
+    sent(s, c, &p);
+    return true;
+}

@@ -1,0 +1,306 @@
+/**
+ * Data that came out of order. It is written to its place in blocks that stand at fixed stream
+ * offsets, so that many small segments can't pin more than the window; which bytes are there is a
+ * bounded set of ranges. Both live in an index block, taken with the first gap:
+ *
+ *     ranges   an eighth of the block: [begin, end) in sequence numbers
+ *     blocks   the rest: block number modulo their count -> block, or HF_NIL
+ *
+ * Cost: O(log ranges) a segment and the copy. What is kept here may be given up at any time for data
+ * in order (the peer sends it again), and a connection with a gap holds the block that the next byte
+ * in order goes to: so a full pool can't deadlock.
+ */
+#include "stack.h"
+
+struct gaps {
+    uint32_t range_count;
+    uint32_t spare;
+    struct hf_range ranges[];
+};
+
+enum { RANGE_SHARE = 8 };
+
+static uint32_t range_capacity(const struct hf_stack *s)
+{
+    return s->blocks.block_bytes / RANGE_SHARE / (uint32_t)sizeof(struct hf_range) - 1;
+}
+
+static uint32_t ref_capacity(const struct hf_stack *s)
+{
+    uint32_t ranges = s->blocks.block_bytes / RANGE_SHARE;
+    return (s->blocks.block_bytes - ranges) / (uint32_t)sizeof(uint32_t);
+}
+
+static struct gaps *gaps_at(const struct hf_stack *s, const struct hf_flight *f)
+{
+    return (struct gaps *)(void *)hf_block_at(&s->blocks, f->gaps)->data;
+}
+
+static uint32_t *refs_of(const struct hf_stack *s, struct gaps *g)
+{
+    return (uint32_t *)(void *)((uint8_t *)g + s->blocks.block_bytes / RANGE_SHARE);
+}
+
+/** The set in its index block, as the container wants it; store_set puts the count back. */
+static struct hf_ranges load_set(const struct hf_stack *s, struct gaps *g)
+{
+    return (struct hf_ranges){g->ranges, range_capacity(s), g->range_count};
+}
+
+/** Number of the block that a sequence number lies in, and where in it. */
+static uint32_t block_number(const struct hf_stack *s, const struct hf_conn *c, hf_seq seq)
+{
+    return (seq.v - c->irs.v - 1) >> s->blocks.shift;
+}
+
+static uint32_t block_offset(const struct hf_stack *s, const struct hf_conn *c, hf_seq seq)
+{
+    return (seq.v - c->irs.v - 1) & (s->blocks.block_bytes - 1);
+}
+
+static struct gaps *gaps_of(const struct hf_stack *s, const struct hf_conn *c)
+{
+    const struct hf_flight *f = hf_flight_of(s, c);
+    return f == NULL || f->gaps == HF_NIL ? NULL : gaps_at(s, f);
+}
+
+uint32_t hf_gaps_bytes(const struct hf_stack *s, const struct hf_conn *c)
+{
+    struct gaps *g = gaps_of(s, c);
+    if (g == NULL)
+        return 0;
+    struct hf_ranges set = load_set(s, g);
+    return hf_ranges_bytes(&set);
+}
+
+bool hf_gaps_exist(const struct hf_stack *s, const struct hf_conn *c)
+{
+    return gaps_of(s, c) != NULL;
+}
+
+/* ---- making and dropping ------------------------------------------------------------------ */
+
+static void list_add(struct hf_stack *s, struct hf_flight *f, uint32_t index)
+{
+    f->gaps_prev = HF_NIL;
+    f->gaps_next = s->p.gaps_head;
+    if (f->gaps_next != HF_NIL)
+        ((struct hf_flight *)hf_pool_at(&s->flights, f->gaps_next))->gaps_prev = index;
+    s->p.gaps_head = index;
+}
+
+static void list_remove(struct hf_stack *s, struct hf_flight *f)
+{
+    if (f->gaps_prev == HF_NIL)
+        s->p.gaps_head = f->gaps_next;
+    else
+        ((struct hf_flight *)hf_pool_at(&s->flights, f->gaps_prev))->gaps_next = f->gaps_next;
+    if (f->gaps_next != HF_NIL)
+        ((struct hf_flight *)hf_pool_at(&s->flights, f->gaps_next))->gaps_prev = f->gaps_prev;
+}
+
+static struct gaps *need_gaps(struct hf_stack *s, struct hf_conn *c)
+{
+    struct hf_flight *f = hf_conn_need_flight(s, c);
+    if (f == NULL)
+        return NULL;
+    if (f->gaps != HF_NIL)
+        return gaps_at(s, f);
+    uint32_t index = hf_blocks_take(&s->blocks, HF_BLOCK_OUT_OF_ORDER);
+    if (index == HF_NIL)
+        return NULL;
+    f->gaps = index;
+    list_add(s, f, c->flight);
+    struct gaps *g = gaps_at(s, f);
+    g->range_count = 0;
+    uint32_t *refs = refs_of(s, g), n = ref_capacity(s);
+    for (uint32_t i = 0; i < n; i++)
+        refs[i] = HF_NIL;
+    return g;
+}
+
+void hf_gaps_drop(struct hf_stack *s, struct hf_conn *c)
+{
+    struct hf_flight *f = hf_flight_of(s, c);
+    if (f == NULL || f->gaps == HF_NIL)
+        return;
+    uint32_t *refs = refs_of(s, gaps_at(s, f)), n = ref_capacity(s);
+    for (uint32_t i = 0; i < n; i++)
+        if (refs[i] != HF_NIL)
+            hf_blocks_give(&s->blocks, refs[i]);
+    hf_blocks_give(&s->blocks, f->gaps);
+    f->gaps = HF_NIL;
+    list_remove(s, f);
+}
+
+bool hf_gaps_reclaim(struct hf_stack *s, struct hf_conn *c)
+{
+    struct hf_conn *victim = c;
+    if (!hf_gaps_exist(s, c)) {
+        if (s->p.gaps_head == HF_NIL)
+            return false;
+        const struct hf_flight *f = hf_pool_at(&s->flights, s->p.gaps_head);
+        victim = hf_conn_at(s, f->conn);
+    }
+    hf_trace_conn(s, victim, HF_TRACE_DROP, HF_DROP_OUT_OF_ORDER_RECLAIMED, 0, 0, NULL);
+    hf_gaps_drop(s, victim);
+    if (victim != c)
+        hf_conn_release_flight(s, victim);
+    return true;
+}
+
+/* ---- adding ------------------------------------------------------------------------------- */
+
+/** Where the bytes of a block number are: the queue's unfinished last block, or one of ours. */
+static uint32_t find_block(const struct hf_stack *s, const struct hf_conn *c, struct gaps *g,
+                           uint32_t number)
+{
+    if (number == block_number(s, c, c->rcv_nxt) &&
+        hf_queue_tail_room(&s->blocks, &c->receive) > 0)
+        return c->receive.tail;
+    return refs_of(s, g)[number % ref_capacity(s)];
+}
+
+static bool need_block(struct hf_stack *s, struct hf_conn *c, struct gaps *g, uint32_t number)
+{
+    if (find_block(s, c, g, number) != HF_NIL)
+        return true;
+    uint32_t ref = hf_blocks_take(&s->blocks, HF_BLOCK_OUT_OF_ORDER);
+    if (ref != HF_NIL)
+        refs_of(s, g)[number % ref_capacity(s)] = ref;
+    return ref != HF_NIL;
+}
+
+/** How many of n bytes at seq have blocks, taking what is missing. */
+static uint32_t need_blocks(struct hf_stack *s, struct hf_conn *c, struct gaps *g, hf_seq seq,
+                            uint32_t n)
+{
+    uint32_t first = block_number(s, c, c->rcv_nxt);
+    if (!need_block(s, c, g, first)) /* the next bytes in order must find a place */
+        return 0;
+    uint32_t have = 0;
+    while (have < n) {
+        hf_seq at = hf_seq_add(seq, have);
+        uint32_t number = block_number(s, c, at);
+        if (number - first >= ref_capacity(s) || !need_block(s, c, g, number))
+            break;
+        have += s->blocks.block_bytes - block_offset(s, c, at);
+    }
+    return hf_min_u32(have, n);
+}
+
+static void remember_recent(struct hf_flight *f, hf_seq seq)
+{
+    f->recent_third = f->recent_second;
+    f->recent_second = f->recent_first;
+    f->recent_first = seq;
+}
+
+bool hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, const uint8_t *bytes,
+                 uint32_t n)
+{
+    struct gaps *g = need_gaps(s, c);
+    if (g == NULL)
+        return false;
+    n = need_blocks(s, c, g, seq, n);
+    struct hf_ranges set = load_set(s, g);
+    bool added = n > 0 && hf_ranges_add(&set, seq.v, seq.v + n);
+    g->range_count = set.count;
+    if (!added) {
+        if (set.count == 0)
+            hf_gaps_drop(s, c);
+        return false;
+    }
+    for (uint32_t done = 0; done < n;) {
+        hf_seq at = hf_seq_add(seq, done);
+        uint32_t offset = block_offset(s, c, at);
+        uint32_t k = hf_min_u32(n - done, s->blocks.block_bytes - offset);
+        uint32_t ref = find_block(s, c, g, block_number(s, c, at));
+        memcpy(hf_block_at(&s->blocks, ref)->data + offset, bytes + done, k);
+        done += k;
+    }
+    remember_recent(hf_flight_of(s, c), seq);
+    return true;
+}
+
+/* ---- joining what is in order -------------------------------------------------------------- */
+
+uint32_t hf_gaps_take_next(struct hf_stack *s, struct hf_conn *c)
+{
+    struct gaps *g = gaps_of(s, c);
+    if (g == NULL)
+        return HF_NIL;
+    uint32_t *ref = &refs_of(s, g)[block_number(s, c, c->rcv_nxt) % ref_capacity(s)];
+    uint32_t taken = *ref;
+    *ref = HF_NIL;
+    return taken;
+}
+
+void hf_gaps_keep(struct hf_stack *s, struct hf_conn *c, uint32_t block)
+{
+    struct gaps *g = gaps_of(s, c);
+    uint32_t *ref = &refs_of(s, g)[block_number(s, c, c->rcv_nxt) % ref_capacity(s)];
+    HF_ASSERT(*ref == HF_NIL);
+    *ref = block;
+}
+
+static void join_until(struct hf_stack *s, struct hf_conn *c, hf_seq end)
+{
+    while (hf_seq_lt(c->rcv_nxt, end)) {
+        uint32_t n = end.v - c->rcv_nxt.v;
+        if (hf_receive_extend(s, c, n) > 0)
+            continue;
+        uint32_t block = hf_gaps_take_next(s, c);
+        HF_ASSERT(block != HF_NIL);
+        hf_receive_link(s, c, block, n);
+    }
+}
+
+bool hf_gaps_merge(struct hf_stack *s, struct hf_conn *c)
+{
+    struct gaps *g = gaps_of(s, c);
+    if (g == NULL)
+        return false;
+    struct hf_ranges set = load_set(s, g);
+    bool joined = false;
+    hf_ranges_drop_before(&set, c->rcv_nxt.v);
+    while (set.count > 0 && set.items[0].begin == c->rcv_nxt.v) {
+        join_until(s, c, hf_seq_make(set.items[0].end));
+        hf_ranges_drop_before(&set, c->rcv_nxt.v);
+        joined = true;
+    }
+    g->range_count = set.count;
+    if (set.count == 0)
+        hf_gaps_drop(s, c);
+    return joined;
+}
+
+/* ---- telling the sender -------------------------------------------------------------------- */
+
+static void add_sack(struct hf_segment *seg, const struct hf_range *r, uint32_t max)
+{
+    if (r == NULL || seg->sack_count >= max)
+        return;
+    for (uint32_t i = 0; i < seg->sack_count; i++)
+        if (seg->sack[i].left == r->begin)
+            return;
+    seg->sack[seg->sack_count].left = r->begin;
+    seg->sack[seg->sack_count].right = r->end;
+    seg->sack_count++;
+}
+
+void hf_gaps_sack(const struct hf_stack *s, const struct hf_conn *c, struct hf_segment *seg,
+                  uint32_t max)
+{
+    struct gaps *g = gaps_of(s, c);
+    if (g == NULL)
+        return;
+    const struct hf_flight *f = hf_flight_of(s, c);
+    struct hf_ranges set = load_set(s, g);
+    /* [RFC2018#4] the block of the latest segment first, then those reported before. */
+    add_sack(seg, hf_ranges_at(&set, f->recent_first.v), max);
+    add_sack(seg, hf_ranges_at(&set, f->recent_second.v), max);
+    add_sack(seg, hf_ranges_at(&set, f->recent_third.v), max);
+    for (uint32_t i = 0; i < set.count; i++)
+        add_sack(seg, &set.items[i], max);
+}

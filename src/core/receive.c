@@ -1,0 +1,383 @@
+/**
+ * The receiving half of a connection: text and FIN of acceptable segments, when to acknowledge them,
+ * the window, and the calls that read.
+ */
+#include "stack.h"
+
+/* ---- the window --------------------------------------------------------------------------- */
+
+uint32_t hf_receive_room(const struct hf_conn *c)
+{
+    uint32_t limit = c->options.receive_buffer_bytes;
+    return c->receive.bytes >= limit ? 0 : limit - c->receive.bytes;
+}
+
+/** How far the window may reach from RCV.NXT: the buffer's room, and a share of the pool. */
+static uint32_t window_target(const struct hf_stack *s, const struct hf_conn *c)
+{
+    uint32_t target = hf_min_u32(hf_receive_room(c), hf_blocks_window_bytes(&s->blocks));
+    return hf_min_u32(target, (uint32_t)UINT16_MAX << c->rcv_shift);
+}
+
+/** [MUST-39] the right edge moves by a segment or half the buffer at least, or not at all. */
+static bool is_worth_opening(const struct hf_stack *s, const struct hf_conn *c, uint32_t target)
+{
+    uint32_t wnd = hf_conn_rcv_wnd(c);
+    uint32_t step = hf_min_u32(c->options.receive_buffer_bytes / 2,
+                               hf_stack_own_mss(s, &c->remote));
+    return target > wnd && target - wnd >= step;
+}
+
+bool hf_receive_should_update(const struct hf_stack *s, const struct hf_conn *c)
+{
+    if (c->peer_fin || c->syn_unacked || !hf_conn_is_synchronized(c))
+        return false;
+    uint32_t target = window_target(s, c), wnd = hf_conn_rcv_wnd(c);
+    if (!is_worth_opening(s, c, target))
+        return false;
+    /* Worth a segment of its own when the peer was stopped, or half the buffer became free. */
+    return wnd >> c->rcv_shift == 0 || wnd < c->rcv_mss ||
+           target - wnd >= c->options.receive_buffer_bytes / 2;
+}
+
+uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c)
+{
+    uint32_t target = window_target(s, c);
+    if (c->syn_unacked) /* the SYN,ACK may have to be repeated, and can't say more: not scaled */
+        target = hf_min_u32(target, hf_conn_rcv_wnd(c));
+    if (!c->peer_fin && is_worth_opening(s, c, target))
+        c->rcv_adv = hf_seq_add(c->rcv_nxt, target); /* [SHLD-14] never to the left */
+    uint32_t field = hf_conn_rcv_wnd(c) >> c->rcv_shift;
+    /* Rounding down moves the announced edge left by less than a unit of the window [RFC7323#2.4];
+     * with room to spare it is rounded up instead. */
+    uint32_t up = (field + 1) << c->rcv_shift;
+    if (up - hf_conn_rcv_wnd(c) < 1u << c->rcv_shift && up <= target && !c->peer_fin) {
+        c->rcv_adv = hf_seq_add(c->rcv_nxt, up);
+        field++;
+    }
+    bool closed = field == 0 && !c->peer_fin;
+    if (closed && !c->window_closed) {
+        hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_CLOSED, 0, 0, NULL);
+        if (hf_receive_room(c) > hf_blocks_window_bytes(&s->blocks))
+            hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
+    } else if (!closed && c->window_closed) {
+        hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_OPENED, hf_conn_rcv_wnd(c), 0, NULL);
+    }
+    c->window_closed = closed;
+    return (uint16_t)hf_min_u32(field, UINT16_MAX);
+}
+
+/* ---- storing ------------------------------------------------------------------------------ */
+
+/** A block for the next byte in order: one that holds later data already, a new one, or one freed by
+ *  giving up out-of-order data. */
+static uint32_t next_block(struct hf_stack *s, struct hf_conn *c)
+{
+    uint32_t ref = hf_gaps_take_next(s, c);
+    if (ref == HF_NIL)
+        ref = hf_blocks_take(&s->blocks, HF_BLOCK_IN_ORDER);
+    if (ref == HF_NIL && hf_gaps_reclaim(s, c))
+        ref = hf_blocks_take(&s->blocks, HF_BLOCK_IN_ORDER);
+    return ref;
+}
+
+static void advance(struct hf_conn *c, uint32_t n)
+{
+    uint32_t before = c->rcv_nxt.v - c->irs.v;
+    c->rcv_nxt = hf_seq_add(c->rcv_nxt, n);
+    if (c->rcv_nxt.v - c->irs.v < before)
+        c->rcv_wraps++;
+    if (hf_seq_gt(c->rcv_nxt, c->rcv_adv))
+        c->rcv_adv = c->rcv_nxt; /* a FIN takes a number even of a closed window */
+}
+
+uint32_t hf_receive_link(struct hf_stack *s, struct hf_conn *c, uint32_t block, uint32_t n)
+{
+    /* Blocks stand at fixed stream offsets: a fresh queue starts in the middle of its first one. */
+    uint32_t offset = c->rcv_nxt.v - c->irs.v - 1;
+    uint32_t begin = c->receive.tail == HF_NIL ? offset & (s->blocks.block_bytes - 1) : 0;
+    n = hf_min_u32(n, s->blocks.block_bytes - begin);
+    hf_queue_link(&s->blocks, &c->receive, block, begin, n);
+    advance(c, n);
+    return n;
+}
+
+uint32_t hf_receive_extend(struct hf_stack *s, struct hf_conn *c, uint32_t n)
+{
+    n = hf_min_u32(n, hf_queue_tail_room(&s->blocks, &c->receive));
+    c->receive.bytes += n;
+    advance(c, n);
+    return n;
+}
+
+/** Appends data in order; returns how much found room. What was kept beyond a gap and comes again is
+ *  overwritten: until it is in order, the latest copy counts. */
+static uint32_t append(struct hf_stack *s, struct hf_conn *c, const uint8_t *bytes, uint32_t n)
+{
+    uint32_t done = 0;
+    while (done < n) {
+        uint32_t room = hf_queue_tail_room(&s->blocks, &c->receive);
+        if (room > 0) {
+            uint32_t k = hf_min_u32(room, n - done);
+            memcpy(hf_queue_end(&s->blocks, &c->receive), bytes + done, k);
+            done += hf_receive_extend(s, c, k);
+            continue;
+        }
+        uint32_t block = next_block(s, c);
+        if (block == HF_NIL)
+            break;
+        uint32_t offset = (c->rcv_nxt.v - c->irs.v - 1) & (s->blocks.block_bytes - 1);
+        uint32_t begin = c->receive.tail == HF_NIL ? offset : 0;
+        uint32_t k = hf_min_u32(s->blocks.block_bytes - begin, n - done);
+        memcpy(hf_block_at(&s->blocks, block)->data + begin, bytes + done, k);
+        done += hf_receive_link(s, c, block, k);
+    }
+    return done;
+}
+
+/* ---- acknowledging ------------------------------------------------------------------------ */
+
+/** When data in order is acknowledged [RFC9293#3.8.6.3] [RFC5681#4.2]. */
+static void acknowledge(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
+                        bool gap_filled)
+{
+    c->rcv_mss = (uint16_t)hf_max_u32(c->rcv_mss, in->full_sized);
+    uint32_t owed = c->rcv_nxt.v - c->last_ack_sent.v;
+    if (gap_filled || hf_gaps_exist(s, c)) {
+        hf_output_ack_now(s, c, HF_ACK_GAP_FILLED);
+    } else if (c->quick_acks > 0) {
+        c->quick_acks--;
+        hf_output_ack_now(s, c, HF_ACK_QUICK);
+    } else if (owed >= (uint32_t)s->p.cfg.delayed_ack_segs * c->rcv_mss) {
+        hf_output_ack_now(s, c, HF_ACK_EVERY_SECOND);
+    } else if (c->ack_at == HF_NEVER) {
+        hf_timer_ack(s, c, hf_ns_add(s->p.now_ns, s->p.cfg.delayed_ack_ns));
+    }
+}
+
+/** Tells the reader, unless less than the low-water mark waits. */
+static void tell_reader(struct hf_stack *s, struct hf_conn *c)
+{
+    uint32_t mark = hf_min_u32(c->options.receive_low_water_bytes,
+                               c->options.receive_buffer_bytes / 2);
+    if (c->receive.bytes >= mark || hf_conn_rcv_wnd(c) == 0)
+        hf_conn_raise(s, c, HF_EV_READABLE);
+}
+
+/* ---- text and FIN ------------------------------------------------------------------------- */
+
+/** [RFC9293#3.10.7.4] eighth check: the FIN is the next octet in order. A repeated one lies left of
+ *  the window and ends at the first check. */
+static void take_fin(struct hf_stack *s, struct hf_conn *c)
+{
+    advance(c, 1);
+    c->peer_fin = true;
+    hf_output_ack_now(s, c, HF_ACK_FIN);
+    hf_conn_raise(s, c, HF_EV_PEER_CLOSED | HF_EV_READABLE);
+    switch ((enum hf_state)c->state) {
+    case HF_SYN_RCVD:
+    case HF_ESTABLISHED: hf_conn_set_state(s, c, HF_CLOSE_WAIT, HF_WHY_FIN); return;
+    case HF_FIN_WAIT_1: hf_conn_set_state(s, c, HF_CLOSING, HF_WHY_FIN); return;
+    case HF_FIN_WAIT_2: hf_time_wait_enter(s, c, HF_WHY_FIN); return;
+    case HF_CLOSED:
+    case HF_LISTEN:
+    case HF_SYN_SENT:
+    case HF_CLOSE_WAIT:
+    case HF_CLOSING:
+    case HF_LAST_ACK:
+    case HF_TIME_WAIT: break;
+    }
+    HF_UNREACHABLE("take_fin: no FIN can be in order in this state");
+}
+
+/** What is left of a segment after trimming to what is new and in the window. */
+struct text {
+    hf_seq seq;
+    const uint8_t *bytes;
+    uint32_t n;
+    bool fin;
+};
+
+static struct text trim(const struct hf_conn *c, const struct hf_arrival *in)
+{
+    const struct hf_segment *seg = in->seg;
+    struct text t = {
+        .seq = hf_seq_add(hf_seq_make(seg->seq), (seg->flags & HF_SYN) != 0),
+        .bytes = in->payload,
+        .n = seg->payload_bytes,
+        .fin = (seg->flags & HF_FIN) != 0,
+    };
+    if (hf_seq_lt(t.seq, c->rcv_nxt)) {
+        uint32_t old = hf_min_u32(c->rcv_nxt.v - t.seq.v, t.n);
+        t.seq = hf_seq_add(t.seq, old);
+        t.bytes += old;
+        t.n -= old;
+    }
+    uint32_t room = hf_seq_gt(c->rcv_adv, t.seq) ? c->rcv_adv.v - t.seq.v : 0;
+    if (t.n > room) {
+        t.n = room;
+        t.fin = false; /* it stands behind what is cut off */
+    }
+    return t;
+}
+
+static void take_in_order(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
+                          const struct text *t)
+{
+    bool had_gap = hf_gaps_exist(s, c), filled = false;
+    uint32_t stored = append(s, c, t->bytes, t->n);
+    if (had_gap)
+        filled = hf_gaps_merge(s, c);
+    if (stored < t->n) {
+        hf_drop(s, c, HF_DROP_NO_BLOCK, in->seg);
+        hf_output_ack_now(s, c, HF_NONE);
+    }
+    if (t->n > 0) {
+        acknowledge(s, c, in, filled || had_gap);
+        tell_reader(s, c);
+    }
+    struct hf_flight *f = hf_flight_of(s, c);
+    bool fin = t->fin && hf_seq_eq(c->rcv_nxt, hf_seq_add(t->seq, t->n));
+    if (f != NULL && f->fin_waits && hf_seq_eq(f->fin_seq, c->rcv_nxt)) {
+        f->fin_waits = false;
+        fin = true;
+    }
+    if (fin)
+        take_fin(s, c);
+    hf_conn_release_flight(s, c);
+}
+
+static void take_out_of_order(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
+                              const struct text *t)
+{
+    if (t->n > 0 && !hf_gaps_add(s, c, t->seq, t->bytes, t->n))
+        hf_drop(s, c, HF_DROP_TOO_MANY_GAPS, in->seg);
+    if (t->fin) {
+        struct hf_flight *f = hf_conn_need_flight(s, c);
+        if (f != NULL) {
+            f->fin_waits = true;
+            f->fin_seq = hf_seq_add(t->seq, t->n);
+        }
+    }
+    if (t->n > 0 || t->fin)
+        hf_output_ack_now(s, c, HF_ACK_OUT_OF_ORDER); /* [RFC5681#4.2] at once */
+}
+
+void hf_receive_text(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
+{
+    struct text t = trim(c, in);
+    bool had_text = in->seg->payload_bytes > 0 || (in->seg->flags & HF_FIN) != 0;
+    if (!had_text)
+        return;
+    if (c->peer_fin) { /* CLOSE-WAIT, CLOSING, LAST-ACK: nothing can follow a FIN */
+        if (t.n > 0 || t.fin)
+            hf_drop(s, c, HF_DROP_AFTER_FIN, in->seg);
+        /* [RFC9293#3.10.7.4] eighth step: a FIN is acknowledged, also one at a wrong place. */
+        if (t.fin && hf_challenge_allowed(s, &c->challenges, &c->challenge_at))
+            hf_output_ack_now(s, c, HF_ACK_FIN);
+        return;
+    }
+    if (t.n > 0 && c->app_closed) { /* [SHLD-3] the data is lost, and the peer must know */
+        hf_conn_reset_peer(s, c, HF_CLOSED_DATA_LOST, HF_WHY_DATA_AFTER_CLOSE,
+                           HF_RST_DATA_AFTER_CLOSE);
+        return;
+    }
+    if (t.n == 0 && !t.fin) { /* a probe of our closed window, or nothing new after all */
+        hf_output_ack_now(s, c, HF_ACK_ZERO_WINDOW_PROBE);
+        return;
+    }
+    if (hf_seq_eq(t.seq, c->rcv_nxt))
+        take_in_order(s, c, in, &t);
+    else if (hf_seq_gt(t.seq, c->rcv_nxt))
+        take_out_of_order(s, c, in, &t);
+    else
+        hf_output_ack_now(s, c, HF_ACK_OUT_OF_WINDOW);
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+/** HF_OK when there is something to read, else why not. */
+static int why_not_receive(const struct hf_conn *c)
+{
+    if (c->receive.bytes > 0)
+        return HF_OK;
+    if (c->peer_fin || c->how == HF_CLOSED_FIN)
+        return HF_E_END;
+    if (c->how != HF_CLOSED_NOT)
+        return hf_closed_err((enum hf_closed)c->how);
+    return c->app_closed ? HF_E_CLOSING : HF_E_AGAIN;
+}
+
+static void consume(struct hf_stack *s, struct hf_conn *c, uint32_t n)
+{
+    if (n == c->receive.bytes && hf_gaps_exist(s, c)) {
+        /* The last block may hold data from beyond the gap already. */
+        uint32_t kept = hf_queue_drain(&s->blocks, &c->receive);
+        if (kept != HF_NIL)
+            hf_gaps_keep(s, c, kept);
+    } else {
+        hf_queue_drop(&s->blocks, &c->receive, n);
+    }
+    if (c->urgent_in && hf_seq_ge(hf_seq_sub(c->rcv_nxt, c->receive.bytes), c->rcv_up))
+        c->urgent_in = false;
+    if (c->how == HF_CLOSED_NOT && hf_receive_should_update(s, c))
+        hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
+    hf_wake_waiting(s);
+}
+
+int64_t hf_receive_peek(struct hf_stack *s, hf_handle h, struct hf_slice *slices, size_t max,
+                        size_t *count)
+{
+    hf_stack_end_loans(s);
+    const struct hf_conn *c = hf_conn_of(s, h);
+    if (c == NULL)
+        return HF_E_HANDLE;
+    int why = why_not_receive(c);
+    if (why != HF_OK)
+        return why;
+    uint32_t taken;
+    *count = hf_place_slices(&s->blocks, hf_queue_front(&c->receive), c->receive.bytes, slices,
+                             max, &taken);
+    return taken;
+}
+
+int hf_receive_consume(struct hf_stack *s, hf_handle h, size_t length_bytes, hf_ns now)
+{
+    hf_stack_end_loans(s);
+    hf_stack_set_now(s, now);
+    struct hf_conn *c = hf_conn_of(s, h);
+    if (c == NULL)
+        return HF_E_HANDLE;
+    if (length_bytes > c->receive.bytes)
+        return HF_E_INVALID;
+    if (length_bytes > 0)
+        consume(s, c, (uint32_t)length_bytes);
+    return HF_OK;
+}
+
+int64_t hf_receive(struct hf_stack *s, hf_handle h, void *bytes, size_t length_bytes, hf_ns now)
+{
+    hf_stack_end_loans(s);
+    hf_stack_set_now(s, now);
+    struct hf_conn *c = hf_conn_of(s, h);
+    if (c == NULL)
+        return HF_E_HANDLE;
+    if (length_bytes == 0)
+        return HF_E_INVALID;
+    int why = why_not_receive(c);
+    if (why != HF_OK)
+        return why;
+    uint32_t wanted = (uint32_t)hf_min_size(length_bytes, c->receive.bytes), done = 0;
+    uint8_t *to = bytes;
+    struct hf_place from = hf_queue_front(&c->receive);
+    while (done < wanted) {
+        struct hf_slice slice;
+        uint32_t taken;
+        hf_place_slices(&s->blocks, from, wanted - done, &slice, 1, &taken);
+        memcpy(to + done, slice.bytes, taken);
+        done += taken;
+        from = hf_place_advance(&s->blocks, from, taken);
+    }
+    consume(s, c, done);
+    return done;
+}

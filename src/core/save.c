@@ -1,0 +1,143 @@
+/**
+ * Saving a stack and making one again from what was saved.
+ *
+ * State is plain data and containers that name their objects by index: it is copied as it is, behind a
+ * head that says what wrote it. Only the very same layout is taken back; everything that can differ
+ * between builds goes into the head.
+ */
+#include "stack.h"
+
+#define SAVE_MAGIC 0x48466173u /* "HFas" in this machine's byte order */
+
+struct head {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t plain_bytes, conn_bytes, flight_bytes, listener_bytes;
+    uint32_t reply_bytes;
+    uint32_t reason_count;
+};
+
+static struct head own_head(void)
+{
+    return (struct head){
+        .magic = SAVE_MAGIC,
+        .version = HF_VERSION_MAJOR << 16 | HF_VERSION_MINOR << 8 | HF_VERSION_PATCH,
+        .plain_bytes = sizeof(struct hf_stack_plain),
+        .conn_bytes = sizeof(struct hf_conn),
+        .flight_bytes = sizeof(struct hf_flight),
+        .listener_bytes = sizeof(struct hf_listener),
+        .reply_bytes = sizeof(struct hf_reply),
+        .reason_count = HF_REASON_COUNT,
+    };
+}
+
+enum { POOLS = 8, TABLES = 4 };
+
+static void containers(struct hf_stack *s, struct hf_pool *pools[POOLS],
+                       struct hf_table *tables[TABLES])
+{
+    struct hf_pool *p[POOLS] = {&s->conns,     &s->half_opens, &s->time_waits,    &s->flights,
+                                &s->listeners, &s->locals,     &s->remote_counts, &s->blocks.pool};
+    struct hf_table *t[TABLES] = {&s->table, &s->listener_table, &s->local_table,
+                                  &s->remote_count_table};
+    memcpy(pools, p, sizeof p);
+    memcpy(tables, t, sizeof t);
+}
+
+/** The wheel without its pointers. */
+static void save_wheel(const struct hf_wheel *w, struct hf_writer *out)
+{
+    hf_write(out, &w->now_tick, sizeof w->now_tick);
+    hf_write(out, w->used, sizeof w->used);
+    hf_write(out, w->heads, sizeof w->heads);
+    hf_write(out, &w->count, sizeof w->count);
+}
+
+static bool restore_wheel(struct hf_wheel *w, struct hf_reader *in)
+{
+    return hf_read(in, &w->now_tick, sizeof w->now_tick) && hf_read(in, w->used, sizeof w->used) &&
+           hf_read(in, w->heads, sizeof w->heads) && hf_read(in, &w->count, sizeof w->count);
+}
+
+size_t hf_stack_save(const struct hf_stack *stack, void *bytes, size_t capacity_bytes)
+{
+    /* Lent blocks belong to the caller's call, not to the state: they are taken back first. */
+    struct hf_stack *s = (struct hf_stack *)(uintptr_t)stack;
+    hf_stack_end_loans(s);
+    struct hf_writer count = {NULL, 0, 0};
+    struct hf_writer *w = &count;
+    struct hf_writer real = {bytes, capacity_bytes, 0};
+    for (int pass = 0; pass < 2; pass++) {
+        struct head head = own_head();
+        struct hf_pool *pools[POOLS];
+        struct hf_table *tables[TABLES];
+        containers(s, pools, tables);
+        hf_write(w, &head, sizeof head);
+        hf_write(w, &s->p, sizeof s->p);
+        hf_write(w, &s->blocks.send_used, sizeof s->blocks.send_used);
+        hf_write(w, &s->blocks.peak, sizeof s->blocks.peak);
+        hf_write(w, s->replies, (size_t)s->p.cfg.reply_ring * sizeof *s->replies);
+        save_wheel(&s->wheel, w);
+        for (int i = 0; i < POOLS; i++)
+            hf_pool_save(pools[i], w);
+        for (int i = 0; i < TABLES; i++)
+            hf_table_save(tables[i], w);
+        if (bytes == NULL || count.used_bytes > capacity_bytes)
+            break;
+        w = &real;
+    }
+    return count.used_bytes;
+}
+
+static int restore_containers(struct hf_stack *s, struct hf_reader *r)
+{
+    struct hf_pool *pools[POOLS];
+    struct hf_table *tables[TABLES];
+    containers(s, pools, tables);
+    int err = HF_OK;
+    for (int i = 0; i < POOLS && err == HF_OK; i++)
+        err = hf_pool_restore(pools[i], r);
+    for (int i = 0; i < TABLES && err == HF_OK; i++)
+        err = hf_table_restore(tables[i], r);
+    return err;
+}
+
+static bool restore_plain(struct hf_stack *s, struct hf_reader *r)
+{
+    return hf_read(r, &s->blocks.send_used, sizeof s->blocks.send_used) &&
+           hf_read(r, &s->blocks.peak, sizeof s->blocks.peak) &&
+           hf_read(r, s->replies, (size_t)s->p.cfg.reply_ring * sizeof *s->replies) &&
+           restore_wheel(&s->wheel, r);
+}
+
+int hf_stack_restore(struct hf_stack **out, const void *bytes, size_t length_bytes,
+                     const struct hf_env *env)
+{
+    struct hf_reader r = {bytes, length_bytes, 0};
+    struct head head, own = own_head();
+    if (env == NULL || env->realloc == NULL)
+        return HF_E_INVALID;
+    if (!hf_read(&r, &head, sizeof head) || memcmp(&head, &own, sizeof head) != 0 ||
+        length_bytes - r.used_bytes < sizeof(struct hf_stack_plain))
+        return HF_E_VERSION;
+    struct hf_config cfg;
+    memcpy(&cfg, r.bytes + r.used_bytes + offsetof(struct hf_stack_plain, cfg), sizeof cfg);
+    if (hf_config_check(&cfg, NULL) != HF_OK)
+        return HF_E_VERSION;
+    struct hf_stack *s = hf_stack_allocate(&cfg, env, 0);
+    if (s == NULL)
+        return HF_E_MEMORY;
+    int err = HF_E_VERSION;
+    if (!hf_read(&r, &s->p, sizeof s->p) || !restore_plain(s, &r))
+        goto free_stack;
+    err = restore_containers(s, &r);
+    if (err == HF_OK && r.used_bytes != length_bytes)
+        err = HF_E_VERSION;
+    if (err != HF_OK)
+        goto free_stack;
+    *out = s;
+    return HF_OK;
+free_stack:
+    hf_stack_free(s);
+    return err;
+}

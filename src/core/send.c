@@ -1,0 +1,311 @@
+/**
+ * The sending half of a connection: what acknowledgments and windows do to SND.*, and the calls
+ * that queue data.
+ */
+#include "stack.h"
+
+/* ---- acknowledgments ---------------------------------------------------------------------- */
+
+/** Time since the segment that this timestamp echoes; 0: no use. */
+static hf_ns timestamp_rtt(const struct hf_stack *s, const struct hf_conn *c,
+                           const struct hf_segment *seg)
+{
+    if (!c->ts_on || !seg->has_timestamps || seg->ts_echo == 0)
+        return 0;
+    int32_t ms = (int32_t)(hf_stack_timestamp(s, c->ts_offset) - seg->ts_echo);
+    return ms < 0 || ms > 600000 ? 0 : hf_max_ns(HF_MS(ms), HF_MS(1));
+}
+
+/**
+ * Takes a round-trip sample [RFC6298#3]. A timed segment gives the exact time; what was sent again
+ * can only be judged by the timestamp it carried (Karn).
+ */
+static void sample_rtt(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    struct hf_flight *f = hf_flight_of(s, c);
+    enum hf_reason reason = HF_RTT_TIMED;
+    hf_ns rtt_ns = 0;
+    if (c->syn_unacked && !c->syn_retransmitted && c->rtx_timer == HF_RTX_SYN)
+        rtt_ns = s->p.now_ns - (c->rtx_at - hf_rtt_rto_ns(&c->rtt));
+    else if (f != NULL && f->timed_at != HF_NEVER && hf_seq_ge(hf_seq_make(seg->ack), f->timed_seq))
+        rtt_ns = s->p.now_ns - f->timed_at;
+    else if (c->syn_unacked || f == NULL || f->phase != HF_PHASE_OPEN || c->rtx_count > 0) {
+        rtt_ns = timestamp_rtt(s, c, seg);
+        reason = HF_RTT_TIMESTAMP;
+    }
+    if (f != NULL && f->timed_at != HF_NEVER && rtt_ns > 0)
+        f->timed_at = HF_NEVER;
+    if (rtt_ns <= 0)
+        return;
+    struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
+    hf_rtt_sample(&c->rtt, &limits, rtt_ns, 1);
+    hf_trace_conn(s, c, HF_TRACE_RTT, reason, rtt_ns, hf_rtt_rto_ns(&c->rtt), NULL);
+}
+
+/** Moves SND.UNA and frees what lies before; returns how many data bytes that were. */
+static uint32_t advance_una(struct hf_stack *s, struct hf_conn *c, hf_seq ack)
+{
+    uint32_t acked = ack.v - c->snd_una.v;
+    uint32_t count_before = c->snd_una.v - c->iss.v;
+    if (c->syn_unacked) {
+        c->syn_unacked = false;
+        acked--;
+    }
+    if (acked > c->send.bytes)
+        acked--; /* the FIN */
+    hf_queue_drop(&s->blocks, &c->send, acked);
+    c->snd_una = ack;
+    if (ack.v - c->iss.v < count_before)
+        c->snd_wraps++;
+    return acked;
+}
+
+static void restart_rto(struct hf_stack *s, struct hf_conn *c)
+{
+    if (hf_conn_in_flight(c) > 0) /* [RFC6298#5.3] */
+        hf_timer_rtx(s, c, HF_RTX_RTO, hf_ns_add(s->p.now_ns, hf_rtt_rto_ns(&c->rtt)));
+    else
+        hf_timer_idle(s, c);
+}
+
+void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    bool was_syn = c->syn_unacked;
+    uint32_t flight_before = hf_conn_in_flight(c);
+    sample_rtt(s, c, seg);
+    uint32_t acked = advance_una(s, c, hf_seq_make(seg->ack));
+    struct hf_flight *f = hf_flight_of(s, c);
+    if (f != NULL && f->pending_mtu > 0 && hf_seq_gt(c->snd_una, f->pending_seq))
+        f->pending_mtu = 0; /* [RFC5927#7.2] what was said not to fit has arrived */
+    uint32_t full = hf_conn_mss(c) + (c->ts_on ? 12 : 0);
+    if (acked >= hf_conn_mss(c))
+        c->max_acked = (uint16_t)hf_max_u32(
+            c->max_acked, full + HF_TCP_HEADER_BYTES + hf_conn_ip_bytes(c));
+    if (c->urgent_out && hf_seq_ge(c->snd_una, c->snd_up))
+        c->urgent_out = false;
+    c->rtx_count = 0;
+    c->probe_count = 0;
+    c->progress_ms = hf_stack_ms(s);
+    if (acked > 0)
+        hf_recovery_on_ack(s, c, acked, flight_before);
+    c->dup_acks = 0;
+    if (was_syn && c->syn_retransmitted) {
+        struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
+        hf_rtt_after_syn_retransmit(&c->rtt, &limits); /* [RFC6298#5.7] */
+    }
+    restart_rto(s, c);
+    hf_conn_release_flight(s, c);
+    if (c->send.bytes == 0 && hf_conn_in_flight(c) == 0 && !was_syn)
+        hf_conn_raise(s, c, HF_EV_SENT_ALL);
+    hf_send_room(s, c);
+    if (c->app_closed)
+        hf_timer_orphan(s, c); /* it makes progress */
+    hf_output_want(s, c);
+}
+
+void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    hf_seq seq = hf_seq_make(seg->seq), ack = hf_seq_make(seg->ack);
+    bool newest = hf_seq_lt(c->snd_wl1, seq) ||
+                  (hf_seq_eq(c->snd_wl1, seq) && hf_seq_le(c->snd_wl2, ack));
+    if (!newest || hf_seq_lt(ack, c->snd_una))
+        return;
+    uint32_t wnd = (uint32_t)seg->window << c->snd_shift;
+    hf_seq old_edge = hf_seq_add(c->snd_wl2, c->snd_wnd);
+    if (hf_seq_lt(hf_seq_add(ack, wnd), old_edge))
+        hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_PEER_SHRANK, wnd, 0, seg);
+    if (wnd == 0 && c->snd_wnd > 0)
+        hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_PEER_CLOSED, 0, 0, seg);
+    bool opens = wnd > 0 && c->snd_wnd == 0;
+    c->snd_wnd = wnd;
+    c->snd_wl1 = seq;
+    c->snd_wl2 = ack;
+    c->max_snd_wnd = hf_max_u32(c->max_snd_wnd, wnd);
+    if (opens) {
+        hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_PEER_OPENED, wnd, 0, seg);
+        c->rtx_count = 0;
+        c->probe_due = false;
+        if (c->rtx_timer == HF_RTX_PERSIST)
+            hf_timer_idle(s, c);
+        if (hf_conn_in_flight(c) > 0) /* what was sent into the closed window is gone */
+            hf_recovery_resend_all(s, c, HF_RETRANSMIT_RTO);
+    }
+    hf_output_want(s, c);
+}
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+static uint32_t send_room(const struct hf_conn *c)
+{
+    uint32_t limit = c->options.send_buffer_bytes;
+    return c->send.bytes >= limit ? 0 : limit - c->send.bytes;
+}
+
+/** 0, or why nothing can be written. */
+static int why_not_send(const struct hf_conn *c)
+{
+    if (c->how != HF_CLOSED_NOT)
+        return hf_closed_err((enum hf_closed)c->how);
+    if (c->fin_queued || c->app_closed)
+        return HF_E_CLOSING;
+    return HF_OK;
+}
+
+void hf_send_room(struct hf_stack *s, struct hf_conn *c)
+{
+    uint32_t mark = hf_max_u32(c->options.send_low_water_bytes, 1);
+    mark = hf_min_u32(mark, c->options.send_buffer_bytes);
+    if (!c->wants_room || send_room(c) < mark)
+        return;
+    if (hf_queue_tail_room(&s->blocks, &c->send) == 0 && !hf_blocks_may_send(&s->blocks)) {
+        hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
+        return;
+    }
+    c->wants_room = false;
+    hf_conn_raise(s, c, HF_EV_WRITABLE);
+}
+
+void hf_wake_waiting(struct hf_stack *s)
+{
+    /* One turn each, and no more than there are blocks for: the rest wait for the next ones. */
+    uint32_t turns = s->p.waiting.count;
+    uint32_t blocks = s->blocks.pool.limit - s->blocks.pool.used;
+    for (; turns > 0 && blocks > 0; turns--, blocks--) {
+        uint32_t index = s->p.waiting.head;
+        struct hf_conn *c = hf_conn_at(s, index);
+        bool room = c->wants_room && hf_blocks_may_send(&s->blocks);
+        bool window = !c->wants_room && hf_blocks_window_bytes(&s->blocks) > 0;
+        hf_list_remove(&s->p.waiting, &s->conns, HF_LIST_WAITING, index);
+        if (room)
+            hf_send_room(s, c);
+        if (hf_receive_should_update(s, c))
+            hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
+        if (!room && !window)
+            hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, index);
+    }
+}
+
+/** Room for bytes at the end of the send queue: in the last block, or in `*block`, a new one. */
+static uint8_t *end_of_queue(struct hf_stack *s, struct hf_conn *c, uint32_t *room,
+                             uint32_t *block)
+{
+    *block = HF_NIL;
+    *room = hf_queue_tail_room(&s->blocks, &c->send);
+    if (*room > 0)
+        return hf_queue_end(&s->blocks, &c->send);
+    *block = hf_blocks_take(&s->blocks, HF_BLOCK_SEND);
+    if (*block == HF_NIL)
+        return NULL;
+    *room = s->blocks.block_bytes;
+    return hf_block_at(&s->blocks, *block)->data;
+}
+
+static void append(struct hf_stack *s, struct hf_conn *c, uint32_t block, uint32_t n)
+{
+    if (block != HF_NIL)
+        hf_queue_link(&s->blocks, &c->send, block, 0, n);
+    else
+        c->send.bytes += n;
+}
+
+/** No room: the writable event comes when there is some. */
+static int64_t full(struct hf_stack *s, struct hf_conn *c)
+{
+    c->wants_room = true;
+    if (send_room(c) > 0) {
+        hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_POOL, s->blocks.pool.used,
+                      s->blocks.pool.limit, NULL);
+        hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
+    }
+    return HF_E_AGAIN;
+}
+
+static void written(struct hf_stack *s, struct hf_conn *c, unsigned flags)
+{
+    c->more_coming = (flags & HF_SEND_MORE) != 0;
+    if ((flags & HF_SEND_URGENT) != 0) {
+        c->snd_up = hf_conn_data_end(c); /* [MUST-62] the octet after the last urgent one */
+        c->urgent_out = true;
+    }
+    if (hf_conn_is_synchronized(c))
+        hf_output_want(s, c);
+}
+
+int64_t hf_send(struct hf_stack *s, hf_handle h, const void *bytes, size_t length_bytes,
+                unsigned flags, hf_ns now)
+{
+    hf_stack_end_loans(s);
+    hf_stack_set_now(s, now);
+    struct hf_conn *c = hf_conn_of(s, h);
+    if (c == NULL)
+        return HF_E_HANDLE;
+    int why = why_not_send(c);
+    if (why != HF_OK)
+        return why;
+    if (length_bytes == 0)
+        return HF_E_INVALID;
+    const uint8_t *from = bytes;
+    uint32_t left = (uint32_t)hf_min_size(length_bytes, send_room(c)), wanted = left;
+    while (left > 0) {
+        uint32_t room, block;
+        uint8_t *to = end_of_queue(s, c, &room, &block);
+        if (to == NULL)
+            break;
+        uint32_t n = hf_min_u32(left, room);
+        memcpy(to, from, n);
+        append(s, c, block, n);
+        from += n;
+        left -= n;
+    }
+    if (wanted == left)
+        return full(s, c);
+    if (wanted - left < length_bytes)
+        full(s, c); /* a short count says as much as HF_E_AGAIN */
+    written(s, c, flags);
+    return wanted - left;
+}
+
+int64_t hf_send_reserve(struct hf_stack *s, hf_handle h, void **room, hf_ns now)
+{
+    hf_stack_end_loans(s);
+    hf_stack_set_now(s, now);
+    struct hf_conn *c = hf_conn_of(s, h);
+    if (c == NULL)
+        return HF_E_HANDLE;
+    int why = why_not_send(c);
+    if (why != HF_OK)
+        return why;
+    uint32_t bytes, limit = send_room(c);
+    uint8_t *to = limit > 0 ? end_of_queue(s, c, &bytes, &s->reserved_block) : NULL;
+    if (to == NULL)
+        return full(s, c);
+    *room = to;
+    s->reserved_conn = c->index;
+    return hf_min_u32(bytes, limit);
+}
+
+int hf_send_commit(struct hf_stack *s, hf_handle h, size_t length_bytes, unsigned flags,
+                   hf_ns now)
+{
+    uint32_t block = s->reserved_block;
+    s->reserved_block = HF_NIL;
+    hf_stack_end_loans(s);
+    hf_stack_set_now(s, now);
+    struct hf_conn *c = hf_conn_of(s, h);
+    int err = c == NULL ? HF_E_HANDLE : why_not_send(c);
+    if (err == HF_OK && s->reserved_conn != c->index)
+        err = HF_E_STATE; /* nothing was reserved for this connection */
+    if (err == HF_OK) {
+        uint32_t room = block != HF_NIL ? s->blocks.block_bytes : hf_queue_tail_room(&s->blocks, &c->send);
+        if (length_bytes > hf_min_u32(room, send_room(c)))
+            err = HF_E_INVALID;
+    }
+    if (err != HF_OK || length_bytes == 0) {
+        if (block != HF_NIL)
+            hf_blocks_give(&s->blocks, block);
+        return err;
+    }
+    append(s, c, block, (uint32_t)length_bytes);
+    written(s, c, flags);
+    return HF_OK;
+}

@@ -1,0 +1,412 @@
+/**
+ * The stack: creation, demultiplexing, and the four verbs input, output, deadline, expire.
+ */
+#include "stack.h"
+
+enum {
+    CONN_CHUNK_BYTES = 48 * 1024,
+    ENTRY_CHUNK_BYTES = 64 * 1024,
+    SMALL_CHUNK_BYTES = 4 * 1024,
+    LISTENERS_MAX = 65536,
+};
+
+void hf_stack_set_now(struct hf_stack *s, hf_ns now)
+{
+    if (now < s->p.now_ns)
+        hf_trace_stranger(s, HF_TRACE_LIMIT, HF_CLOCK_BACK, NULL, NULL, now, s->p.now_ns, NULL);
+    else
+        s->p.now_ns = now;
+}
+
+static struct hf_wheel_node *wheel_node(void *owner, uint32_t ref)
+{
+    struct hf_stack *s = owner;
+    uint32_t index = hf_ref_index(ref);
+    switch (hf_ref_kind(ref)) {
+    case HF_REF_CONN: return &hf_conn_at(s, index)->wheel;
+    case HF_REF_HALF_OPEN:
+        return &((struct hf_half_open *)hf_pool_at(&s->half_opens, index))->wheel;
+    case HF_REF_TIME_WAIT:
+        return &((struct hf_time_wait *)hf_pool_at(&s->time_waits, index))->wheel;
+    }
+    HF_UNREACHABLE("wheel_node: unknown kind");
+}
+
+static void init_plain(struct hf_stack_plain *p, const struct hf_config *cfg,
+                       const struct hf_env *env, hf_ns now)
+{
+    p->cfg = *cfg;
+    p->now_ns = now;
+    hf_random_init(&p->random, env->seed);
+    p->table_key = hf_random_key(&p->random);
+    p->isn_key = hf_random_key(&p->random);
+    p->ts_key = hf_random_key(&p->random);
+    p->port_key = hf_random_key(&p->random);
+    p->port_counter = (uint32_t)hf_random_next(&p->random);
+    hf_cookie_keys_init(&p->cookie_keys, &p->random, now);
+    p->cookie_sent_at = HF_NEVER;
+    p->ready = p->output = p->waiting = (struct hf_list){HF_NIL, HF_NIL, 0};
+    p->gaps_head = HF_NIL;
+    p->shard = env->shard;
+}
+
+static void init_containers(struct hf_stack *s)
+{
+    const struct hf_config *cfg = &s->p.cfg;
+    struct hf_mem *mem = &s->mem;
+    uint32_t conns = (uint32_t)cfg->max_connections;
+    uint32_t half_opens = (uint32_t)cfg->max_half_open;
+    uint32_t time_waits = (uint32_t)cfg->max_time_wait;
+    hf_pool_init(&s->conns, mem, sizeof(struct hf_conn), CONN_CHUNK_BYTES, conns);
+    hf_pool_init(&s->half_opens, mem, sizeof(struct hf_half_open), ENTRY_CHUNK_BYTES, half_opens);
+    hf_pool_init(&s->time_waits, mem, sizeof(struct hf_time_wait), ENTRY_CHUNK_BYTES, time_waits);
+    hf_pool_init(&s->flights, mem, sizeof(struct hf_flight), ENTRY_CHUNK_BYTES, conns);
+    hf_pool_init(&s->listeners, mem, sizeof(struct hf_listener), SMALL_CHUNK_BYTES, LISTENERS_MAX);
+    hf_pool_init(&s->locals, mem, sizeof(struct hf_local), SMALL_CHUNK_BYTES,
+                 conns + half_opens + time_waits);
+    hf_pool_init(&s->remote_counts, mem, sizeof(struct hf_remote_count), SMALL_CHUNK_BYTES, conns);
+    hf_blocks_init(&s->blocks, mem, (uint32_t)cfg->block_bytes, (uint64_t)cfg->pool_bytes);
+    hf_table_init(&s->table, mem);
+    hf_table_init(&s->listener_table, mem);
+    hf_table_init(&s->local_table, mem);
+    hf_table_init(&s->remote_count_table, mem);
+    hf_wheel_init(&s->wheel, wheel_node, s, s->p.now_ns);
+    s->reserved_block = HF_NIL;
+}
+
+static size_t reply_ring_bytes(const struct hf_config *cfg)
+{
+    return (size_t)cfg->reply_ring * sizeof(struct hf_reply);
+}
+
+struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_env *env,
+                                   hf_ns now)
+{
+    struct hf_mem mem = {.realloc = env->realloc, .ctx = env->realloc_ctx};
+    struct hf_stack *s = hf_mem_take(&mem, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    memset(s, 0, sizeof *s);
+    s->replies = hf_mem_take(&mem, reply_ring_bytes(cfg));
+    if (s->replies == NULL) {
+        hf_mem_give(&mem, s, sizeof *s);
+        return NULL;
+    }
+    s->mem = mem;
+    s->trace = env->trace;
+    s->trace_ctx = env->trace_ctx;
+    init_plain(&s->p, cfg, env, now);
+    init_containers(s);
+    return s;
+}
+
+int hf_stack_new(struct hf_stack **out, const struct hf_config *cfg, const struct hf_env *env,
+                 hf_ns now)
+{
+    if (cfg == NULL || env == NULL || env->realloc == NULL || hf_config_check(cfg, NULL) != HF_OK)
+        return HF_E_INVALID;
+    struct hf_stack *s = hf_stack_allocate(cfg, env, now);
+    if (s == NULL)
+        return HF_E_MEMORY;
+    *out = s;
+    return HF_OK;
+}
+
+void hf_stack_free(struct hf_stack *s)
+{
+    if (s == NULL)
+        return;
+    struct hf_mem *mem = &s->mem;
+    struct hf_pool *pools[] = {&s->conns,   &s->half_opens, &s->time_waits,    &s->flights,
+                               &s->listeners, &s->locals,     &s->remote_counts, &s->blocks.pool};
+    struct hf_table *tables[] = {&s->table, &s->listener_table, &s->local_table,
+                                 &s->remote_count_table};
+    for (size_t i = 0; i < HF_COUNT_OF(pools); i++)
+        hf_pool_free(pools[i]);
+    for (size_t i = 0; i < HF_COUNT_OF(tables); i++)
+        hf_table_free(tables[i]);
+    hf_mem_give(mem, s->replies, reply_ring_bytes(&s->p.cfg));
+    HF_ASSERT(mem->taken_bytes == sizeof *s);
+    struct hf_mem last = *mem;
+    hf_mem_give(&last, s, sizeof *s);
+}
+
+/* Every public call that may follow hf_send_reserve or hf_stack_output ends what they lent. */
+void hf_stack_end_loans(struct hf_stack *s)
+{
+    if (s->reserved_block != HF_NIL) {
+        hf_blocks_give(&s->blocks, s->reserved_block);
+        s->reserved_block = HF_NIL;
+    }
+    for (uint32_t i = 0; i < s->given_count; i++)
+        hf_blocks_give(&s->blocks, s->given_blocks[i]);
+    s->given_count = 0;
+}
+
+void hf_stack_trim(struct hf_stack *s)
+{
+    hf_stack_end_loans(s);
+    struct hf_pool *pools[] = {&s->conns,   &s->half_opens, &s->time_waits,    &s->flights,
+                               &s->listeners, &s->locals,     &s->remote_counts, &s->blocks.pool};
+    struct hf_table *tables[] = {&s->table, &s->listener_table, &s->local_table,
+                                 &s->remote_count_table};
+    for (size_t i = 0; i < HF_COUNT_OF(pools); i++)
+        hf_pool_trim(pools[i]);
+    for (size_t i = 0; i < HF_COUNT_OF(tables); i++)
+        hf_table_trim(tables[i]);
+}
+
+/* ---- tuples ------------------------------------------------------------------------------- */
+
+uint32_t hf_tuple_hash(const struct hf_stack *s, const struct hf_endpoint *local,
+                       const struct hf_endpoint *remote)
+{
+    uint64_t words[5];
+    uint64_t ports = (uint64_t)local->port << 16 | remote->port;
+    if (hf_addr_is_v4(&remote->addr)) {
+        words[0] = (uint64_t)hf_get32(local->addr.octets + 12) << 32 |
+                   hf_get32(remote->addr.octets + 12);
+        words[1] = ports;
+        return (uint32_t)hf_siphash13_words(&s->p.table_key, words, 2);
+    }
+    memcpy(words, local->addr.octets, 16);
+    memcpy(words + 2, remote->addr.octets, 16);
+    words[4] = ports;
+    return (uint32_t)hf_siphash13_words(&s->p.table_key, words, 5);
+}
+
+/** The head that all kinds of entries share, wherever it lies in them. */
+struct tuple_view {
+    const struct hf_addr *remote;
+    uint32_t local;
+    uint16_t local_port, remote_port;
+};
+
+static struct tuple_view tuple_of(const struct hf_stack *s, uint32_t ref)
+{
+    uint32_t i = hf_ref_index(ref);
+    switch (hf_ref_kind(ref)) {
+    case HF_REF_CONN: {
+        const struct hf_conn *c = hf_conn_at(s, i);
+        return (struct tuple_view){&c->remote, c->local, c->local_port, c->remote_port};
+    }
+    case HF_REF_HALF_OPEN: {
+        const struct hf_half_open *h = hf_pool_at(&s->half_opens, i);
+        return (struct tuple_view){&h->remote, h->local, h->local_port, h->remote_port};
+    }
+    case HF_REF_TIME_WAIT: {
+        const struct hf_time_wait *t = hf_pool_at(&s->time_waits, i);
+        return (struct tuple_view){&t->remote, t->local, t->local_port, t->remote_port};
+    }
+    }
+    HF_UNREACHABLE("tuple_of: unknown kind");
+}
+
+uint32_t hf_tuple_find(const struct hf_stack *s, uint32_t hash, const struct hf_endpoint *local,
+                       const struct hf_endpoint *remote)
+{
+    struct hf_table_probe probe = hf_table_find(&s->table, hash);
+    for (uint32_t ref = hf_table_next(&probe); ref != HF_NIL; ref = hf_table_next(&probe)) {
+        struct tuple_view t = tuple_of(s, ref);
+        if (t.remote_port == remote->port && t.local_port == local->port &&
+            hf_addr_equal(t.remote, &remote->addr) &&
+            hf_addr_equal(hf_local_addr(s, t.local), &local->addr))
+            return ref;
+    }
+    return HF_NIL;
+}
+
+/* ---- input -------------------------------------------------------------------------------- */
+
+static void trace_arrival(struct hf_stack *s, const struct hf_arrival *in, uint32_t ref)
+{
+    if (ref != HF_NIL && hf_ref_kind(ref) == HF_REF_CONN)
+        hf_trace_conn(s, hf_conn_at(s, hf_ref_index(ref)), HF_TRACE_SEGMENT_IN, HF_NONE, 0, 0,
+                      in->seg);
+    else
+        hf_trace_stranger(s, HF_TRACE_SEGMENT_IN, HF_NONE, &in->local, &in->remote, 0, 0, in->seg);
+}
+
+static void tcp_input(struct hf_stack *s, struct hf_arrival *in)
+{
+    in->hash = hf_tuple_hash(s, &in->local, &in->remote);
+    s->p.segments_in++;
+    uint32_t ref = hf_tuple_find(s, in->hash, &in->local, &in->remote);
+    if (s->trace != NULL)
+        trace_arrival(s, in, ref);
+    if (ref == HF_NIL) {
+        hf_listener_input(s, in);
+        return;
+    }
+    switch (hf_ref_kind(ref)) {
+    case HF_REF_CONN: hf_conn_input(s, hf_conn_at(s, hf_ref_index(ref)), in); return;
+    case HF_REF_HALF_OPEN: hf_half_open_input(s, hf_ref_index(ref), in); return;
+    case HF_REF_TIME_WAIT: hf_time_wait_input(s, hf_ref_index(ref), in); return;
+    }
+}
+
+static bool checksum_is_right(const struct hf_ip *ip, const uint8_t *bytes)
+{
+    hf_sum sum = hf_ip_pseudo_sum(&ip->source, &ip->destination, HF_IP_PROTO_TCP,
+                                  ip->payload_bytes);
+    return hf_sum_fold(hf_sum_bytes(sum, bytes, ip->payload_bytes)) == 0xFFFF;
+}
+
+/** Parses, checks the checksum and the addresses, and hands the segment on; or the reason not to. */
+static enum hf_reason tcp_packet(struct hf_stack *s, const struct hf_packet *p,
+                                 const struct hf_ip *ip)
+{
+    const uint8_t *bytes = p->bytes + ip->header_bytes;
+    struct hf_segment seg;
+    enum hf_reason reason = hf_tcp_parse(bytes, ip->payload_bytes, &seg);
+    if (reason == HF_DROP_TCP_TRUNCATED || reason == HF_DROP_TCP_HEADER)
+        return reason;
+    bool known = (p->flags & (HF_PACKET_CSUM_VALID | HF_PACKET_CSUM_PARTIAL)) != 0;
+    if (!known && !checksum_is_right(ip, bytes))
+        return HF_DROP_TCP_CHECKSUM; /* [MUST-3] */
+    if (reason != HF_NONE)
+        return reason;
+    if (seg.source_port == 0 || seg.destination_port == 0)
+        return HF_DROP_TCP_PORT;
+    if (p->segment_bytes > 0 && (seg.flags & (HF_SYN | HF_RST)) != 0 && seg.payload_bytes > 0)
+        return HF_DROP_SUPER_PACKET;
+    struct hf_arrival in = {
+        .ip = ip,
+        .seg = &seg,
+        .payload = bytes + seg.header_bytes,
+        .full_sized = (uint16_t)hf_min_u32(
+            p->segment_bytes > 0 ? p->segment_bytes : seg.payload_bytes, UINT16_MAX),
+        .local = {ip->destination, seg.destination_port},
+        .remote = {ip->source, seg.source_port},
+    };
+    tcp_input(s, &in);
+    return HF_NONE;
+}
+
+static enum hf_reason packet_input(struct hf_stack *s, const struct hf_packet *p)
+{
+    struct hf_ip ip;
+    enum hf_reason reason = hf_ip_parse(p->bytes, p->length_bytes, &ip);
+    if (reason != HF_NONE)
+        return reason;
+    if (!hf_addr_is_unicast(&ip.source) || !hf_addr_is_unicast(&ip.destination) ||
+        hf_local_is_broadcast(s, &ip.destination) || hf_local_is_broadcast(s, &ip.source))
+        return HF_DROP_IP_ADDRESS; /* [MUST-57] [MUST-63] */
+    bool known = (p->flags & (HF_PACKET_CSUM_VALID | HF_PACKET_CSUM_PARTIAL)) != 0;
+    switch (ip.protocol) {
+    case HF_IP_PROTO_TCP: return tcp_packet(s, p, &ip);
+    case HF_IP_PROTO_ICMP:
+    case HF_IP_PROTO_ICMPV6:
+        if ((ip.protocol == HF_IP_PROTO_ICMP) != (ip.version == 4))
+            return HF_DROP_IP_PROTOCOL;
+        hf_icmp_input(s, &ip, p->bytes + ip.header_bytes, known);
+        return HF_NONE;
+    default: return HF_DROP_IP_PROTOCOL;
+    }
+}
+
+void hf_stack_input(struct hf_stack *s, const struct hf_packet *packets, size_t n, hf_ns now)
+{
+    hf_stack_end_loans(s);
+    hf_stack_set_now(s, now);
+    for (size_t i = 0; i < n; i++) {
+        s->p.packets_in++;
+        s->p.bytes_in += packets[i].length_bytes;
+        enum hf_reason reason = packet_input(s, &packets[i]);
+        if (reason != HF_NONE)
+            hf_trace_stranger(s, HF_TRACE_DROP, reason, NULL, NULL, 0, 0, NULL);
+    }
+    hf_wake_waiting(s);
+}
+
+/* ---- output ------------------------------------------------------------------------------- */
+
+static size_t conns_output(struct hf_stack *s, struct hf_out_packet *packets, size_t max)
+{
+    size_t n = 0;
+    while (n < max && s->p.output.head != HF_NIL &&
+           s->slices_used + HF_OUTPUT_SLICES_EACH <= HF_OUTPUT_SLICES) {
+        uint32_t index = s->p.output.head;
+        struct hf_conn *c = hf_conn_at(s, index);
+        hf_list_remove(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
+        if (hf_output_conn(s, c, s->headers[n], &packets[n])) {
+            s->p.segments_out++;
+            n++;
+            /* Round-robin: its next turn comes after everybody else's. */
+            if (c->state != HF_CLOSED)
+                hf_list_push(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
+        }
+    }
+    return n;
+}
+
+size_t hf_stack_output(struct hf_stack *s, struct hf_out_packet *packets, size_t max, hf_ns now)
+{
+    hf_stack_end_loans(s);
+    hf_stack_set_now(s, now);
+    s->slices_used = 0;
+    size_t room = hf_min_size(max, HF_OUTPUT_BATCH);
+    size_t n = hf_reply_output(s, packets, room);
+    if (n == 0)
+        n = conns_output(s, packets, room);
+    for (size_t i = 0; i < n; i++)
+        s->p.bytes_out += packets[i].length_bytes;
+    s->p.packets_out += n;
+    return n;
+}
+
+/* ---- time --------------------------------------------------------------------------------- */
+
+hf_ns hf_stack_deadline(const struct hf_stack *s)
+{
+    return hf_wheel_deadline(&s->wheel);
+}
+
+bool hf_stack_expire(struct hf_stack *s, hf_ns now, size_t max)
+{
+    hf_stack_end_loans(s);
+    hf_stack_set_now(s, now);
+    size_t budget = max;
+    while (budget > 0) {
+        uint32_t ref = hf_wheel_expire(&s->wheel, s->p.now_ns, &budget);
+        if (ref == HF_NIL)
+            break;
+        budget -= budget > 0;
+        switch (hf_ref_kind(ref)) {
+        case HF_REF_CONN: hf_timers_fire(s, hf_conn_at(s, hf_ref_index(ref))); break;
+        case HF_REF_HALF_OPEN: hf_half_open_fire(s, hf_ref_index(ref)); break;
+        case HF_REF_TIME_WAIT: hf_time_wait_fire(s, hf_ref_index(ref)); break;
+        }
+    }
+    hf_wake_waiting(s);
+    return hf_wheel_deadline(&s->wheel) <= s->p.now_ns;
+}
+
+/* ---- events ------------------------------------------------------------------------------- */
+
+bool hf_stack_event(struct hf_stack *s, struct hf_event *event)
+{
+    hf_stack_end_loans(s);
+    uint32_t index = s->p.ready.head;
+    if (index == HF_NIL)
+        return false;
+    hf_list_remove(&s->p.ready, &s->conns, HF_LIST_READY, index);
+    struct hf_conn *c = hf_conn_at(s, index);
+    *event = (struct hf_event){
+        .handle = hf_conn_handle(s, c),
+        .tag = c->options.tag,
+        .bits = c->events,
+        .how = (enum hf_closed)c->how,
+    };
+    c->events = 0;
+    if ((event->bits & (HF_EV_ACCEPTED | HF_EV_SYN)) != 0) {
+        if (c->listener != HF_NIL)
+            event->listener = hf_listener_handle(s, c->listener);
+        hf_listener_accepted(s, c);
+    }
+    if ((event->bits & HF_EV_CLOSED) != 0) {
+        c->closed_pulled = true;
+        hf_conn_release_if_done(s, c);
+    }
+    return true;
+}

@@ -1,0 +1,482 @@
+/**
+ * The stack's own structure, and what the files of the protocol offer each other. Everything here
+ * is private to src/core.
+ *
+ * Who does what, in the order a segment meets them:
+ *   stack.c       demultiplexing by table; the public entry points for packets and time
+ *   time_wait.c   TIME-WAIT entries          half_open.c   SYN-RECEIVED entries
+ *   listener.c    SYNs to listeners          input.c       the eight checks for connections
+ *   send.c        acknowledged data, written data          receive.c  received data, windows
+ *   output.c      what to send, and building it            reply.c    answers without a connection
+ *   timers.c      deadlines of connections   recovery.c    what loss does to the sender
+ */
+#ifndef HF_CORE_STACK_H
+#define HF_CORE_STACK_H
+
+#include "conn.h"
+#include "isn.h"
+#include "list.h"
+#include "rate.h"
+#include "siphash.h"
+#include "store/table.h"
+#include "syncookie.h"
+#include "wire/icmp.h"
+#include "wire/ip.h"
+#include "wire/tcp.h"
+
+enum {
+    HF_OUTPUT_BATCH = 32,        /**< packets one call of hf_stack_output gives at most */
+    HF_OUTPUT_SLICES = 640,      /**< slices of all of them together */
+    HF_OUTPUT_SLICES_EACH = 64,
+    HF_HEADER_MAX_BYTES = 104,   /**< IPv6 and TCP with all options: 100, rounded up */
+    HF_REPLY_BYTES = 112,        /**< the largest answer that needs no block */
+    HF_PREFIXES_MAX = 16,        /**< local addresses and prefixes of a stack */
+    HF_COOKIE_MEMORY_S = 256,    /**< cookies are accepted this long after one was sent */
+};
+
+/** A local address in use, counted. */
+struct hf_local {
+    struct hf_addr addr;
+    uint32_t references;
+    uint32_t hash;
+};
+
+struct hf_prefix {
+    struct hf_addr addr;
+    uint8_t bits; /**< of 128 */
+};
+
+struct hf_listener {
+    struct hf_addr addr;
+    uint8_t bits; /**< of 128 */
+    bool any_address;
+    bool held;
+    bool silent_overflow;
+    bool closed; /**< freed when its last connection lets go */
+    uint16_t port;
+    uint32_t hash;
+    uint32_t generation;
+    uint32_t max_half_open, backlog, max_connections, max_per_remote;
+    uint32_t half_open, unaccepted, connections; /**< alive at present */
+    struct hf_options options;
+};
+
+/** Counts established and held connections of one remote address at one listener. */
+struct hf_remote_count {
+    struct hf_addr remote;
+    uint32_t listener;
+    uint32_t count;
+    uint32_t hash;
+    uint32_t spare;
+};
+
+/** An answer that waits to be sent: complete, but for a payload in a block. */
+struct hf_reply {
+    uint8_t bytes[HF_REPLY_BYTES];
+    uint8_t length_bytes;
+    uint8_t ip_bytes;
+    uint16_t spare;
+    uint32_t block; /**< HF_NIL: none */
+    uint32_t block_bytes;
+};
+
+/** Everything that is plain data: saved and restored as it is. */
+struct hf_stack_plain {
+    struct hf_config cfg;
+    hf_ns now_ns;
+    struct hf_random random;
+    struct hf_sip_key table_key, isn_key, ts_key, port_key;
+    struct hf_cookie_keys cookie_keys;
+    hf_ns cookie_sent_at; /**< last time; HF_NEVER: never */
+    struct hf_list ready, output, waiting;
+    uint32_t generation; /**< serial of handles */
+    uint32_t port_counter;
+    uint32_t gaps_head;  /**< flights with out-of-order data */
+    uint32_t prefix_count;
+    struct hf_prefix prefixes[HF_PREFIXES_MAX];
+    struct hf_rate rst_rate, icmp_rate;
+    uint32_t reply_head, reply_count;
+    uint16_t ip_id;
+    uint8_t shard;
+    uint64_t packets_in, packets_out, bytes_in, bytes_out, segments_in, segments_out;
+    uint64_t counts[HF_REASON_COUNT];
+};
+
+struct hf_stack {
+    struct hf_stack_plain p;
+    struct hf_mem mem;
+    hf_trace_fn *trace;
+    void *trace_ctx;
+    struct hf_pool conns, half_opens, time_waits, flights, listeners, locals, remote_counts;
+    struct hf_blocks blocks;
+    struct hf_table table; /**< tuples -> conn, half_open, time_wait */
+    struct hf_table listener_table, local_table, remote_count_table;
+    struct hf_wheel wheel;
+    struct hf_reply *replies;
+    uint32_t reserved_conn;
+    uint32_t reserved_block; /**< by hf_send_reserve, until the next call: HF_NIL if none */
+    uint32_t given_blocks[HF_OUTPUT_BATCH]; /**< payloads of answers given out by the last output */
+    uint32_t given_count;
+    uint32_t slices_used;
+    uint8_t headers[HF_OUTPUT_BATCH][HF_HEADER_MAX_BYTES + 8];
+    struct hf_slice slices[HF_OUTPUT_SLICES];
+};
+
+/** Everything an established passive connection needs to know of its handshake. */
+struct hf_handshake {
+    uint32_t listener;
+    hf_seq irs, iss;
+    uint16_t mss, rcv_wnd;
+    uint8_t wscale;
+    bool wscale_on, ts_on, sack_on;
+    uint32_t ts_recent, ts_offset;
+    bool syn_retransmitted;
+    hf_ns rtt_ns; /**< measured by the handshake; 0: not */
+};
+
+/** A segment on its way through the checks. */
+struct hf_arrival {
+    const struct hf_ip *ip;
+    const struct hf_segment *seg;
+    const uint8_t *payload;
+    uint16_t full_sized; /**< payload of one segment: smaller than payload_bytes in super-packets */
+    uint32_t hash;       /**< of the tuple */
+    struct hf_endpoint local, remote;
+};
+
+/** Memory and containers of a stack with nothing in them (for restoring); NULL without memory. */
+struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_env *env,
+                                   hf_ns now);
+/** Takes back what hf_send_reserve and hf_stack_output lent: at the start of every public call
+ *  that is not const. */
+void hf_stack_end_loans(struct hf_stack *s);
+
+/* ---- time and counting (stack.c, trace.c) ---- */
+
+static inline uint32_t hf_stack_ms(const struct hf_stack *s)
+{
+    return (uint32_t)(s->p.now_ns / 1000000);
+}
+static inline uint32_t hf_stack_s(const struct hf_stack *s)
+{
+    return (uint32_t)(s->p.now_ns / 1000000000);
+}
+/** Our timestamp clock: milliseconds and an offset for each pair of addresses [RFC7323#5.4]. */
+static inline uint32_t hf_stack_timestamp(const struct hf_stack *s, uint32_t offset)
+{
+    return hf_stack_ms(s) + offset;
+}
+/** Takes the time of a call: never backwards. */
+void hf_stack_set_now(struct hf_stack *s, hf_ns now);
+
+static inline void hf_count(struct hf_stack *s, enum hf_reason r)
+{
+    s->p.counts[r]++;
+}
+/** Counts the reason and, when a sink is there, tells it. c may be NULL. */
+void hf_trace_conn(struct hf_stack *s, const struct hf_conn *c, enum hf_trace type,
+                   enum hf_reason reason, int64_t a, int64_t b, const struct hf_segment *seg);
+/** The same for what concerns no connection; local and remote may be NULL. */
+void hf_trace_stranger(struct hf_stack *s, enum hf_trace type, enum hf_reason reason,
+                       const struct hf_endpoint *local, const struct hf_endpoint *remote, int64_t a,
+                       int64_t b, const struct hf_segment *seg);
+/** A change of state, of an entry of any kind (handle 0: it has none). */
+void hf_trace_state(struct hf_stack *s, hf_handle handle, const struct hf_endpoint *local,
+                    const struct hf_endpoint *remote, enum hf_state from, enum hf_state to,
+                    enum hf_reason reason);
+/** A dropped segment of a connection. */
+static inline void hf_drop(struct hf_stack *s, const struct hf_conn *c, enum hf_reason reason,
+                           const struct hf_segment *seg)
+{
+    hf_trace_conn(s, c, HF_TRACE_DROP, reason, 0, 0, seg);
+}
+static inline void hf_drop_arrival(struct hf_stack *s, const struct hf_arrival *in,
+                                   enum hf_reason reason)
+{
+    hf_trace_stranger(s, HF_TRACE_DROP, reason, &in->local, &in->remote, 0, 0, in->seg);
+}
+
+/* ---- local addresses (local.c) ---- */
+
+/** Index of the address, counted once more; HF_NIL without memory. */
+HF_MUST_CHECK uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr);
+void hf_local_share(struct hf_stack *s, uint32_t index);
+void hf_local_give(struct hf_stack *s, uint32_t index);
+static inline const struct hf_addr *hf_local_addr(const struct hf_stack *s, uint32_t index)
+{
+    return &((const struct hf_local *)hf_pool_at(&s->locals, index))->addr;
+}
+bool hf_local_is_ours(const struct hf_stack *s, const struct hf_addr *addr);
+/** A directed broadcast address of one of our prefixes. */
+bool hf_local_is_broadcast(const struct hf_stack *s, const struct hf_addr *addr);
+/** The address that connections to `remote` start from; false if there is none of its family. */
+bool hf_local_choose(const struct hf_stack *s, const struct hf_addr *remote, struct hf_addr *out);
+/** An unused port towards remote [RFC6056]; 0 when there is none. */
+uint16_t hf_port_choose(struct hf_stack *s, const struct hf_addr *local,
+                        const struct hf_endpoint *remote);
+
+/* ---- the table of tuples (stack.c) ---- */
+
+uint32_t hf_tuple_hash(const struct hf_stack *s, const struct hf_endpoint *local,
+                       const struct hf_endpoint *remote);
+/** The reference of a tuple, HF_NIL if there is none. */
+uint32_t hf_tuple_find(const struct hf_stack *s, uint32_t hash, const struct hf_endpoint *local,
+                       const struct hf_endpoint *remote);
+
+/* ---- connections (conn.c) ---- */
+
+static inline struct hf_conn *hf_conn_at(const struct hf_stack *s, uint32_t index)
+{
+    return (struct hf_conn *)hf_pool_at(&s->conns, index);
+}
+static inline struct hf_listener *hf_listener_at(const struct hf_stack *s, uint32_t index)
+{
+    return (struct hf_listener *)hf_pool_at(&s->listeners, index);
+}
+static inline struct hf_flight *hf_flight_of(const struct hf_stack *s, const struct hf_conn *c)
+{
+    return c->flight == HF_NIL ? NULL : (struct hf_flight *)hf_pool_at(&s->flights, c->flight);
+}
+hf_handle hf_conn_handle(const struct hf_stack *s, const struct hf_conn *c);
+/** NULL when the handle is stale or none of a connection. */
+struct hf_conn *hf_conn_of(const struct hf_stack *s, hf_handle h);
+struct hf_endpoint hf_conn_local(const struct hf_stack *s, const struct hf_conn *c);
+struct hf_endpoint hf_conn_remote(const struct hf_conn *c);
+/** Makes a connection in state CLOSED and puts its tuple into the table. `replaces` is a reference
+ *  that holds the tuple now (its entry is the caller's to free), or HF_NIL. NULL without memory. */
+struct hf_conn *hf_conn_new(struct hf_stack *s, const struct hf_endpoint *local,
+                            const struct hf_endpoint *remote, uint32_t hash,
+                            const struct hf_options *options, uint32_t replaces);
+/** The one writer of a connection's state: checks the edge, traces it. */
+void hf_conn_set_state(struct hf_stack *s, struct hf_conn *c, enum hf_state to,
+                       enum hf_reason reason);
+/** Ends a connection: out of the table, timers off, sending queue dropped, closed event raised. Data
+ *  in order stays readable when keep_unread. */
+void hf_conn_end(struct hf_stack *s, struct hf_conn *c, enum hf_closed how, enum hf_reason reason,
+                 bool keep_unread);
+/** The part of that which a connection entering TIME-WAIT has in common: everything but the tuple and
+ *  the state. */
+void hf_conn_finish(struct hf_stack *s, struct hf_conn *c, enum hf_closed how, bool keep_unread);
+/** Ends it and tells the peer by RST. */
+void hf_conn_reset_peer(struct hf_stack *s, struct hf_conn *c, enum hf_closed how,
+                        enum hf_reason why, enum hf_reason rst_reason);
+void hf_conn_raise(struct hf_stack *s, struct hf_conn *c, unsigned bits);
+/** Frees the slot once the closed event was pulled and the application let go. */
+void hf_conn_release_if_done(struct hf_stack *s, struct hf_conn *c);
+/** Takes a flight record if there is none; NULL if it can't be had. */
+struct hf_flight *hf_conn_need_flight(struct hf_stack *s, struct hf_conn *c);
+/** Gives it back when nothing is in flight and nothing out of order. */
+void hf_conn_release_flight(struct hf_stack *s, struct hf_conn *c);
+/** Counts a listener's connection, or a held one; false at a limit (reason in *why). */
+bool hf_listener_may_have(struct hf_stack *s, uint32_t listener, const struct hf_addr *remote,
+                          enum hf_reason *why);
+HF_MUST_CHECK bool hf_listener_adopt(struct hf_stack *s, uint32_t listener, struct hf_conn *c);
+hf_handle hf_listener_handle(const struct hf_stack *s, uint32_t listener);
+/** Its event was pulled: it counts against the backlog no more. */
+void hf_listener_accepted(struct hf_stack *s, struct hf_conn *c);
+void hf_listener_disown(struct hf_stack *s, struct hf_conn *c);
+/** Frees a closed listener when nothing belongs to it any more. */
+void hf_listener_release_if_done(struct hf_stack *s, uint32_t listener);
+
+static inline bool hf_conn_is_synchronized(const struct hf_conn *c)
+{
+    return c->state >= HF_ESTABLISHED;
+}
+/** Sequence number of the first byte in the send queue. */
+static inline hf_seq hf_conn_data_base(const struct hf_conn *c)
+{
+    return c->syn_unacked ? hf_seq_add(c->iss, 1) : c->snd_una;
+}
+/** Sequence number behind the last byte in the send queue: where the FIN stands. */
+static inline hf_seq hf_conn_data_end(const struct hf_conn *c)
+{
+    return hf_seq_add(hf_conn_data_base(c), c->send.bytes);
+}
+static inline uint32_t hf_conn_in_flight(const struct hf_conn *c)
+{
+    return c->snd_nxt.v - c->snd_una.v;
+}
+static inline uint32_t hf_conn_rcv_wnd(const struct hf_conn *c)
+{
+    return c->rcv_adv.v - c->rcv_nxt.v;
+}
+/** Bytes of an IP header towards this peer. */
+static inline uint32_t hf_conn_ip_bytes(const struct hf_conn *c)
+{
+    return hf_addr_is_mapped(&c->remote) ? HF_IPV4_HEADER_BYTES : HF_IPV6_HEADER_BYTES;
+}
+/** Payload of a full-sized segment with timestamps counted, other options not [MUST-16]. */
+uint32_t hf_conn_mss(const struct hf_conn *c);
+/** MSS option for a path of this family [RFC9293#3.7.1]. */
+uint16_t hf_stack_own_mss(const struct hf_stack *s, const struct hf_addr *remote);
+struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s);
+/** The peer's MSS as it counts: default when absent, floor of the settings. */
+uint16_t hf_stack_peer_mss(const struct hf_stack *s, const struct hf_addr *remote, bool has_mss,
+                           uint16_t mss);
+/** Our window shift for a receive buffer, at most the setting's. */
+uint8_t hf_stack_shift(const struct hf_stack *s);
+/** The options that the settings give a new connection. */
+struct hf_options hf_stack_options(const struct hf_stack *s);
+/** Takes over what both SYNs agreed on. `shift` is the peer's, if it offered one. */
+void hf_conn_agree(struct hf_stack *s, struct hf_conn *c, const struct hf_handshake *h);
+/** Chooses the window for a SYN or SYN,ACK: unscaled. */
+uint16_t hf_stack_syn_window(const struct hf_stack *s, uint32_t receive_buffer_bytes);
+
+/** True, and counted, while a connection may send another challenge ACK [RFC5961#7]. */
+bool hf_challenge_allowed(struct hf_stack *s, uint8_t *challenges, uint8_t *challenge_at);
+
+/* ---- segments that came in ---- */
+
+void hf_listener_input(struct hf_stack *s, const struct hf_arrival *in);
+/** A SYN that may open a connection, also from TIME-WAIT (entry `time_wait`, or HF_NIL). False: no
+ *  listener takes it, or a limit: dropped or answered. */
+bool hf_listener_syn(struct hf_stack *s, const struct hf_arrival *in, uint32_t time_wait);
+/** NULL when the handle is stale or none of a listener. */
+struct hf_listener *hf_listener_of(const struct hf_stack *s, hf_handle h);
+void hf_listener_close(struct hf_stack *s, uint32_t listener);
+/** The listener for a local endpoint, HF_NIL if there is none. */
+uint32_t hf_listener_find(const struct hf_stack *s, const struct hf_endpoint *local);
+void hf_half_open_input(struct hf_stack *s, uint32_t index, const struct hf_arrival *in);
+/** Makes an entry and answers; false without memory. */
+bool hf_half_open_new(struct hf_stack *s, uint32_t listener, const struct hf_arrival *in,
+                      uint32_t time_wait);
+void hf_half_open_free(struct hf_stack *s, uint32_t index, enum hf_reason reason);
+void hf_half_open_fire(struct hf_stack *s, uint32_t index);
+void hf_half_open_drop_of_listener(struct hf_stack *s, uint32_t listener);
+/** Makes an established connection for the ACK that completed a handshake and lets it process the
+ *  rest of that segment. False: no memory or backlog, the segment was dropped and counted. */
+bool hf_accept(struct hf_stack *s, const struct hf_handshake *h, const struct hf_arrival *in,
+               uint32_t replaces, enum hf_reason reason);
+void hf_time_wait_input(struct hf_stack *s, uint32_t index, const struct hf_arrival *in);
+/** The connection enters TIME-WAIT: an entry takes its tuple over, or the connection keeps it if there
+ *  is no memory for one. The closed event is raised. */
+void hf_time_wait_enter(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason);
+/** TIME-WAIT of a connection that could not have an entry. */
+void hf_time_wait_conn_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in);
+void hf_time_wait_fire(struct hf_stack *s, uint32_t index);
+void hf_time_wait_free(struct hf_stack *s, uint32_t index);
+/** A new SYN holds this entry's tuple from now on; the entry runs on, out of the table. */
+void hf_time_wait_shadow(struct hf_stack *s, uint32_t index);
+/** The SYN that shadowed this entry came to nothing: back into the table, if it still runs. */
+void hf_time_wait_unshadow(struct hf_stack *s, uint32_t index, uint32_t instead_of);
+/** An ISS above everything the old connection sent [RFC9293#3.6.1 MAY-2]. */
+hf_seq hf_time_wait_next_iss(const struct hf_stack *s, uint32_t index, hf_seq iss);
+hf_ns hf_time_wait_ns(const struct hf_stack *s);
+void hf_conn_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in);
+/** The retransmission timer fired: a pending claim of a smaller path MTU is believed now. */
+void hf_path_on_rto(struct hf_stack *s, struct hf_conn *c);
+/** Ends the time-wait entry of a connection. */
+void hf_time_wait_abort(struct hf_stack *s, struct hf_conn *c);
+/** True while the connection's time-wait entry runs. */
+bool hf_time_wait_runs(const struct hf_stack *s, const struct hf_conn *c);
+void hf_icmp_input(struct hf_stack *s, const struct hf_ip *ip, const uint8_t *bytes,
+                   bool checksum_valid);
+
+/* ---- sending (send.c, recovery.c, output.c) ---- */
+
+/** SEG.ACK moves SND.UNA: frees what is acknowledged, samples the round trip, restarts timers. */
+void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg);
+/** Takes the window of a segment if it is the newest [RFC9293#3.10.7.4 step 5]. */
+void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg);
+/** Our FIN is acknowledged. */
+static inline bool hf_fin_is_acked(const struct hf_conn *c)
+{
+    return c->fin_sent && hf_seq_eq(c->snd_una, c->snd_nxt);
+}
+/** Tells writers of a connection that there is room. */
+void hf_send_room(struct hf_stack *s, struct hf_conn *c);
+/** Blocks came back: wakes connections that wait for some. */
+void hf_wake_waiting(struct hf_stack *s);
+
+/** Facts for the congestion control, as they are now. */
+struct hf_cc_event hf_recovery_event(const struct hf_stack *s, const struct hf_conn *c);
+/** How a connection's end is told to its reader or writer. */
+int hf_closed_err(enum hf_closed how);
+void hf_recovery_on_dup_ack(struct hf_stack *s, struct hf_conn *c);
+void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, uint32_t acked_bytes,
+                        uint32_t flight_before);
+void hf_recovery_on_rto(struct hf_stack *s, struct hf_conn *c);
+/** Sends everything from SND.UNA again, without blaming congestion. */
+void hf_recovery_resend_all(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason);
+const struct hf_cc_algorithm *hf_stack_cc(const struct hf_stack *s);
+
+/** Puts the connection on the list of those that may have something to send. */
+void hf_output_want(struct hf_stack *s, struct hf_conn *c);
+/** An ACK leaves with the next output. */
+void hf_output_ack_now(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason);
+/** Builds the next packet of a connection; false when there is nothing to send. */
+bool hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *header,
+                    struct hf_out_packet *out);
+/** Arms what must run while data waits or is in flight. */
+void hf_output_arm(struct hf_stack *s, struct hf_conn *c);
+/** Writes IP header and TCP header of a segment; returns the header's length. The checksum covers
+ *  payload_sum too, or stays partial. */
+size_t hf_emit_segment(struct hf_stack *s, const struct hf_addr *local,
+                       const struct hf_addr *remote, uint8_t ttl, uint8_t traffic_class,
+                       struct hf_segment *seg, hf_sum payload_sum, bool partial, uint8_t *header,
+                       uint16_t *ip_bytes);
+
+/* ---- receiving (receive.c, reassembly.c) ---- */
+
+/** Seventh and eighth check: data and FIN of an acceptable segment. */
+void hf_receive_text(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in);
+/** The window field for a segment that leaves now; moves rcv_adv. */
+uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c);
+/** Would the window open enough to tell the peer now? [MUST-39] */
+bool hf_receive_should_update(const struct hf_stack *s, const struct hf_conn *c);
+uint32_t hf_receive_room(const struct hf_conn *c);
+
+/** Takes n bytes that stand in this block at RCV.NXT's place, or as many as fit; how many. */
+uint32_t hf_receive_link(struct hf_stack *s, struct hf_conn *c, uint32_t block, uint32_t n);
+/** The same for bytes that stand in the queue's last block; 0 if it is full. */
+uint32_t hf_receive_extend(struct hf_stack *s, struct hf_conn *c, uint32_t n);
+
+/** True while out-of-order data is kept. */
+bool hf_gaps_exist(const struct hf_stack *s, const struct hf_conn *c);
+uint32_t hf_gaps_bytes(const struct hf_stack *s, const struct hf_conn *c);
+/** Keeps data that lies beyond a gap; false if there is no room for it. */
+bool hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, const uint8_t *bytes,
+                 uint32_t n);
+/** The block that holds data for the next byte in order, taken out of the gaps; HF_NIL if none. */
+uint32_t hf_gaps_take_next(struct hf_stack *s, struct hf_conn *c);
+/** Keeps a partly filled block that drained, while data beyond it is there. */
+void hf_gaps_keep(struct hf_stack *s, struct hf_conn *c, uint32_t block);
+/** Moves what is in order now into the receive queue, RCV.NXT with it. True if a gap was closed. */
+bool hf_gaps_merge(struct hf_stack *s, struct hf_conn *c);
+void hf_gaps_drop(struct hf_stack *s, struct hf_conn *c);
+/** Gives up out-of-order data, of this connection or another, to free a block. */
+bool hf_gaps_reclaim(struct hf_stack *s, struct hf_conn *c);
+/** Fills in the SACK blocks of a segment to send [RFC2018#4]; at most max. */
+void hf_gaps_sack(const struct hf_stack *s, const struct hf_conn *c, struct hf_segment *seg,
+                  uint32_t max);
+
+/* ---- timers (timers.c) ---- */
+
+void hf_timer_rtx(struct hf_stack *s, struct hf_conn *c, enum hf_rtx_timer what, hf_ns at);
+void hf_timer_ack(struct hf_stack *s, struct hf_conn *c, hf_ns at);
+void hf_timer_life(struct hf_stack *s, struct hf_conn *c, enum hf_life_timer what, hf_ns at);
+/** Idle: keep-alive or nothing. */
+void hf_timer_idle(struct hf_stack *s, struct hf_conn *c);
+void hf_timers_off(struct hf_stack *s, struct hf_conn *c);
+void hf_timers_fire(struct hf_stack *s, struct hf_conn *c);
+/** The application let go: how long the peer may take from here. */
+void hf_timer_orphan(struct hf_stack *s, struct hf_conn *c);
+
+/* ---- answers without a connection (reply.c) ---- */
+
+/** Sends a segment without payload for a tuple. */
+void hf_reply_segment(struct hf_stack *s, const struct hf_endpoint *local,
+                      const struct hf_endpoint *remote, uint8_t ttl, uint8_t traffic_class,
+                      struct hf_segment *seg);
+/** RST as RFC 9293 3.5.2 builds it for a segment that belongs nowhere; within the rate. */
+void hf_reply_rst(struct hf_stack *s, const struct hf_arrival *in, enum hf_reason reason);
+/** RST of a connection: <SEQ=SND.NXT>. */
+void hf_reply_conn_rst(struct hf_stack *s, const struct hf_conn *c, enum hf_reason reason);
+/** ICMP error that quotes the SYN of a held connection. */
+void hf_reply_unreachable(struct hf_stack *s, const struct hf_conn *c, uint8_t type,
+                          uint8_t code);
+void hf_reply_echo(struct hf_stack *s, const struct hf_ip *ip, const struct hf_icmp *icmp);
+/** Gives out waiting answers; returns how many. */
+size_t hf_reply_output(struct hf_stack *s, struct hf_out_packet *packets, size_t max);
+
+#endif

@@ -1,0 +1,91 @@
+/**
+ * Data blocks and the queues made of them.
+ *
+ * All payload of a stack, to be sent or to be read, lives in blocks of one size from one pool with
+ * one budget. A block is taken when bytes arrive and given back when they drain: an idle connection
+ * owns none. A queue is a chain of blocks that holds a piece of a byte stream; all blocks but
+ * the first and the last are full.
+ *
+ * Three uses draw on the budget, with shares that keep over-commit from deadlocking: sending may
+ * hold at most half of the blocks, out-of-order data leaves an eighth free, in-order data may
+ * take the last one.
+ */
+#ifndef HF_STORE_BLOCKS_H
+#define HF_STORE_BLOCKS_H
+
+#include "pool.h"
+
+struct hf_block {
+    uint32_t next; /**< in its queue, or HF_NIL */
+    uint32_t for_send;
+    uint8_t data[]; /**< block_bytes of them */
+};
+
+struct hf_blocks {
+    struct hf_pool pool;
+    uint32_t block_bytes; /**< a power of two */
+    uint32_t shift;
+    uint32_t send_used; /**< blocks held for sending */
+    uint32_t peak;      /**< most blocks ever in use */
+};
+
+enum hf_block_use { HF_BLOCK_SEND, HF_BLOCK_IN_ORDER, HF_BLOCK_OUT_OF_ORDER };
+
+void hf_blocks_init(struct hf_blocks *b, struct hf_mem *mem, uint32_t block_bytes,
+                    uint64_t budget_bytes);
+/** A block with next = HF_NIL, or HF_NIL when this use may have none now. */
+HF_MUST_CHECK uint32_t hf_blocks_take(struct hf_blocks *b, enum hf_block_use use);
+void hf_blocks_give(struct hf_blocks *b, uint32_t ref);
+/** Bytes that new receive windows may promise: three quarters of the budget less what is in use. */
+uint32_t hf_blocks_window_bytes(const struct hf_blocks *b);
+/** True if a send may have a block now. */
+bool hf_blocks_may_send(const struct hf_blocks *b);
+
+static inline struct hf_block *hf_block_at(const struct hf_blocks *b, uint32_t ref)
+{
+    return (struct hf_block *)hf_pool_at(&b->pool, ref);
+}
+
+/** A piece of a byte stream. All-zero bytes are not the empty queue: hf_queue_init. */
+struct hf_queue {
+    uint32_t head, tail; /**< blocks, HF_NIL when empty */
+    uint32_t begin;      /**< offset of the first byte in the head block */
+    uint32_t bytes;
+};
+
+static inline void hf_queue_init(struct hf_queue *q)
+{
+    *q = (struct hf_queue){HF_NIL, HF_NIL, 0, 0};
+}
+/** Room left in the last block. */
+uint32_t hf_queue_tail_room(const struct hf_blocks *b, const struct hf_queue *q);
+/** Where the next byte goes; the queue must have tail room. */
+uint8_t *hf_queue_end(const struct hf_blocks *b, const struct hf_queue *q);
+/** Hangs a block with `bytes` > 0 bytes of data to the end. The last block must be full, or the
+ *  queue without blocks: then `begin` is where its data starts; otherwise begin is 0. */
+void hf_queue_link(struct hf_blocks *b, struct hf_queue *q, uint32_t ref, uint32_t begin,
+                   uint32_t bytes);
+/** Drops all bytes. A last block that is not full is taken out of the queue and returned, all
+ *  others are given back: HF_NIL if there is none to keep. */
+HF_MUST_CHECK uint32_t hf_queue_drain(struct hf_blocks *b, struct hf_queue *q);
+/** Drops n <= bytes from the front, giving drained blocks back. An empty queue keeps no block. */
+void hf_queue_drop(struct hf_blocks *b, struct hf_queue *q, uint32_t n);
+void hf_queue_clear(struct hf_blocks *b, struct hf_queue *q);
+/** A place in a queue: the block that holds a byte, and where in it. */
+struct hf_place {
+    uint32_t block;
+    uint32_t offset;
+};
+/** The place `distance` bytes after `from`, which must lie in the queue. */
+struct hf_place hf_place_advance(const struct hf_blocks *b, struct hf_place from,
+                                 uint32_t distance);
+static inline struct hf_place hf_queue_front(const struct hf_queue *q)
+{
+    return (struct hf_place){q->head, q->begin};
+}
+/** Fills slices with up to `bytes` bytes from a place on; returns how many slices; *taken is the
+ *  sum of their lengths (less than `bytes` when max was not enough). */
+size_t hf_place_slices(const struct hf_blocks *b, struct hf_place from, uint32_t bytes,
+                       struct hf_slice *slices, size_t max, uint32_t *taken);
+
+#endif

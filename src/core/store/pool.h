@@ -1,0 +1,71 @@
+/**
+ * A pool: objects of one size, named by 32-bit indices, in chunks taken from the allocator.
+ *
+ * Take and give are O(1); a given object may be any. Memory grows by a chunk (no object ever moves)
+ * and shrinks by whole free chunks on hf_pool_trim. Objects are 8-byte aligned, hold no absolute
+ * pointers to be saveable, and are zeroed when taken only over their whole object_bytes.
+ * Which objects are in use is known to the pool (a bit each), so that they can be walked over.
+ */
+#ifndef HF_STORE_POOL_H
+#define HF_STORE_POOL_H
+
+#include "mem.h"
+
+/** No object. */
+#define HF_NIL UINT32_MAX
+
+struct hf_pool_chunk; /* the head of a chunk: in-use bits, free list, count */
+
+struct hf_pool {
+    struct hf_mem *mem;
+    struct hf_pool_chunk **chunks; /**< directory; NULL entries are chunks given back */
+    uint32_t chunk_count;          /**< entries of the directory in use */
+    uint32_t chunk_capacity;
+    uint32_t object_bytes;
+    uint32_t objects_shift; /**< log2 of objects a chunk */
+    uint32_t limit;         /**< objects at most */
+    uint32_t used;
+    uint32_t open_head;      /**< first chunk with a free object, HF_NIL: none */
+    uint32_t hole_head;      /**< first directory entry without a chunk, HF_NIL: none */
+    uint32_t fail_countdown; /**< tests: 0 = off; counts takes down, the one that reaches 0 fails,
+                                  and all after it do not */
+};
+
+/** objects_per_chunk is rounded down to a power of two so that a chunk stays near chunk_bytes (at
+ *  least 8 objects). Takes no memory yet. */
+void hf_pool_init(struct hf_pool *p, struct hf_mem *mem, uint32_t object_bytes,
+                  uint32_t chunk_bytes, uint32_t limit);
+/** Gives all memory back. */
+void hf_pool_free(struct hf_pool *p);
+/** A zeroed object, or HF_NIL at the limit or without memory. */
+HF_MUST_CHECK uint32_t hf_pool_take(struct hf_pool *p);
+/** As hf_pool_take, but the object's content is undefined: for data blocks. */
+HF_MUST_CHECK uint32_t hf_pool_take_dirty(struct hf_pool *p);
+void hf_pool_give(struct hf_pool *p, uint32_t index);
+/** Gives whole free chunks back, and the directory when no chunk is left. */
+void hf_pool_trim(struct hf_pool *p);
+/** True if index names an object in use: for indices that come from outside (handles). */
+bool hf_pool_has(const struct hf_pool *p, uint32_t index);
+/** The first used object at or after index, HF_NIL when there is none. */
+uint32_t hf_pool_next(const struct hf_pool *p, uint32_t index);
+/** Bytes taken for chunks and directory. */
+uint64_t hf_pool_bytes(const struct hf_pool *p);
+
+void hf_pool_save(const struct hf_pool *p, struct hf_writer *w);
+/** Into an initialised, empty pool with the same sizes. HF_E_VERSION if the bytes don't fit,
+ *  HF_E_MEMORY; then the pool is empty. */
+HF_MUST_CHECK int hf_pool_restore(struct hf_pool *p, struct hf_reader *r);
+
+/** Where chunks keep their objects: a fixed distance from the chunk's start. Inline for speed. */
+enum { HF_POOL_CHUNK_HEAD_BYTES = 192 };
+
+/** The object. index must be in use (checked in debug builds). */
+static inline void *hf_pool_at(const struct hf_pool *p, uint32_t index)
+{
+    HF_DEBUG_ASSERT(hf_pool_has(p, index));
+    uint8_t *chunk = (uint8_t *)p->chunks[index >> p->objects_shift];
+    uint32_t slot = index & ((1u << p->objects_shift) - 1);
+    return chunk + HF_POOL_CHUNK_HEAD_BYTES + (size_t)slot * p->object_bytes;
+}
+
+#endif

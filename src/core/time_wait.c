@@ -1,0 +1,334 @@
+/**
+ * TIME-WAIT: 64 bytes that keep the old connection's sequence numbers for twice the maximum segment
+ * lifetime, acknowledge the peer's FIN again if our last ACK was lost, and tell a new connection's
+ * SYN from an old duplicate [RFC9293#3.6.1] [RFC6191] [RFC1337].
+ *
+ * What a segment means here is judged in one place (`judge`), for entries and for the rare connection
+ * that found no memory for one.
+ */
+#include "stack.h"
+
+static struct hf_time_wait *entry_at(const struct hf_stack *s, uint32_t index)
+{
+    return (struct hf_time_wait *)hf_pool_at(&s->time_waits, index);
+}
+
+static struct hf_endpoint local_of(const struct hf_stack *s, const struct hf_time_wait *t)
+{
+    return (struct hf_endpoint){*hf_local_addr(s, t->local), t->local_port};
+}
+
+static struct hf_endpoint remote_of(const struct hf_time_wait *t)
+{
+    return (struct hf_endpoint){t->remote, t->remote_port};
+}
+
+static uint32_t hash_of(const struct hf_stack *s, const struct hf_time_wait *t)
+{
+    struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
+    return hf_tuple_hash(s, &local, &remote);
+}
+
+hf_ns hf_time_wait_ns(const struct hf_stack *s)
+{
+    return s->p.cfg.time_wait_ns > 0 ? s->p.cfg.time_wait_ns : 2 * s->p.cfg.msl_ns;
+}
+
+static void arm(struct hf_stack *s, uint32_t index)
+{
+    uint32_t ref = hf_ref_make(HF_REF_TIME_WAIT, index);
+    hf_ns at = hf_ns_add(s->p.now_ns, hf_time_wait_ns(s));
+    hf_wheel_disarm(&s->wheel, ref);
+    hf_wheel_arm(&s->wheel, ref, at);
+}
+
+/* ---- entering and leaving ----------------------------------------------------------------- */
+
+static void describe(const struct hf_conn *c, struct hf_time_wait *t)
+{
+    uint32_t wnd = hf_conn_rcv_wnd(c) >> c->rcv_shift;
+    *t = (struct hf_time_wait){
+        .remote = c->remote,
+        .local = c->local,
+        .local_port = c->local_port,
+        .remote_port = c->remote_port,
+        .snd_nxt = c->snd_nxt,
+        .rcv_nxt = c->rcv_nxt,
+        .ts_recent = c->ts_recent,
+        .ts_offset = c->ts_offset,
+        .generation = c->generation,
+        .rcv_wnd = (uint16_t)hf_min_u32(wnd, UINT16_MAX),
+        .challenges = c->challenges,
+        .challenge_at = c->challenge_at,
+        .rcv_shift = c->rcv_shift & 15,
+        .ts_on = c->ts_on,
+    };
+    hf_wheel_node_init(&t->wheel);
+}
+
+/** Sends the last ACK now: the connection that owed it is about to leave the table. */
+static void send_ack(struct hf_stack *s, const struct hf_time_wait *t)
+{
+    struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
+    struct hf_segment seg = {
+        .source_port = local.port,
+        .destination_port = remote.port,
+        .seq = t->snd_nxt.v,
+        .ack = t->rcv_nxt.v,
+        .flags = HF_ACK,
+        .window = t->rcv_wnd,
+    };
+    if (t->ts_on) {
+        seg.has_timestamps = true;
+        seg.ts_value = hf_stack_timestamp(s, t->ts_offset);
+        seg.ts_echo = t->ts_recent;
+    }
+    hf_reply_segment(s, &local, &remote, (uint8_t)s->p.cfg.ttl, (uint8_t)(s->p.cfg.dscp << 2),
+                     &seg);
+}
+
+static bool take_over(struct hf_stack *s, struct hf_conn *c)
+{
+    uint32_t index = hf_pool_take(&s->time_waits);
+    if (index == HF_NIL) {
+        hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_TIME_WAIT, s->time_waits.used,
+                      s->time_waits.limit, NULL);
+        return false;
+    }
+    struct hf_time_wait *t = entry_at(s, index);
+    describe(c, t);
+    hf_local_share(s, c->local);
+    hf_table_replace(&s->table, hash_of(s, t), hf_ref_make(HF_REF_CONN, c->index),
+                     hf_ref_make(HF_REF_TIME_WAIT, index));
+    c->in_table = false;
+    if (c->ack_due)
+        send_ack(s, t);
+    arm(s, index);
+    return true;
+}
+
+void hf_time_wait_enter(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason)
+{
+    hf_conn_set_state(s, c, HF_TIME_WAIT, reason);
+    bool taken = take_over(s, c);
+    bool ack_due = c->ack_due && !taken;
+    hf_conn_finish(s, c, HF_CLOSED_FIN, true);
+    if (taken)
+        return;
+    c->ack_due = ack_due;
+    hf_output_want(s, c);
+    hf_timer_life(s, c, HF_LIFE_TIME_WAIT, hf_ns_add(s->p.now_ns, hf_time_wait_ns(s)));
+}
+
+void hf_time_wait_free(struct hf_stack *s, uint32_t index)
+{
+    hf_wheel_disarm(&s->wheel, hf_ref_make(HF_REF_TIME_WAIT, index));
+    hf_local_give(s, entry_at(s, index)->local);
+    hf_pool_give(&s->time_waits, index);
+}
+
+/** Ends an entry that holds its tuple. */
+static void end(struct hf_stack *s, uint32_t index, enum hf_reason reason)
+{
+    struct hf_time_wait *t = entry_at(s, index);
+    struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
+    hf_table_remove(&s->table, hash_of(s, t), hf_ref_make(HF_REF_TIME_WAIT, index));
+    hf_trace_state(s, 0, &local, &remote, HF_TIME_WAIT, HF_CLOSED, reason);
+    hf_time_wait_free(s, index);
+}
+
+void hf_time_wait_fire(struct hf_stack *s, uint32_t index)
+{
+    struct hf_time_wait *t = entry_at(s, index);
+    struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
+    hf_trace_stranger(s, HF_TRACE_TIMER, HF_TIMER_TIME_WAIT, &local, &remote, 0, 0, NULL);
+    if (!t->shadow) {
+        end(s, index, HF_WHY_TIME_WAIT_OVER);
+        return;
+    }
+    /* A newer SYN holds the tuple and can fall back on this entry no more. */
+    uint32_t ref = hf_tuple_find(s, hash_of(s, t), &local, &remote);
+    HF_ASSERT(ref != HF_NIL && hf_ref_kind(ref) == HF_REF_HALF_OPEN);
+    ((struct hf_half_open *)hf_pool_at(&s->half_opens, hf_ref_index(ref)))->shadowed = HF_NIL;
+    hf_time_wait_free(s, index);
+}
+
+hf_seq hf_time_wait_next_iss(const struct hf_stack *s, uint32_t index, hf_seq iss)
+{
+    /* More than a window above, so that no old segment of ours can look like a new one. */
+    hf_seq least = hf_seq_add(entry_at(s, index)->snd_nxt, 65535 + 2);
+    return hf_seq_max(iss, least);
+}
+
+void hf_time_wait_shadow(struct hf_stack *s, uint32_t index)
+{
+    entry_at(s, index)->shadow = true;
+}
+
+void hf_time_wait_unshadow(struct hf_stack *s, uint32_t index, uint32_t instead_of)
+{
+    struct hf_time_wait *t = entry_at(s, index);
+    t->shadow = false;
+    hf_table_replace(&s->table, hash_of(s, t), instead_of, hf_ref_make(HF_REF_TIME_WAIT, index));
+}
+
+/** The entry that took a connection's tuple over, HF_NIL if it is gone. */
+static uint32_t entry_of(const struct hf_stack *s, const struct hf_conn *c)
+{
+    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
+    uint32_t ref = hf_tuple_find(s, hf_tuple_hash(s, &local, &remote), &local, &remote);
+    if (ref == HF_NIL || hf_ref_kind(ref) != HF_REF_TIME_WAIT)
+        return HF_NIL;
+    uint32_t index = hf_ref_index(ref);
+    return entry_at(s, index)->generation == c->generation ? index : HF_NIL;
+}
+
+bool hf_time_wait_runs(const struct hf_stack *s, const struct hf_conn *c)
+{
+    return entry_of(s, c) != HF_NIL;
+}
+
+void hf_time_wait_abort(struct hf_stack *s, struct hf_conn *c)
+{
+    uint32_t index = entry_of(s, c);
+    if (index != HF_NIL)
+        end(s, index, HF_WHY_ABORT);
+}
+
+/* ---- segments ----------------------------------------------------------------------------- */
+
+/** What a segment asks for. */
+struct verdict {
+    enum hf_reason drop;
+    enum hf_reason ack; /**< HF_NONE: no answer */
+    bool limited;       /**< the answer counts as a challenge: it might start a loop otherwise */
+    bool restart;       /**< of the 2 MSL */
+    bool close;
+};
+
+/** [RFC6191#2] with the peer's FIN as the last sequence number of the old connection. */
+static bool syn_is_newer(const struct hf_stack *s, const struct hf_time_wait *t,
+                         const struct hf_segment *seg)
+{
+    bool beyond = hf_seq_ge(hf_seq_make(seg->seq), t->rcv_nxt);
+    bool ts_new = seg->has_timestamps && s->p.cfg.timestamps != 0;
+    if (t->ts_on && ts_new) {
+        int32_t newer = (int32_t)(seg->ts_value - t->ts_recent);
+        return newer > 0 || (newer == 0 && beyond);
+    }
+    return t->ts_on ? beyond : ts_new || beyond;
+}
+
+static bool in_window(const struct hf_time_wait *t, const struct hf_segment *seg)
+{
+    uint32_t wnd = (uint32_t)t->rcv_wnd << t->rcv_shift, length = hf_segment_length(seg);
+    hf_seq seq = hf_seq_make(seg->seq), end = hf_seq_add(t->rcv_nxt, wnd);
+    if (wnd == 0)
+        return length == 0 && hf_seq_eq(seq, t->rcv_nxt);
+    hf_seq last = hf_seq_add(seq, length - 1);
+    return (hf_seq_ge(seq, t->rcv_nxt) && hf_seq_lt(seq, end)) ||
+           (length > 0 && hf_seq_ge(last, t->rcv_nxt) && hf_seq_lt(last, end));
+}
+
+/** Our last ACK was lost and the FIN comes again: it ends where RCV.NXT stands, so it lies left of
+ *  the window, and this is the place to acknowledge it. */
+static bool is_fin_again(const struct hf_time_wait *t, const struct hf_segment *seg)
+{
+    return (seg->flags & (HF_FIN | HF_SYN | HF_RST)) == HF_FIN &&
+           seg->seq + hf_segment_length(seg) == t->rcv_nxt.v;
+}
+
+static struct verdict judge_rst(const struct hf_stack *s, const struct hf_time_wait *t,
+                                const struct hf_segment *seg)
+{
+    if (s->p.cfg.time_wait_rst == 0) /* [RFC1337#3] F1 */
+        return (struct verdict){.drop = HF_DROP_RST_TIME_WAIT};
+    if (seg->seq == t->rcv_nxt.v)
+        return (struct verdict){.close = true};
+    return (struct verdict){HF_DROP_RST_CHALLENGED, HF_ACK_CHALLENGE_RST, true, false, false};
+}
+
+/** The checks of RFC 9293 3.10.7.4, as far as TIME-WAIT has them. */
+static struct verdict judge(const struct hf_stack *s, const struct hf_time_wait *t,
+                            const struct hf_segment *seg)
+{
+    bool rst = (seg->flags & HF_RST) != 0, empty = hf_segment_length(seg) == 0;
+    if (t->ts_on && !rst && !seg->has_timestamps)
+        return (struct verdict){.drop = HF_DROP_NO_TIMESTAMP};
+    if (t->ts_on && !rst && (int32_t)(seg->ts_value - t->ts_recent) < 0)
+        return (struct verdict){HF_DROP_PAWS, HF_ACK_PAWS, empty, false, false};
+    if (is_fin_again(t, seg))
+        return (struct verdict){HF_DROP_TIME_WAIT_TEXT, HF_ACK_TIME_WAIT, false, true, false};
+    if ((seg->flags & HF_SYN) != 0 && !rst) /* [RFC5961#4.2] wherever it stands */
+        return (struct verdict){HF_DROP_SYN_CHALLENGED, HF_ACK_CHALLENGE_SYN, true, false, false};
+    if (!in_window(t, seg))
+        return rst ? (struct verdict){.drop = HF_DROP_RST_OUT_OF_WINDOW}
+                   : (struct verdict){HF_DROP_OUT_OF_WINDOW, HF_ACK_OUT_OF_WINDOW, empty, false,
+                                      false};
+    if (rst)
+        return judge_rst(s, t, seg);
+    if ((seg->flags & HF_ACK) == 0)
+        return (struct verdict){.drop = HF_DROP_NO_ACK};
+    if (hf_seq_gt(hf_seq_make(seg->ack), t->snd_nxt))
+        return (struct verdict){HF_DROP_ACK_UNSENT, HF_ACK_CHALLENGE_ACK, true, false, false};
+    if (empty)
+        return (struct verdict){.drop = HF_DROP_OLD_DUPLICATE};
+    /* Data behind a FIN can't be; a FIN there can't either: the RFC has it acknowledged. */
+    return (struct verdict){HF_DROP_AFTER_FIN, HF_ACK_TIME_WAIT, true,
+                            (seg->flags & HF_FIN) != 0, false};
+}
+
+static bool is_opening(const struct hf_segment *seg)
+{
+    return (seg->flags & (HF_SYN | HF_ACK | HF_RST)) == HF_SYN;
+}
+
+void hf_time_wait_input(struct hf_stack *s, uint32_t index, const struct hf_arrival *in)
+{
+    struct hf_time_wait *t = entry_at(s, index);
+    const struct hf_segment *seg = in->seg;
+    if (is_opening(seg) && s->p.cfg.time_wait_reuse != 0 &&
+        hf_listener_find(s, &in->local) != HF_NIL) {
+        if (syn_is_newer(s, t, seg))
+            hf_listener_syn(s, in, index);
+        else
+            hf_drop_arrival(s, in, HF_DROP_SYN_TIME_WAIT);
+        return;
+    }
+    struct verdict v = judge(s, t, seg);
+    if (v.close) {
+        hf_trace_stranger(s, HF_TRACE_RST_IN, HF_RST_IN_EXACT, &in->local, &in->remote, 0, 0, seg);
+        end(s, index, HF_WHY_RST);
+        return;
+    }
+    hf_drop_arrival(s, in, v.drop);
+    if (v.restart) {
+        if (seg->has_timestamps && t->ts_on)
+            t->ts_recent = seg->ts_value;
+        arm(s, index);
+    }
+    if (v.ack == HF_NONE ||
+        (v.limited && !hf_challenge_allowed(s, &t->challenges, &t->challenge_at)))
+        return;
+    hf_trace_stranger(s, HF_TRACE_ACK_OUT, v.ack, &in->local, &in->remote, 0, 0, seg);
+    send_ack(s, t);
+}
+
+void hf_time_wait_conn_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
+{
+    struct hf_time_wait t;
+    describe(c, &t);
+    struct verdict v = judge(s, &t, in->seg);
+    if (v.close) {
+        hf_trace_conn(s, c, HF_TRACE_RST_IN, HF_RST_IN_EXACT, 0, 0, in->seg);
+        hf_conn_end(s, c, HF_CLOSED_FIN, HF_WHY_RST, true);
+        hf_conn_release_if_done(s, c);
+        return;
+    }
+    hf_drop(s, c, v.drop, in->seg);
+    if (v.restart)
+        hf_timer_life(s, c, HF_LIFE_TIME_WAIT, hf_ns_add(s->p.now_ns, hf_time_wait_ns(s)));
+    if (v.ack != HF_NONE &&
+        (!v.limited || hf_challenge_allowed(s, &c->challenges, &c->challenge_at)))
+        hf_output_ack_now(s, c, v.ack);
+}

@@ -1,0 +1,282 @@
+/**
+ * Deadlines of a connection. Three run side by side, on one node of the stack's wheel:
+ *
+ *   rtx    what is done when the peer stays silent: SYN, retransmission, persist, override,
+ *          keep-alive; never two of them at a time
+ *   ack    the delayed acknowledgment
+ *   life   how long the connection may stay as it is: held, orphan, linger, TIME-WAIT
+ *
+ * The node is armed for the earliest. A deadline that moves later leaves it where it is: it fires
+ * early, finds nothing due, and is armed anew.
+ */
+#include "stack.h"
+
+enum { COUNT_MAX = 255 };
+
+struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s)
+{
+    const struct hf_config *cfg = &s->p.cfg;
+    return (struct hf_rtt_limits){cfg->rto_initial_ns, cfg->rto_min_ns, cfg->rto_max_ns, false};
+}
+
+static hf_ns earliest(const struct hf_conn *c)
+{
+    return hf_min_ns(c->rtx_at, hf_min_ns(c->ack_at, c->life_at));
+}
+
+static void arm(struct hf_stack *s, struct hf_conn *c)
+{
+    hf_ns at = earliest(c);
+    if (at == HF_NEVER)
+        return;
+    /* Far deadlines fire early and are armed again: a node's tick is 32 bits wide. */
+    at = hf_min_ns(at, hf_ns_add(s->p.now_ns, HF_SEC(24 * 3600)));
+    uint32_t ref = hf_ref_make(HF_REF_CONN, c->index);
+    if (hf_wheel_node_is_armed(&c->wheel)) {
+        if ((int32_t)((uint32_t)hf_wheel_tick(at) - c->wheel.tick) >= 0)
+            return;
+        hf_wheel_disarm(&s->wheel, ref);
+    }
+    hf_wheel_arm(&s->wheel, ref, at);
+}
+
+void hf_timer_rtx(struct hf_stack *s, struct hf_conn *c, enum hf_rtx_timer what, hf_ns at)
+{
+    bool unanswered = what == HF_RTX_SYN || what == HF_RTX_RTO || what == HF_RTX_PERSIST;
+    if (unanswered && c->options.user_timeout_ms > 0) {
+        /* The user timeout is checked when this one fires: no later, then. */
+        int32_t used_ms = (int32_t)(hf_stack_ms(s) - c->progress_ms);
+        int64_t left_ms = (int64_t)c->options.user_timeout_ms - used_ms;
+        at = hf_min_ns(at, hf_ns_add(s->p.now_ns, HF_MS(left_ms > 1 ? left_ms : 1)));
+    }
+    c->rtx_timer = (uint8_t)what;
+    c->rtx_at = at;
+    arm(s, c);
+}
+
+void hf_timer_ack(struct hf_stack *s, struct hf_conn *c, hf_ns at)
+{
+    c->ack_at = at;
+    arm(s, c);
+}
+
+void hf_timer_life(struct hf_stack *s, struct hf_conn *c, enum hf_life_timer what, hf_ns at)
+{
+    c->life_timer = (uint8_t)what;
+    c->life_at = at;
+    arm(s, c);
+}
+
+void hf_timers_off(struct hf_stack *s, struct hf_conn *c)
+{
+    c->rtx_at = c->ack_at = c->life_at = HF_NEVER;
+    c->rtx_timer = HF_RTX_OFF;
+    c->life_timer = HF_LIFE_OFF;
+    c->syn_due = c->ack_due = c->rtx_due = c->probe_due = false;
+    hf_wheel_disarm(&s->wheel, hf_ref_make(HF_REF_CONN, c->index));
+}
+
+/** When the peer was last heard, as an instant. */
+static hf_ns heard_at(const struct hf_stack *s, const struct hf_conn *c)
+{
+    return s->p.now_ns - HF_MS((int64_t)(uint32_t)(hf_stack_ms(s) - c->heard_ms));
+}
+
+void hf_timer_idle(struct hf_stack *s, struct hf_conn *c)
+{
+    if (!c->options.keepalive || !hf_conn_is_synchronized(c) || c->state == HF_TIME_WAIT) {
+        hf_timer_rtx(s, c, HF_RTX_OFF, HF_NEVER);
+        return;
+    }
+    hf_timer_rtx(s, c, HF_RTX_KEEPALIVE,
+                 hf_ns_add(heard_at(s, c), HF_MS((int64_t)c->options.keepalive_idle_ms)));
+}
+
+void hf_timer_orphan(struct hf_stack *s, struct hf_conn *c)
+{
+    if (!c->app_closed || c->life_timer == HF_LIFE_LINGER || c->how != HF_CLOSED_NOT)
+        return;
+    const struct hf_config *cfg = &s->p.cfg;
+    int64_t setting = c->state == HF_FIN_WAIT_2 ? cfg->fin_wait_2_ns : cfg->orphan_ns;
+    hf_ns span = setting > 0 ? setting : 2 * cfg->msl_ns;
+    hf_timer_life(s, c, HF_LIFE_ORPHAN, hf_ns_add(s->p.now_ns, span));
+}
+
+/* ---- firing ------------------------------------------------------------------------------- */
+
+static void give_up(struct hf_stack *s, struct hf_conn *c, enum hf_closed how,
+                    enum hf_reason reason)
+{
+    if (c->state == HF_SYN_SENT)
+        hf_conn_end(s, c, how, reason, false);
+    else
+        hf_conn_reset_peer(s, c, how, reason, HF_RST_TIMEOUT);
+}
+
+static void count_up(uint8_t *counter)
+{
+    if (*counter < COUNT_MAX)
+        ++*counter;
+}
+
+/** Counts one more time-out of the same thing. False: enough, the connection is over. */
+static bool try_again(struct hf_stack *s, struct hf_conn *c, int64_t limit)
+{
+    uint32_t used_ms = hf_stack_ms(s) - c->progress_ms;
+    if (c->options.user_timeout_ms > 0 && used_ms >= c->options.user_timeout_ms) {
+        hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_USER, used_ms, 0, NULL);
+        give_up(s, c, HF_CLOSED_USER_TIMEOUT, HF_WHY_USER_TIMEOUT);
+        return false;
+    }
+    if (limit > 0 && c->rtx_count >= limit) {
+        give_up(s, c, HF_CLOSED_TIMED_OUT, HF_WHY_R2);
+        return false;
+    }
+    count_up(&c->rtx_count);
+    if (c->rtx_count == s->p.cfg.r1_retries) { /* [MUST-20] [SHLD-9] */
+        hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_R1, c->rtx_count, limit, NULL);
+        if (c->options.soft_errors)
+            hf_conn_raise(s, c, HF_EV_TROUBLE);
+    }
+    struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
+    hf_rtt_backoff(&c->rtt, &limits);
+    return true;
+}
+
+static hf_ns next_rto(const struct hf_stack *s, const struct hf_conn *c)
+{
+    return hf_ns_add(s->p.now_ns, hf_rtt_rto_ns(&c->rtt));
+}
+
+static void fire_syn(struct hf_stack *s, struct hf_conn *c)
+{
+    bool active = c->state == HF_SYN_SENT;
+    hf_trace_conn(s, c, HF_TRACE_TIMER, active ? HF_TIMER_SYN : HF_TIMER_SYNACK, c->rtx_count, 0,
+                  NULL);
+    if (!try_again(s, c, active ? s->p.cfg.syn_retries : s->p.cfg.synack_retries))
+        return;
+    c->syn_retransmitted = true;
+    c->syn_due = true;
+    hf_trace_conn(s, c, HF_TRACE_RETRANSMIT, active ? HF_RETRANSMIT_SYN : HF_RETRANSMIT_SYNACK,
+                  c->iss.v, c->rtx_count, NULL);
+    hf_timer_rtx(s, c, HF_RTX_SYN, next_rto(s, c));
+    hf_output_want(s, c);
+}
+
+/** The peer's window is closed: probe, more and more seldom, for as long as it answers [MUST-37]. */
+static void fire_persist(struct hf_stack *s, struct hf_conn *c)
+{
+    hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_PERSIST, c->probe_count, 0, NULL);
+    if (c->options.r2_retries > 0 && c->probe_count >= c->options.r2_retries) {
+        give_up(s, c, HF_CLOSED_TIMED_OUT, HF_WHY_R2);
+        return;
+    }
+    if (!try_again(s, c, 0))
+        return;
+    count_up(&c->probe_count);
+    hf_trace_conn(s, c, HF_TRACE_RETRANSMIT, HF_PROBE_ZERO_WINDOW, c->snd_una.v, c->probe_count,
+                  NULL);
+    c->probe_due = true;
+    hf_ns wait = hf_min_ns(hf_rtt_rto_ns(&c->rtt), s->p.cfg.persist_max_ns);
+    hf_timer_rtx(s, c, (enum hf_rtx_timer)c->rtx_timer, hf_ns_add(s->p.now_ns, wait));
+    hf_output_want(s, c);
+}
+
+static void fire_rto(struct hf_stack *s, struct hf_conn *c)
+{
+    if (c->snd_wnd == 0) { /* [MUST-35] [SHLD-17] what lies beyond the window is no time-out */
+        fire_persist(s, c);
+        return;
+    }
+    hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_RTO, c->rtx_count, hf_rtt_rto_ns(&c->rtt), NULL);
+    if (!try_again(s, c, c->options.r2_retries))
+        return;
+    hf_path_on_rto(s, c);
+    hf_recovery_on_rto(s, c);
+    hf_timer_rtx(s, c, HF_RTX_RTO, next_rto(s, c));
+}
+
+static void fire_keepalive(struct hf_stack *s, struct hf_conn *c)
+{
+    hf_ns idle_at = hf_ns_add(heard_at(s, c), HF_MS((int64_t)c->options.keepalive_idle_ms));
+    if (s->p.now_ns < idle_at) { /* [MUST-26] something was heard meanwhile */
+        hf_timer_idle(s, c);
+        return;
+    }
+    hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_KEEPALIVE, c->probe_count, 0, NULL);
+    /* Only probes that were sent count, each with a whole interval to answer in: a clock that jumps
+     * over hours brings one probe, not the end [MUST-29]. */
+    if (c->probe_count >= c->options.keepalive_probes) {
+        give_up(s, c, HF_CLOSED_KEEPALIVE, HF_WHY_KEEPALIVE);
+        return;
+    }
+    count_up(&c->probe_count);
+    hf_trace_conn(s, c, HF_TRACE_RETRANSMIT, HF_PROBE_KEEPALIVE, c->snd_nxt.v - 1, c->probe_count,
+                  NULL);
+    c->probe_due = true;
+    hf_timer_rtx(s, c, HF_RTX_KEEPALIVE,
+                 hf_ns_add(s->p.now_ns, HF_MS((int64_t)c->options.keepalive_interval_ms)));
+    hf_output_want(s, c);
+}
+
+static void fire_rtx(struct hf_stack *s, struct hf_conn *c)
+{
+    enum hf_rtx_timer what = (enum hf_rtx_timer)c->rtx_timer;
+    c->rtx_at = HF_NEVER;
+    switch (what) {
+    case HF_RTX_OFF: return;
+    case HF_RTX_SYN: fire_syn(s, c); return;
+    case HF_RTX_RTO: fire_rto(s, c); return;
+    case HF_RTX_PERSIST: fire_persist(s, c); return;
+    case HF_RTX_KEEPALIVE: fire_keepalive(s, c); return;
+    case HF_RTX_OVERRIDE:
+        hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_SWS_OVERRIDE, 0, 0, NULL);
+        c->rtx_timer = HF_RTX_OFF;
+        c->override_due = true;
+        hf_output_want(s, c);
+        return;
+    }
+}
+
+static void fire_life(struct hf_stack *s, struct hf_conn *c)
+{
+    enum hf_life_timer what = (enum hf_life_timer)c->life_timer;
+    c->life_at = HF_NEVER;
+    switch (what) {
+    case HF_LIFE_OFF: return;
+    case HF_LIFE_HOLD:
+        hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_HOLD, 0, 0, NULL);
+        give_up(s, c, HF_CLOSED_HOLD_TIMEOUT, HF_WHY_HOLD_TIMEOUT);
+        return;
+    case HF_LIFE_ORPHAN:
+        hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_ORPHAN, 0, 0, NULL);
+        hf_conn_end(s, c, HF_CLOSED_ORPHAN, HF_WHY_ORPHAN, false);
+        return;
+    case HF_LIFE_LINGER:
+        hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_LINGER, 0, 0, NULL);
+        give_up(s, c, HF_CLOSED_LINGER, HF_WHY_LINGER);
+        return;
+    case HF_LIFE_TIME_WAIT:
+        hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_TIME_WAIT, 0, 0, NULL);
+        hf_conn_end(s, c, HF_CLOSED_FIN, HF_WHY_TIME_WAIT_OVER, true);
+        return;
+    }
+}
+
+void hf_timers_fire(struct hf_stack *s, struct hf_conn *c)
+{
+    hf_ns now = s->p.now_ns;
+    if (c->ack_at <= now) {
+        c->ack_at = HF_NEVER;
+        hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_DELAYED_ACK, 0, 0, NULL);
+        hf_output_ack_now(s, c, HF_NONE);
+    }
+    if (c->rtx_at <= now)
+        fire_rtx(s, c);
+    if (c->life_at <= now)
+        fire_life(s, c);
+    if (c->state == HF_CLOSED)
+        hf_conn_release_if_done(s, c);
+    else
+        arm(s, c);
+}

@@ -1,0 +1,59 @@
+/**
+ * The Internet checksum [RFC1071]: sums over bytes, carried as a 64-bit accumulator that is folded
+ * at the end. Sums are in network order of byte pairs, whatever the machine; parts may be added in
+ * any order, a part that starts at an odd offset through hf_sum_join.
+ */
+#ifndef HF_WIRE_CHECKSUM_H
+#define HF_WIRE_CHECKSUM_H
+
+#include "../base.h"
+
+/** An unfolded sum. 0 is the empty sum. */
+typedef uint64_t hf_sum;
+
+/** sum + the sum of n bytes that start at an even offset of the whole. */
+hf_sum hf_sum_bytes(hf_sum sum, const uint8_t *bytes, size_t n);
+/** The same, and copies the bytes from `from` to `to` in the same pass. They may not overlap. */
+hf_sum hf_sum_copy(hf_sum sum, uint8_t *restrict to, const uint8_t *restrict from, size_t n);
+/** The sum of a header: n is a multiple of 4 and small. */
+static inline hf_sum hf_sum_header(hf_sum sum, const uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i += 4)
+        sum += hf_get32(bytes + i);
+    return sum;
+}
+/** Adds one 16-bit number (host order). */
+static inline hf_sum hf_sum_u16(hf_sum sum, uint16_t v)
+{
+    return sum + v;
+}
+/** Adds one 32-bit number (host order) as two 16-bit ones. */
+static inline hf_sum hf_sum_u32(hf_sum sum, uint32_t v)
+{
+    return sum + (v >> 16) + (v & 0xffff);
+}
+/** The folded sum as 16 bits (host order), not complemented. */
+static inline uint16_t hf_sum_fold(hf_sum sum)
+{
+    sum = (sum >> 32) + (sum & 0xffffffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    return (uint16_t)sum;
+}
+/** The checksum field's value (host order) for a sum: the complement of the fold. */
+static inline uint16_t hf_sum_checksum(hf_sum sum)
+{
+    return (uint16_t)~hf_sum_fold(sum);
+}
+/** whole + part, where part was summed on its own and stands at byte `offset` of the whole. */
+static inline hf_sum hf_sum_join(hf_sum whole, hf_sum part, size_t offset)
+{
+    uint16_t sum = hf_sum_fold(part);
+    /* At an odd offset each byte of the part stands in the other half of its pair [RFC1071#2]. */
+    if ((offset & 1) != 0)
+        sum = (uint16_t)(sum << 8 | sum >> 8);
+    return whole + sum;
+}
+
+#endif

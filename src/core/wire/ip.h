@@ -1,0 +1,64 @@
+/**
+ * IPv4 and IPv6 headers, bytes <-> struct [RFC791] [RFC8200]. Total functions: any bytes give a
+ * struct or a reason. IPv4 options and IPv6 extension headers are skipped.
+ */
+#ifndef HF_WIRE_IP_H
+#define HF_WIRE_IP_H
+
+#include "checksum.h"
+
+enum {
+    HF_IP_PROTO_ICMP = 1,
+    HF_IP_PROTO_TCP = 6,
+    HF_IP_PROTO_ICMPV6 = 58,
+    HF_IPV4_HEADER_BYTES = 20,
+    HF_IPV6_HEADER_BYTES = 40,
+    HF_IP_EMIT_MAX_BYTES = 40,  /**< what hf_ip_emit writes at most */
+    HF_IPV6_EXTENSIONS_MAX = 8, /**< extension headers that are walked at most */
+};
+
+struct hf_ip {
+    struct hf_addr source, destination;
+    uint8_t version;  /**< 4 or 6 */
+    uint8_t protocol; /**< of the transport: an IPv6 extension header never stands here */
+    uint8_t ttl;
+    uint8_t traffic_class;  /**< DSCP and ECN */
+    bool dont_fragment;     /**< IPv4 only */
+    uint16_t id;            /**< IPv4 only */
+    uint16_t header_bytes;  /**< up to the transport header; not used to emit */
+    uint32_t payload_bytes; /**< behind that, without padding behind the IP length */
+};
+
+/** Parses n bytes. Returns HF_NONE or the reason to drop the packet (HF_DROP_IP_*). Fragments are
+ *  refused; an atomic IPv6 fragment [RFC6946] is not one. On a reason *ip is as far as known. */
+enum hf_reason hf_ip_parse(const uint8_t *bytes, size_t n, struct hf_ip *ip);
+
+/**
+ * Parses the IP header quoted in an ICMP error: as hf_ip_parse, but what lies behind the header may
+ * be cut off, the IPv4 checksum is not verified, and a first fragment is allowed.
+ */
+enum hf_reason hf_ip_parse_quoted(const uint8_t *bytes, size_t n, struct hf_ip *ip);
+
+/** Writes a header without options for ip->payload_bytes; returns its length, 20 or 40. */
+size_t hf_ip_emit(const struct hf_ip *ip, uint8_t *bytes);
+
+/** The sum of the pseudo-header [RFC9293#3.1] [RFC8200#8.1]. */
+static inline hf_sum hf_ip_pseudo_sum(const struct hf_addr *source,
+                                      const struct hf_addr *destination, uint8_t protocol,
+                                      uint32_t transport_bytes)
+{
+    /* All 16 bytes for both families: the prefix of a mapped address adds 0xffff, which is 0 in
+     * one's complement, and the sum is not 0 anyway. */
+    hf_sum sum = (hf_sum)protocol + transport_bytes;
+    return hf_sum_header(hf_sum_header(sum, source->octets, 16), destination->octets, 16);
+}
+
+/** True for an address that may stand as source of a unicast conversation: not unspecified,
+ *  broadcast, multicast [RFC9293#3.9.2.3]; on the wire an IPv4-mapped IPv6 address is none either
+ *  (hf_ip_parse refuses it). */
+bool hf_addr_is_unicast(const struct hf_addr *a);
+/** True if the first prefix_bits (0..128, IPv4 counted from 96) are equal. */
+bool hf_addr_prefix_equal(const struct hf_addr *a, const struct hf_addr *b, unsigned prefix_bits);
+bool hf_addr_is_any(const struct hf_addr *a);
+
+#endif

@@ -1,0 +1,42 @@
+/**
+ * The TCP header, bytes <-> struct hf_segment [RFC9293#3.1], with the options of RFC 9293 3.2 (end,
+ * no-op, MSS), RFC 7323 (window scale, timestamps) and RFC 2018 (SACK permitted, SACK).
+ */
+#ifndef HF_WIRE_TCP_H
+#define HF_WIRE_TCP_H
+
+#include "checksum.h"
+
+enum { HF_TCP_HEADER_BYTES = 20, HF_TCP_HEADER_MAX_BYTES = 60 };
+
+/** Order and padding of the options that hf_tcp_emit writes. */
+enum hf_option_layout { HF_LAYOUT_OWN, HF_LAYOUT_LINUX, HF_LAYOUT_FREEBSD };
+
+/**
+ * Parses n bytes: header, options, payload (n covers the payload: payload_bytes = n - header).
+ * Returns HF_NONE, HF_DROP_TCP_TRUNCATED, HF_DROP_TCP_HEADER (data offset under 5 or beyond n) or
+ * HF_DROP_TCP_OPTION (a length of 0, 1 or past the header [MUST-7]; the fixed part of *seg is valid
+ * then). An option of a known kind with another length than the kind's is skipped like an unknown
+ * one [MUST-6]. An option that appears twice: the first counts. Does not look at the checksum.
+ */
+enum hf_reason hf_tcp_parse(const uint8_t *bytes, size_t n, struct hf_segment *seg);
+
+/** How long the header of a segment gets: 20..60, a multiple of 4. */
+size_t hf_tcp_header_bytes(const struct hf_segment *seg, enum hf_option_layout layout);
+
+/**
+ * Writes the header with its options and a checksum field of 0; returns its length. Options that
+ * fit no more (SACK blocks beside others) are left out from the end: the number of SACK blocks
+ * written is stored in seg->sack_count. Bytes after an end-of-list option are 0 [MUST-69].
+ * OWN puts a header with timestamps alone as NOP NOP TS (12 bytes, aligned).
+ */
+size_t hf_tcp_emit(struct hf_segment *seg, enum hf_option_layout layout,
+                   uint8_t bytes[HF_TCP_HEADER_MAX_BYTES]);
+
+/** SEG.LEN: payload, SYN and FIN counted [RFC9293#3.4]. */
+static inline uint32_t hf_segment_length(const struct hf_segment *seg)
+{
+    return seg->payload_bytes + ((seg->flags & HF_SYN) != 0) + ((seg->flags & HF_FIN) != 0);
+}
+
+#endif

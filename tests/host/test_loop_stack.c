@@ -1,0 +1,283 @@
+/**
+ * The loop's side of the border to a stack: order of calls, deadlines, and what becomes of packets
+ * that the link has no room for. The stack is scripted here; its functions stand in for the core's,
+ * which is not linked.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "fake_link.h"
+
+enum { SCRIPT_MAX = 32 };
+
+struct hf_stack {
+    char log[256];         /* one letter a call */
+    size_t packets_in;     /* taken */
+    size_t to_send, given; /* packets in all, and how many were pulled */
+    hf_ns deadline_ns;
+    int expires_left; /* expire says "more" until this is 0 */
+    hf_ns last_now_ns;
+    uint8_t bytes[SCRIPT_MAX][8];
+    struct hf_slice slices[SCRIPT_MAX][2];
+};
+
+static void log_call(struct hf_stack *s, char letter)
+{
+    size_t n = strlen(s->log);
+    if (n + 1 < sizeof s->log)
+        s->log[n] = letter;
+}
+
+/* What was given out is gone with the next call: a loop that keeps pointers sends rubbish. */
+static void spoil_old_bytes(struct hf_stack *s)
+{
+    memset(s->bytes, 0xee, sizeof s->bytes);
+    memset(s->slices, 0xee, sizeof s->slices);
+}
+
+void hf_stack_input(struct hf_stack *s, const struct hf_packet *packets, size_t n, hf_ns now)
+{
+    spoil_old_bytes(s);
+    log_call(s, 'i');
+    assert_non_null(packets);
+    s->packets_in += n;
+    s->last_now_ns = now;
+}
+
+size_t hf_stack_output(struct hf_stack *s, struct hf_out_packet *packets, size_t max, hf_ns now)
+{
+    size_t n = 0;
+    spoil_old_bytes(s);
+    log_call(s, 'o');
+    s->last_now_ns = now;
+    for (; n < max && n < SCRIPT_MAX && s->given < s->to_send; n++) {
+        const uint8_t id = (uint8_t)s->given++;
+        memset(s->bytes[n], id, sizeof s->bytes[n]);
+        s->slices[n][0] = (struct hf_slice){s->bytes[n] + 4, 1};
+        s->slices[n][1] = (struct hf_slice){s->bytes[n] + 5, 3};
+        packets[n] = (struct hf_out_packet){.header = s->bytes[n],
+                                            .header_bytes = 4,
+                                            .segment_bytes = id,
+                                            .flags = HF_PACKET_CSUM_PARTIAL,
+                                            .slice_count = 2,
+                                            .slices = s->slices[n],
+                                            .length_bytes = 8};
+    }
+    return n;
+}
+
+hf_ns hf_stack_deadline(const struct hf_stack *s)
+{
+    return s->deadline_ns;
+}
+
+bool hf_stack_expire(struct hf_stack *s, hf_ns now, size_t max)
+{
+    spoil_old_bytes(s);
+    log_call(s, 'x');
+    assert_true(max > 0);
+    assert_true(now >= s->deadline_ns);
+    if (--s->expires_left > 0)
+        return true;
+    s->deadline_ns = HF_NEVER;
+    return false;
+}
+
+/* ---- the bench ------------------------------------------------------------------------------ */
+
+struct bench {
+    struct hf_stack stack;
+    struct fake_link fake;
+    struct hf_loop *loop;
+    int pipe[2]; /* the link's descriptor is the end to write to */
+};
+
+static void events(void *ctx, struct hf_loop *l, hf_ns now)
+{
+    (void)now;
+    (void)l;
+    log_call(ctx, 'e');
+}
+
+static struct bench *bench_open(void)
+{
+    struct bench *b = calloc(1, sizeof *b);
+    assert_non_null(b);
+    assert_int_equal(0, pipe2(b->pipe, O_NONBLOCK | O_CLOEXEC));
+    fake_init(&b->fake);
+    b->fake.fd = b->pipe[1];
+    b->stack.deadline_ns = HF_NEVER;
+    const struct hf_loop_config cfg = {&b->stack, &b->fake.link, events, &b->stack};
+    assert_int_equal(HF_OK, hf_loop_new(&b->loop, &cfg, NULL));
+    return b;
+}
+
+static void bench_close(struct bench *b)
+{
+    hf_loop_free(b->loop);
+    close(b->pipe[0]);
+    close(b->pipe[1]);
+    free(b);
+}
+
+static void turn(struct bench *b, hf_ns wait_ns)
+{
+    assert_int_equal(0, hf_loop_turn(b->loop, wait_ns, NULL));
+}
+
+static void fill_pipe(struct bench *b)
+{
+    static const char junk[4096];
+    while (write(b->pipe[1], junk, sizeof junk) > 0)
+        continue;
+}
+
+static void drain_pipe(struct bench *b)
+{
+    char junk[4096];
+    while (read(b->pipe[0], junk, sizeof junk) > 0)
+        continue;
+}
+
+static void check_sent(const struct bench *b, size_t count)
+{
+    assert_int_equal(count, b->fake.sent_count);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t expected[8];
+        memset(expected, (int)i, sizeof expected);
+        assert_int_equal(8, b->fake.sent[i].length_bytes);
+        assert_memory_equal(expected, b->fake.sent[i].bytes, 8);
+        assert_int_equal(i, b->fake.sent[i].segment_bytes);
+        assert_int_equal(HF_PACKET_CSUM_PARTIAL, b->fake.sent[i].flags);
+        assert_int_equal(4, b->fake.sent[i].header_bytes);
+    }
+}
+
+/* ---- tests ---------------------------------------------------------------------------------- */
+
+static void a_round_has_its_order(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open();
+    b->stack.to_send = 3;
+    b->stack.deadline_ns = hf_host_now();
+    turn(b, 0);
+    /* Timer; then events and output by turns, until there is no more to send. */
+    assert_string_equal("xeoeo", b->stack.log);
+    check_sent(b, 3);
+    bench_close(b);
+}
+
+static void a_deadline_is_waited_for(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open();
+    hf_ns at = hf_host_now() + HF_US(3300);
+    b->stack.deadline_ns = at;
+    b->stack.expires_left = 3;
+    turn(b, HF_NEVER);
+    assert_string_equal("xeo", b->stack.log);
+    assert_true(b->stack.last_now_ns >= at);
+    turn(b, HF_NEVER); /* more are due: no waiting */
+    turn(b, HF_NEVER);
+    assert_string_equal("xeoxeoxeo", b->stack.log);
+    turn(b, 0);
+    assert_string_equal("xeoxeoxeoeo", b->stack.log);
+    bench_close(b);
+}
+
+static void a_full_link_slows_down_and_loses_nothing(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open();
+    b->stack.to_send = 5;
+    b->fake.room = 2;
+    fill_pipe(b);
+    turn(b, 0);
+    check_sent(b, 2);
+    assert_int_equal(5, b->stack.given);
+    b->stack.to_send = 20;
+    b->stack.log[0] = '\0';
+    turn(b, HF_MS(1));
+    turn(b, HF_MS(1));
+    check_sent(b, 2);
+    assert_int_equal(5, b->stack.given); /* nothing is pulled while something waits */
+    b->fake.room = 1;
+    turn(b, HF_MS(1));
+    check_sent(b, 3);
+    b->fake.room = SIZE_MAX;
+    drain_pipe(b);
+    turn(b, HF_NEVER); /* woken by the descriptor */
+    check_sent(b, 20);
+    /* With nothing waiting, the writable descriptor wakes nobody. */
+    hf_ns before = hf_host_now();
+    turn(b, HF_MS(5));
+    assert_true(hf_host_now() - before >= HF_MS(5));
+    bench_close(b);
+}
+
+static void what_waits_is_freed_with_the_loop(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open();
+    b->stack.to_send = 10;
+    b->fake.room = 0;
+    turn(b, 0);
+    assert_int_equal(0, b->fake.sent_count);
+    bench_close(b); /* the leak checker watches */
+}
+
+static void read_one(void *ctx, struct hf_loop *l, int fd, unsigned bits)
+{
+    (void)l;
+    (void)fd;
+    assert_int_equal(HF_LOOP_READ, bits);
+    (*(int *)ctx)++;
+}
+
+/* A link that is never empty and a descriptor that is always ready: both get on. */
+static void packets_and_descriptors_share(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open();
+    int other = eventfd(1, EFD_CLOEXEC), calls = 0;
+    struct hf_loop *old = b->loop;
+    hf_loop_free(old);
+    int link_fd = eventfd(1, EFD_CLOEXEC); /* readable for ever */
+    b->fake.fd = link_fd;
+    const struct hf_loop_config cfg = {&b->stack, &b->fake.link, events, &b->stack};
+    assert_int_equal(HF_OK, hf_loop_new(&b->loop, &cfg, NULL));
+    assert_int_equal(HF_OK, hf_loop_add_fd(b->loop, other, HF_LOOP_READ, read_one, &calls));
+    for (int i = 0; i < FAKE_MAX; i++)
+        fake_put(&b->fake, "packet", 6);
+    for (int i = 1; i <= 10; i++) {
+        b->fake.in_taken = 0;
+        turn(b, HF_NEVER);
+        assert_int_equal(i, calls);
+        assert_int_equal(i * FAKE_MAX, b->stack.packets_in);
+    }
+    assert_memory_equal("ieoieo", b->stack.log, 6);
+    bench_close(b);
+    close(link_fd);
+    close(other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_round_has_its_order),
+        cmocka_unit_test(a_deadline_is_waited_for),
+        cmocka_unit_test(a_full_link_slows_down_and_loses_nothing),
+        cmocka_unit_test(what_waits_is_freed_with_the_loop),
+        cmocka_unit_test(packets_and_descriptors_share),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

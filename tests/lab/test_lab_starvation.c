@@ -1,0 +1,214 @@
+/*
+ * Memory that runs out at any point: the n-th take from every pool, from the block store and the
+ * tables, and the n-th piece asked of the allocator fails, for n = 1, 2, ... until none does, in every
+ * kind of scenario.
+ *
+ * No invariant breaks, nothing is left behind, and one failure costs a connection nothing but time,
+ * unless the application was told: its hf_listen or hf_connect answered HF_E_MEMORY.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/stack.h"
+#include "lab/runs.h"
+#include "lab/scenarios.h"
+
+enum { NTH_MAX = 5000, LOSSY_SAMPLE = 7 };
+
+/* ---- what can run out ---- */
+
+#define STORES(X)                                                                                  \
+    X(conns, conns)                                                                                \
+    X(half_opens, half_opens)                                                                      \
+    X(time_waits, time_waits)                                                                      \
+    X(flights, flights)                                                                            \
+    X(listeners, listeners)                                                                        \
+    X(locals, locals)                                                                              \
+    X(remote_counts, remote_counts)                                                                \
+    X(blocks, blocks.pool)                                                                         \
+    X(table, table)                                                                                \
+    X(listener_table, listener_table)                                                              \
+    X(local_table, local_table)                                                                    \
+    X(remote_count_table, remote_count_table)
+
+enum store {
+#define STORE_ENUM(name, member) STORE_##name,
+    STORES(STORE_ENUM)
+#undef STORE_ENUM
+        STORE_allocator,
+    STORE_COUNT
+};
+
+static const char *const store_names[STORE_COUNT] = {
+#define STORE_NAME(name, member) #name,
+    STORES(STORE_NAME)
+#undef STORE_NAME
+        "allocator"};
+
+static uint32_t *countdown(struct hf_stack *s, enum store which)
+{
+    switch (which) {
+#define STORE_CASE(name, member)                                                                   \
+    case STORE_##name: return &s->member.fail_countdown;
+        STORES(STORE_CASE)
+#undef STORE_CASE
+    case STORE_allocator:
+    case STORE_COUNT: break;
+    }
+    return NULL;
+}
+
+struct failure {
+    enum store store;
+    unsigned side;
+    uint32_t nth;
+};
+
+static void arrange(void *ctx, struct hf_pair_side *side)
+{
+    const struct failure *f = ctx;
+    if (f->store != STORE_allocator && side->number == f->side)
+        *countdown(side->stack, f->store) = f->nth;
+}
+
+/** True if the n-th take came and failed. */
+static bool was_met(const struct hf_pair *p, const struct failure *f)
+{
+    const struct hf_pair_side *side = f->side == 0 ? &p->a : &p->b;
+    if (f->store == STORE_allocator)
+        return f->side == 0 ? p->report.a.memory_refused : p->report.b.memory_refused;
+    return side->stack != NULL && *countdown(side->stack, f->store) == 0;
+}
+
+/* ---- single failures ---- */
+
+static bool was_told(const struct hf_pair_report *r)
+{
+    return r->a.open_error == HF_E_MEMORY || r->b.open_error == HF_E_MEMORY;
+}
+
+static bool ended_well(const struct hf_pair *p, const struct scenario *from)
+{
+    const struct hf_pair_report *r = &p->report;
+    if (r->violations > 0 || !r->quiet)
+        return false;
+    if (!from->clean || was_told(r) || !r->a.made || !r->b.made)
+        return true;
+    return hf_pair_is_clean(p);
+}
+
+static void describe(struct runs *r, const struct hf_pair *p)
+{
+    char why[400];
+    snprintf(why, sizeof why, "A: %s, B: %s%s%s%s", hf_closed_text(p->report.a.how),
+             hf_closed_text(p->report.b.how), p->report.quiet ? "" : ", never quiet",
+             p->report.violations > 0 ? "; " : "", p->report.violation);
+    runs_fail(r, why);
+}
+
+static void run(struct hf_pair *p, struct runs *r, const struct scenario *from, struct failure *f)
+{
+    struct hf_config a_config, b_config;
+    struct hf_transcript t;
+    struct hf_pair_scenario s = scenario_make(from, &a_config, &b_config);
+    s.made = arrange;
+    s.hook_ctx = f;
+    if (f->store == STORE_allocator)
+        *(f->side == 0 ? &s.a_fail_nth : &s.b_fail_nth) = f->nth;
+    if (r->only != NULL) {
+        hf_transcript_init(&t, HF_DETAIL_WINDOW);
+        s.transcript = &t;
+    }
+    hf_pair_run(p, &s);
+    if (!ended_well(p, from))
+        describe(r, p);
+    if (r->only != NULL) {
+        printf("%s", t.text != NULL ? t.text : "");
+        hf_transcript_free(&t);
+    }
+}
+
+/* Until a run passes untouched. Under a sanitizer the long scenarios take the first failures one by
+ * one and then every seventh. */
+static void run_all_nth(struct hf_pair *p, struct runs *r, const struct scenario *from,
+                        enum store store, unsigned side)
+{
+    bool sparse = RUNS_UNDER_SANITIZER && !runs_are_long() && from->lossy && r->only == NULL;
+    for (uint32_t nth = 1; nth < NTH_MAX; nth += sparse && nth > LOSSY_SAMPLE ? LOSSY_SAMPLE : 1) {
+        struct failure f = {store, side, nth};
+        if (!runs_next(r, "%s/%s/%c/%u", from->name, store_names[store], "AB"[side], nth)) {
+            if (r->only != NULL)
+                continue;
+            return;
+        }
+        run(p, r, from, &f);
+        if (!was_met(p, &f))
+            return;
+    }
+    if (r->only == NULL)
+        runs_fail(r, "never untouched");
+}
+
+static void each_store_fails_once(void **state)
+{
+    struct runs r = runs_begin("starvation", 1);
+    for (size_t i = 0; i < SCENARIOS; i++)
+        for (unsigned store = 0; store < STORE_COUNT; store++)
+            for (unsigned side = 0; side < 2; side++)
+                run_all_nth(*state, &r, &scenarios[i], (enum store)store, side);
+    assert_true(runs_end(&r));
+}
+
+/* ---- the allocator has nothing more from some point on ---- */
+
+static void the_allocator_runs_dry(void **state)
+{
+    struct hf_pair *p = *state;
+    struct runs r = runs_begin("dry", 1);
+    for (size_t i = 0; i < SCENARIOS; i++) {
+        bool met = true;
+        for (uint32_t nth = 1; met && nth < NTH_MAX; nth++) {
+            if (!runs_next(&r, "%s/dry/%u", scenarios[i].name, nth)) {
+                met = nth < 100; /* only one run was asked for: look for it */
+                continue;
+            }
+            struct hf_config a_config, b_config;
+            struct hf_pair_scenario s = scenario_make(&scenarios[i], &a_config, &b_config);
+            s.a_fail_nth = s.b_fail_nth = nth;
+            s.fail_from = true;
+            /* Nobody need wait for ever for a peer that can't have what it needs. */
+            a_config.keepalive = b_config.keepalive = 1;
+            a_config.user_timeout_ns = b_config.user_timeout_ns = HF_SEC(300);
+            hf_pair_run(p, &s);
+            if (p->report.violations > 0)
+                describe(&r, p);
+            met = p->report.a.memory_refused || p->report.b.memory_refused;
+        }
+    }
+    assert_true(runs_end(&r));
+}
+
+static int make_pair(void **state)
+{
+    *state = hf_pair_new();
+    return 0;
+}
+
+static int free_pair(void **state)
+{
+    hf_pair_free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_store_fails_once),
+        cmocka_unit_test(the_allocator_runs_dry),
+    };
+    return cmocka_run_group_tests_name("lab_starvation", tests, make_pair, free_pair);
+}

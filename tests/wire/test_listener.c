@@ -1,0 +1,366 @@
+/* Listeners: which one gets a SYN, how many it takes, and what its end means. */
+#include "opening.h"
+
+static void send_syn_from(struct bench *b, uint8_t host, uint16_t port)
+{
+    struct hf_peer p = bench_peer(b, host, port, 1000);
+    hf_peer_send(&p, "S seq 0 <mss 1000>");
+}
+
+/* The whole handshake; false when the SYN or the ACK came to nothing. */
+static bool connect_from(struct bench *b, uint8_t host, uint16_t port)
+{
+    struct hf_peer p = bench_peer(b, host, port, 1000);
+    hf_peer_send(&p, "S seq 0 <mss 1000>");
+    if (!hf_peer_pop(&p) || p.last.segment.flags != (HF_SYN | HF_ACK))
+        return false;
+    hf_peer_send(&p, ". seq 1 ack 1");
+    return hf_peer_state(&p) == HF_ESTABLISHED;
+}
+
+/* ---- which ---- */
+
+/* covers: MUST-43, CALL-OPEN-CLO-1: the longer prefix first, then the named port */
+static void the_most_specific_listener_gets_the_syn(void **state)
+{
+    (void)state;
+    enum { COUNT = 8 };
+    struct hf_addr one = hf_addr_v4(10, 0, 0, 1), net = hf_addr_v4(10, 0, 0, 0);
+    const struct hf_listen listens[COUNT] = {
+        {.addr = one, .prefix_bits = 32, .port = 80},
+        {.addr = one, .prefix_bits = 32},
+        {.addr = net, .prefix_bits = 24, .port = 80},
+        {.addr = net, .prefix_bits = 24},
+        {.addr = net, .prefix_bits = 8, .port = 80},
+        {.addr = net, .prefix_bits = 8},
+        {.port = 80},
+        {.port = 0},
+    };
+    for (unsigned reversed = 0; reversed < 2; reversed++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 1000);
+        hf_handle handles[COUNT];
+        for (unsigned i = 0; i < COUNT; i++) {
+            unsigned k = reversed ? COUNT - 1 - i : i;
+            handles[k] = bench_listen(&b, &listens[k]);
+        }
+        for (unsigned i = 0; i < COUNT; i++) {
+            assert_true(connect_from(&b, 2, (uint16_t)(5000 + i)));
+            struct hf_event e = hf_rig_event(&b.rig);
+            assert_int_equal(e.bits, HF_EV_ACCEPTED);
+            assert_int_equal(e.listener, handles[i]);
+            assert_int_equal(hf_close(b.rig.stack, handles[i], bench_now(&b)), HF_OK);
+        }
+        assert_false(connect_from(&b, 2, 6000));
+        bench_close(&b);
+    }
+}
+
+/* covers: MUST-43: what a listener does not name it does not get, but everything else it does */
+static void addresses_and_ports_that_do_not_match_are_left(void **state)
+{
+    (void)state;
+    const struct {
+        struct hf_listen listen;
+        struct hf_addr to;
+        uint16_t port;
+        bool taken;
+    } cases[] = {
+        {{.addr = hf_addr_v4(10, 0, 0, 1), .prefix_bits = 32, .port = 80},
+         hf_addr_v4(10, 0, 0, 1),
+         81,
+         false},
+        {{.addr = hf_addr_v4(10, 0, 0, 1), .prefix_bits = 32}, hf_addr_v4(10, 0, 0, 2), 80, false},
+        {{.addr = hf_addr_v4(10, 0, 0, 1), .prefix_bits = 32},
+         hf_addr_v4(10, 0, 0, 1),
+         65535,
+         true},
+        {{.addr = hf_addr_v4(172, 16, 0, 0), .prefix_bits = 12},
+         hf_addr_v4(172, 31, 255, 254),
+         1,
+         true}, /* of no local address: a gateway's listener */
+        {{.addr = hf_addr_v4(172, 16, 0, 0), .prefix_bits = 12},
+         hf_addr_v4(172, 32, 0, 1),
+         1,
+         false},
+        {{.addr = hf_addr_v4(0, 0, 0, 0), .prefix_bits = 0}, hf_addr_v4(8, 8, 8, 8), 53, true},
+        {{.addr = hf_addr_v4(0, 0, 0, 0), .prefix_bits = 0}, {{0xFD, [15] = 1}}, 53, false},
+        {{.addr = {{0xFD}}, .prefix_bits = 64}, {{0xFD, [15] = 77}}, 53, true},
+        {{.addr = {{0xFD}}, .prefix_bits = 64}, {{0xFD, [7] = 1, [15] = 77}}, 53, false},
+        {{.port = 53}, {{0x20, 1, [15] = 77}}, 53, true},
+        {{.port = 53}, hf_addr_v4(8, 8, 8, 8), 53, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, !hf_addr_is_v4(&cases[i].to), 1);
+        bench_listen(&b, &cases[i].listen);
+        b.peer.there = (struct hf_endpoint){cases[i].to, cases[i].port};
+        hf_peer_send(&b.peer, "S seq 0");
+        assert_int_equal(bench_sizes(&b).half_open, cases[i].taken);
+        if (cases[i].taken) { /* [MUST-45] answered from the address the SYN named */
+            assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+            hf_peer_send(&b.peer, ". seq 1 ack 1");
+            assert_int_equal(hf_peer_state(&b.peer), HF_ESTABLISHED);
+            struct hf_info info = bench_info(&b, bench_event(&b, HF_EV_ACCEPTED));
+            assert_true(hf_addr_equal(&info.local.addr, &cases[i].to));
+            assert_int_equal(info.local.port, cases[i].port);
+        }
+        bench_close(&b);
+    }
+}
+
+/* covers: CALL-OPEN-LIS-1, MUST-41: a second listener of the same name is an error */
+static void the_same_listener_twice_is_an_error(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1);
+    struct hf_listen listens[] = {
+        {.port = 80},
+        {.port = 0},
+        {.addr = hf_addr_v4(10, 0, 0, 1), .prefix_bits = 32, .port = 80},
+        {.addr = hf_addr_v4(10, 0, 0, 1), .prefix_bits = 24, .port = 80},
+        {.addr = {{0xFD}}, .prefix_bits = 8, .port = 80},
+    };
+    hf_handle handles[5], other = 12345;
+    for (size_t i = 0; i < 5; i++)
+        handles[i] = bench_listen(&b, &listens[i]);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(hf_listen(b.rig.stack, &listens[i], &other, 0), HF_E_EXISTS);
+    struct hf_listen same = {.addr = hf_addr_v4(10, 0, 0, 200), .prefix_bits = 24, .port = 80};
+    assert_int_equal(hf_listen(b.rig.stack, &same, &other, 0), HF_E_EXISTS);
+    same.prefix_bits = 33;
+    assert_int_equal(hf_listen(b.rig.stack, &same, &other, 0), HF_E_INVALID);
+    assert_int_equal(other, 12345);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(hf_close(b.rig.stack, handles[i], 0), HF_OK);
+        assert_int_equal(hf_close(b.rig.stack, handles[i], 0), HF_E_HANDLE);
+        assert_int_equal(hf_listen(b.rig.stack, &listens[i], &handles[i], 0), HF_OK);
+    }
+    assert_int_equal(bench_sizes(&b).listeners, 5);
+    bench_close(&b);
+}
+
+/* ---- how many ---- */
+
+/* What a SYN above a limit draws by each policy. */
+static void expect_overflow(struct bench *b, bool silent, uint8_t host, uint16_t port,
+                            enum hf_reason limit)
+{
+    uint64_t limits = bench_count(b, limit), drops = bench_count(b, HF_DROP_SYN_LIMIT);
+    struct hf_peer p = bench_peer(b, host, port, 1000);
+    hf_peer_send(&p, "S seq 0 <mss 1000>");
+    if (!silent)
+        assert_true(hf_peer_expect(&p, "R. seq 0 ack 1"));
+    assert_true(hf_peer_expect_nothing(&p));
+    assert_int_equal(hf_peer_state(&p), HF_CLOSED);
+    assert_int_equal(bench_count(b, limit), limits + 1);
+    assert_int_equal(bench_count(b, HF_DROP_SYN_LIMIT), drops + 1);
+}
+
+/* covers: CO-4987-01: half-open entries of a listener, both policies */
+static void half_open_entries_are_limited(void **state)
+{
+    (void)state;
+    for (unsigned silent = 0; silent < 2; silent++) {
+        struct bench b;
+        bench_init(&b);
+        b.config.syn_cookies = 0;
+        bench_open(&b, false, 1000);
+        bench_listen(
+            &b, &(struct hf_listen){.port = 80, .max_half_open = 3, .silent_overflow = silent});
+        for (uint8_t host = 2; host < 5; host++)
+            send_syn_from(&b, host, 4000);
+        assert_int_equal(bench_sizes(&b).half_open, 3);
+        expect_overflow(&b, silent, 9, 4000, HF_LIMIT_HALF_OPEN);
+        struct hf_peer p = bench_peer(&b, 3, 4000, 1000);
+        assert_true(hf_peer_expect(&p, "S. seq 0 ack 1"));
+        hf_peer_send(&p, ". seq 1 ack 1"); /* one completes: room for one */
+        assert_int_equal(bench_sizes(&b).half_open, 2);
+        send_syn_from(&b, 9, 4000);
+        assert_int_equal(bench_sizes(&b).half_open, 3);
+        expect_overflow(&b, silent, 10, 4000, HF_LIMIT_HALF_OPEN);
+        hf_rig_run(&b.rig, HF_SEC(200)); /* the others never answer */
+        assert_int_equal(bench_sizes(&b).half_open, 0);
+        bench_close(&b);
+    }
+}
+
+/* covers: CO-4987-01, CO-4987-11: of the whole stack; other listeners' connections go on */
+static void a_flood_leaves_the_rest_alone(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    b.config.syn_cookies = 0;
+    b.config.max_half_open = 20;
+    bench_open(&b, false, 1000);
+    bench_listen(&b, &(struct hf_listen){.port = 80});
+    bench_listen(&b, &(struct hf_listen){.port = 81, .max_half_open = 10, .silent_overflow = true});
+    assert_true(connect_from(&b, 2, 999));
+    hf_handle conn = bench_event(&b, HF_EV_ACCEPTED);
+    b.peer.there.port = 81;
+    for (uint16_t i = 0; i < 300; i++)
+        send_syn_from(&b, 66, (uint16_t)(1024 + i));
+    assert_int_equal(bench_sizes(&b).half_open, 10);
+    b.peer.there.port = 80;
+    assert_true(connect_from(&b, 3, 999)); /* the other listener has its own share */
+    assert_int_equal(hf_send(b.rig.stack, conn, "x", 1, 0, bench_now(&b)), 1);
+    struct hf_connect what = {.remote = {hf_addr_v4(10, 0, 0, 7), 99}};
+    assert_int_equal(hf_connect(b.rig.stack, &what, &conn, bench_now(&b)), HF_OK);
+    hf_rig_pull(&b.rig);
+    struct hf_peer p = bench_peer(&b, 2, 999, 1000);
+    size_t sent = hf_peer_skip(&p);
+    assert_int_equal(sent, 1);
+    for (uint16_t i = 0; i < 300; i++)
+        send_syn_from(&b, 67, (uint16_t)(1024 + i));
+    assert_int_equal(bench_sizes(&b).half_open, 20);
+    bench_close(&b);
+}
+
+/* covers: CO-4987-01: connections that wait to be accepted, both policies */
+static void the_backlog_is_limited(void **state)
+{
+    (void)state;
+    for (unsigned silent = 0; silent < 2; silent++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 1000);
+        bench_listen(&b, &(struct hf_listen){.port = 80, .backlog = 2, .silent_overflow = silent});
+        struct hf_peer late = bench_peer(&b, 7, 4000, 1000);
+        hf_peer_send(&late, "S seq 0 <mss 1000>");
+        assert_true(hf_peer_expect(&late, "S. seq 0 ack 1"));
+        assert_true(connect_from(&b, 2, 4000));
+        assert_true(connect_from(&b, 3, 4000));
+        expect_overflow(&b, silent, 4, 4000, HF_LIMIT_BACKLOG);
+        /* Its SYN was answered before the backlog was full: its ACK is dropped, it is not lost. */
+        hf_peer_send(&late, ". seq 1 ack 1");
+        assert_true(hf_peer_expect_nothing(&late));
+        assert_int_equal(hf_peer_state(&late), HF_SYN_RCVD);
+        assert_int_equal(bench_count(&b, HF_DROP_BACKLOG), 1);
+        hf_handle first = bench_event(&b, HF_EV_ACCEPTED); /* pulled: room for one */
+        assert_int_not_equal(first, 0);
+        hf_rig_run(&b.rig, HF_MS(1001));
+        assert_true(hf_peer_expect(&late, "1.000 S. seq 0 ack 1"));
+        hf_peer_send(&late, ". seq 1 ack 1");
+        assert_int_equal(hf_peer_state(&late), HF_ESTABLISHED);
+        expect_overflow(&b, silent, 4, 4000, HF_LIMIT_BACKLOG);
+        assert_int_equal(hf_abort(b.rig.stack, first, bench_now(&b)), HF_OK);
+        expect_overflow(&b, silent, 5, 4000, HF_LIMIT_BACKLOG); /* it had left the backlog before */
+        assert_int_not_equal(bench_event(&b, HF_EV_ACCEPTED), 0);
+        assert_true(connect_from(&b, 4, 4001));
+        bench_close(&b);
+    }
+}
+
+/* covers: CO-4987-01: a connection that is reset while it waits leaves its place */
+static void a_reset_connection_leaves_the_backlog(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    bench_listen(&b, &(struct hf_listen){.port = 80, .backlog = 1});
+    for (uint16_t i = 0; i < 5; i++) {
+        struct hf_peer p = bench_peer(&b, 2, (uint16_t)(4000 + i), 1000);
+        assert_true(hf_peer_connect(&p, "<mss 1000>"));
+        hf_peer_send(&p, "R seq 1");
+        assert_int_equal(hf_peer_state(&p), HF_CLOSED);
+    }
+    assert_true(connect_from(&b, 3, 1));
+    bench_close(&b);
+}
+
+/* covers: CO-4987-01: connections alive at once, of the listener and of one remote address */
+static void connections_are_limited(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 4; k++) {
+        bool silent = k & 1, each = k & 2;
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 1000);
+        struct hf_listen listen = {.port = 80, .silent_overflow = silent};
+        *(each ? &listen.max_per_remote : &listen.max_connections) = 2;
+        enum hf_reason limit = each ? HF_LIMIT_PER_REMOTE : HF_LIMIT_CONNECTIONS;
+        bench_listen(&b, &listen);
+        assert_true(connect_from(&b, 2, 4000));
+        hf_handle first = bench_event(&b, HF_EV_ACCEPTED);
+        struct hf_peer slow = bench_peer(&b, 2, 4009, 1000);
+        hf_peer_send(&slow, "S seq 0 <mss 1000>");
+        assert_true(hf_peer_expect(&slow, "S. seq 0 ack 1"));
+        assert_true(connect_from(&b, 2, 4001));
+        expect_overflow(&b, silent, 2, 4002, limit);
+        hf_peer_send(&slow, ". seq 1 ack 1"); /* half-open ones don't count: the ACK does */
+        assert_int_equal(hf_peer_state(&slow), HF_SYN_RCVD);
+        if (each)
+            assert_true(connect_from(&b, 3, 4000)); /* another remote address has its own count */
+        assert_int_equal(hf_abort(b.rig.stack, first, bench_now(&b)), HF_OK);
+        hf_peer_send(&slow, ". seq 1 ack 1");
+        assert_int_equal(hf_peer_state(&slow), HF_ESTABLISHED);
+        expect_overflow(&b, silent, 2, 4002, limit);
+        bench_close(&b);
+    }
+}
+
+/* ---- the end ---- */
+
+/* covers: CALL-CLOSE-LIS-1, CALL-ABORT-LIS-1: half-open entries go with it, connections stay */
+static void a_closed_listener_drops_what_is_half_open(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 4; k++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, k & 1, 0xFFFFFFF0u);
+        b.listener = bench_listen(&b, &(struct hf_listen){.port = 80});
+        hf_handle other = bench_listen(&b, &(struct hf_listen){.port = 81});
+        struct hf_peer done = bench_peer(&b, 3, 3000, 50), half = bench_peer(&b, 4, 3000, 60);
+        struct hf_peer elsewhere = bench_peer(&b, 5, 3000, 60);
+        elsewhere.there.port = 81;
+        assert_true(hf_peer_connect(&done, "<mss 1000>"));
+        hf_peer_send(&b.peer, "S seq 0");
+        assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+        hf_peer_send(&half, "S seq 0 <TS 5 0>");
+        assert_true(hf_peer_expect(&half, "S. seq 0 ack 1"));
+        hf_peer_send(&elsewhere, "S seq 0");
+        assert_int_equal(bench_sizes(&b).half_open, 3);
+        int err =
+            k & 2 ? hf_abort(b.rig.stack, b.listener, 0) : hf_close(b.rig.stack, b.listener, 0);
+        assert_int_equal(err, HF_OK);
+        hf_rig_pull(&b.rig);
+        assert_true(hf_peer_expect(&b.peer, "R. seq 1 ack 1"));
+        assert_true(hf_peer_expect(&half, "R. seq 1 ack 1"));
+        assert_int_equal(hf_peer_state(&b.peer), HF_CLOSED);
+        assert_int_equal(hf_peer_state(&done), HF_ESTABLISHED);
+        assert_int_equal(bench_sizes(&b).half_open, 1);
+        assert_int_equal(bench_sizes(&b).listeners, 2); /* kept for its connection */
+        hf_peer_send(&b.peer, "S seq 0");
+        assert_true(hf_peer_expect(&b.peer, "R. seq 0 ack 1"));
+        hf_handle conn = bench_event(&b, HF_EV_ACCEPTED);
+        assert_int_equal(hf_abort(b.rig.stack, conn, bench_now(&b)), HF_OK);
+        assert_int_equal(bench_sizes(&b).listeners, 1);
+        assert_int_equal(hf_close(b.rig.stack, other, bench_now(&b)), HF_OK);
+        assert_int_equal(bench_sizes(&b).listeners, 0);
+        bench_close(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_most_specific_listener_gets_the_syn),
+        cmocka_unit_test(addresses_and_ports_that_do_not_match_are_left),
+        cmocka_unit_test(the_same_listener_twice_is_an_error),
+        cmocka_unit_test(half_open_entries_are_limited),
+        cmocka_unit_test(a_flood_leaves_the_rest_alone),
+        cmocka_unit_test(the_backlog_is_limited),
+        cmocka_unit_test(a_reset_connection_leaves_the_backlog),
+        cmocka_unit_test(connections_are_limited),
+        cmocka_unit_test(a_closed_listener_drops_what_is_half_open),
+    };
+    return cmocka_run_group_tests_name("listener", tests, NULL, NULL);
+}
