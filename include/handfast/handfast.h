@@ -34,11 +34,14 @@ extern "C" {
  * or hf_config_profile, then change fields; hf_stack_new checks the ranges.
  */
 struct hf_config {
+    int64_t config_bytes; /**< set by hf_config_init: how much of this struct its writer knew */
     /* timers */
     int64_t msl_ns;
     int64_t rto_initial_ns;
     int64_t rto_min_ns;
     int64_t rto_max_ns;
+    int64_t rto_min_on_variance; /**< 0: RTO = max(SRTT + 4 RTTVAR, min) [RFC6298]; 1: RTO = SRTT +
+                                      max(4 RTTVAR, min) */
     int64_t syn_retries;    /**< SYN sent again this often before giving up (R2 for SYN) */
     int64_t synack_retries; /**< SYN,ACK likewise */
     int64_t r1_retries;     /**< retransmissions until the application hears of trouble */
@@ -275,6 +278,7 @@ enum hf_refusal {
     HF_REFUSE_PROHIBITED,       /**< ICMP 3/13, ICMPv6 1/1 */
     HF_REFUSE_SILENTLY,
 };
+/** Refuses a held open request and lets go of it: only its closed event still comes. */
 HF_API HF_MUST_CHECK int hf_refuse(struct hf_stack *s, hf_handle held, enum hf_refusal how,
                                    hf_ns now);
 

@@ -5,7 +5,7 @@
  * Profiles: rfc does what the RFCs recommend; default is for today's networks; linux and freebsd
  * show a peer the timing and the options of those systems.
  */
-#include "base.h"
+#include "config.h"
 
 /* X(field, unit, rfc, default, linux, freebsd, min, max, text). Notes on values:
  * msl_ns            [RFC9293#3.4.2] 2 min, engineering choice; today's systems take 30 s
@@ -31,11 +31,13 @@
       "shortest retransmission timeout")                                                           \
     X(rto_max_ns, "ns", HF_SEC(60), HF_SEC(120), HF_SEC(120), HF_SEC(64), HF_SEC(1), HOUR,         \
       "longest retransmission timeout")                                                            \
+    X(rto_min_on_variance, "flag", 0, 0, 1, 0, 0, 1,                                               \
+      "the shortest timeout counts from SRTT on")                                                  \
     X(syn_retries, "count", 7, 6, 6, 5, 0, 30, "a SYN is sent again this often")                   \
     X(synack_retries, "count", 7, 5, 5, 3, 0, 30, "a SYN,ACK is sent again this often")            \
     X(r1_retries, "count", 3, 3, 3, 3, 1, 255,                                                     \
       "R1: retransmissions until the application hears of trouble")                                \
-    X(r2_retries, "count", 8, 15, 15, 12, 0, 255,                                                  \
+    X(r2_retries, "count", 8, 15, 15, 12, 0, 63,                                                   \
       "R2: retransmissions until the connection is given up; 0 = never")                           \
     X(delayed_ack_ns, "ns", HF_MS(200), HF_MS(40), HF_MS(40), HF_MS(40), 0, HF_MS(499),            \
       "an acknowledgment may wait this long")                                                      \
@@ -53,7 +55,7 @@
       "idle time until the first keep-alive probe")                                                \
     X(keepalive_interval_ns, "ns", HF_SEC(75), HF_SEC(75), HF_SEC(75), HF_SEC(75), HF_MS(1),       \
       30 * DAY, "time between keep-alive probes")                                                  \
-    X(keepalive_probes, "count", 9, 9, 9, 8, 1, 255,                                               \
+    X(keepalive_probes, "count", 9, 9, 9, 8, 2, 63,                                                \
       "unanswered keep-alive probes that end a connection")                                        \
     X(user_timeout_ns, "ns", 0, 0, 0, 0, 0, 30 * DAY,                                              \
       "unacknowledged data ends a connection after this; 0 = R2 alone decides")                    \
@@ -123,12 +125,12 @@
 
 #define COUNT_ROW(...) +1
 enum { SETTING_COUNT = 0 SETTINGS(COUNT_ROW) };
-_Static_assert(SETTING_COUNT * sizeof(int64_t) == sizeof(struct hf_config),
-               "the table has one row for each field of struct hf_config");
+_Static_assert((SETTING_COUNT + 1) * sizeof(int64_t) == sizeof(struct hf_config),
+               "the table has one row for each field of struct hf_config but config_bytes");
 
 /* Each row stands where its field does, whatever the order in the list; two rows for one field are
  * a warning of the compiler. */
-#define INDEX_OF(field) (offsetof(struct hf_config, field) / sizeof(int64_t))
+#define INDEX_OF(field) (offsetof(struct hf_config, field) / sizeof(int64_t) - 1)
 #define TABLE_ROW(field, unit, rfc, own, linux_, freebsd, min, max, text)                          \
     [INDEX_OF(field)] = {#field, unit, {rfc, own, linux_, freebsd}, min, max, text},
 static const struct hf_setting settings[SETTING_COUNT] = {SETTINGS(TABLE_ROW)};
@@ -138,18 +140,34 @@ static const char *const profile_names[HF_PROFILE_COUNT] = {"rfc", "default", "l
 static int64_t read_field(const struct hf_config *cfg, size_t i)
 {
     int64_t value;
-    memcpy(&value, (const uint8_t *)cfg + i * sizeof value, sizeof value);
+    memcpy(&value, (const uint8_t *)cfg + (i + 1) * sizeof value, sizeof value);
     return value;
 }
 
 static void write_field(struct hf_config *cfg, size_t i, int64_t value)
 {
-    memcpy((uint8_t *)cfg + i * sizeof value, &value, sizeof value);
+    memcpy((uint8_t *)cfg + (i + 1) * sizeof value, &value, sizeof value);
 }
 
 static bool is_in_range(size_t i, int64_t value)
 {
     return value >= settings[i].min && value <= settings[i].max;
+}
+
+/** How many of our fields the struct's writer knew. */
+static size_t fields_known(const struct hf_config *cfg)
+{
+    int64_t fields = cfg->config_bytes / (int64_t)sizeof(int64_t) - 1;
+    if (fields < 0)
+        return 0;
+    return fields < (int64_t)SETTING_COUNT ? (size_t)fields : SETTING_COUNT;
+}
+
+void hf_config_complete(struct hf_config *full, const struct hf_config *given)
+{
+    hf_config_init(full, sizeof *full);
+    for (size_t i = 0; i < fields_known(given); i++)
+        write_field(full, i, read_field(given, i));
 }
 
 void hf_config_init(struct hf_config *cfg, size_t config_bytes)
@@ -159,9 +177,9 @@ void hf_config_init(struct hf_config *cfg, size_t config_bytes)
 
 void hf_config_profile(struct hf_config *cfg, size_t config_bytes, enum hf_profile p)
 {
-    HF_ASSERT((unsigned)p < HF_PROFILE_COUNT);
-    size_t given = config_bytes / sizeof(int64_t);
-    for (size_t i = 0; i < given && i < SETTING_COUNT; i++)
+    HF_ASSERT((unsigned)p < HF_PROFILE_COUNT && config_bytes >= sizeof cfg->config_bytes);
+    cfg->config_bytes = (int64_t)config_bytes;
+    for (size_t i = 0; i < fields_known(cfg); i++)
         write_field(cfg, i, settings[i].value[p]);
     /* A newer program's fields that this library does not know. */
     if (config_bytes > sizeof *cfg)
@@ -199,11 +217,13 @@ static const char *find_conflict(const struct hf_config *cfg)
 int hf_config_check(const struct hf_config *cfg, const char **culprit)
 {
     const char *name = NULL;
+    struct hf_config full;
+    hf_config_complete(&full, cfg);
     for (size_t i = 0; i < SETTING_COUNT && name == NULL; i++)
-        if (!is_in_range(i, read_field(cfg, i)))
+        if (!is_in_range(i, read_field(&full, i)))
             name = settings[i].name;
     if (name == NULL)
-        name = find_conflict(cfg);
+        name = find_conflict(&full);
     if (name == NULL)
         return HF_OK;
     if (culprit != NULL)
@@ -242,7 +262,7 @@ static size_t find_setting(const char *name)
 int hf_config_set(struct hf_config *cfg, const char *name, int64_t value)
 {
     size_t i = find_setting(name);
-    if (i == SETTING_COUNT || !is_in_range(i, value))
+    if (i >= fields_known(cfg) || !is_in_range(i, value))
         return HF_E_INVALID;
     write_field(cfg, i, value);
     return HF_OK;
@@ -251,7 +271,7 @@ int hf_config_set(struct hf_config *cfg, const char *name, int64_t value)
 int hf_config_get(const struct hf_config *cfg, const char *name, int64_t *value)
 {
     size_t i = find_setting(name);
-    if (i == SETTING_COUNT)
+    if (i >= fields_known(cfg))
         return HF_E_INVALID;
     *value = read_field(cfg, i);
     return HF_OK;

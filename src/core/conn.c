@@ -18,6 +18,8 @@ struct hf_conn *hf_conn_of(const struct hf_stack *s, hf_handle h)
         !hf_pool_has(&s->conns, slot))
         return NULL;
     struct hf_conn *c = hf_conn_at(s, slot);
+    if (c->app_closed && c->closed_pulled)
+        return NULL; /* stays for its TIME-WAIT only, which found no entry */
     return (c->generation & HF_HANDLE_GENERATION_MASK) == hf_handle_generation(h) ? c : NULL;
 }
 

@@ -149,7 +149,6 @@ struct hf_conn {
     bool wants_room : 1;    /**< a send met HF_E_AGAIN */
     bool urgent_out : 1, urgent_in : 1;
     bool window_closed : 1; /**< ours was announced as zero */
-    bool stop_and_wait : 1; /**< no flight record could be had */
     bool syn_retransmitted : 1;
     bool syn_unacked : 1;   /**< our SYN is not acknowledged: SND.UNA stands on it */
 };
@@ -213,7 +212,7 @@ struct hf_time_wait {
     bool shadow : 1; /**< a newer SYN holds the tuple; comes back if that proves old [MAY-2] */
 };
 
-_Static_assert(sizeof(struct hf_conn) <= 320, "what an idle connection costs");
+_Static_assert(sizeof(struct hf_conn) == 312, "what an idle connection costs");
 _Static_assert(sizeof(struct hf_half_open) == 64, "a half-open entry is one cache line");
 _Static_assert(sizeof(struct hf_time_wait) == 64, "a time-wait entry is one cache line");
 

@@ -220,6 +220,7 @@ bool hf_accept(struct hf_stack *s, const struct hf_handshake *h, const struct hf
     c->state = HF_SYN_RCVD;
     c->snd_una = c->snd_nxt = hf_seq_add(h->iss, 1);
     hf_conn_agree(s, c, h);
+    c->snd_wnd = (uint32_t)in->seg->window << c->snd_shift;
     struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
     if (h->syn_retransmitted)
         hf_rtt_after_syn_retransmit(&c->rtt, &limits); /* [RFC6298#5.7] */

@@ -102,10 +102,11 @@ static void tuple_of_listener(const struct hf_stack *s, uint32_t i, struct hf_tu
 static void tuple_of_conn(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
 {
     const struct hf_conn *c = hf_conn_at(s, i);
+    bool gone = c->app_closed && c->closed_pulled; /* only its TIME-WAIT is left */
     *t = (struct hf_tuple){
-        .kind = HF_KIND_CONN,
+        .kind = gone ? HF_KIND_TIME_WAIT : HF_KIND_CONN,
         .state = (enum hf_state)c->state,
-        .handle = hf_conn_handle(s, c),
+        .handle = gone ? 0 : hf_conn_handle(s, c),
         .local = hf_conn_local(s, c),
         .remote = hf_conn_remote(c),
         .deadline_ns = hf_min_ns(c->rtx_at, hf_min_ns(c->ack_at, c->life_at)),

@@ -383,7 +383,7 @@ static bool cookie_input(struct hf_stack *s, uint32_t listener, const struct hf_
         .rcv_wnd = hf_stack_syn_window(s, l->options.receive_buffer_bytes),
         .ts_offset = hf_ts_offset(&s->p.ts_key, &in->local.addr, &in->remote.addr),
     };
-    if (seg->has_timestamps) {
+    if (seg->has_timestamps && s->p.cfg.timestamps != 0) { /* [RFC7323#3.2] else not agreed on */
         struct hf_cookie_options o = {0};
         hf_cookie_timestamp_decode(seg->ts_echo - h.ts_offset, &o);
         h.ts_on = true;

@@ -134,7 +134,8 @@ static bool plan_data(const struct hf_stack *s, const struct hf_conn *c, hf_seq 
     p->mss = payload_limit(s, c);
     p->bytes = hf_min_u32(waiting, room);
     if (p->bytes >= p->mss) { /* [SHLD-28] */
-        p->bytes = hf_min_u32(p->bytes, c->stop_and_wait ? p->mss : packet_limit(s, p->mss));
+        /* Without a flight record one segment goes at a time. */
+        p->bytes = hf_min_u32(p->bytes, c->flight == HF_NIL ? p->mss : packet_limit(s, p->mss));
         p->bytes -= p->bytes % p->mss;
     } else if (waiting > 0 && !again && !may_send_short(c, p, waiting, in_flight)) {
         return false;
@@ -164,11 +165,11 @@ static bool plan_next(struct hf_stack *s, struct hf_conn *c, struct plan *p)
             if (plan_data(s, c, f->resend_next, p))
                 return true;
         } else if (has_unsent(c)) {
-            c->stop_and_wait = hf_conn_need_flight(s, c) == NULL;
-            if (c->stop_and_wait)
+            bool alone = hf_conn_need_flight(s, c) == NULL;
+            if (alone)
                 hf_count(s, HF_LIMIT_FLIGHT);
             *p = (struct plan){.kind = PLAN_NEW};
-            if (!(c->stop_and_wait && hf_conn_in_flight(c) > 0) && plan_data(s, c, c->snd_nxt, p))
+            if (!(alone && hf_conn_in_flight(c) > 0) && plan_data(s, c, c->snd_nxt, p))
                 return true;
         }
     }
@@ -393,16 +394,26 @@ static void restart_after_idle(struct hf_stack *s, struct hf_conn *c)
     hf_stack_cc(s)->on_idle(&c->cc, &e);
 }
 
-bool hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *header,
-                    struct hf_out_packet *out)
+/** Nothing can follow a plain ACK, the last of the reasons; nor new data that was all there is. */
+static bool may_send_more(const struct hf_conn *c, const struct plan *p)
+{
+    if (p->kind == PLAN_ACK)
+        return false;
+    return p->kind != PLAN_NEW || has_unsent(c) || c->probe_due || c->rtx_due;
+}
+
+enum hf_turn hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *header,
+                            struct hf_out_packet *out)
 {
     struct plan p;
     restart_after_idle(s, c);
-    if (!plan_next(s, c, &p)) {
-        hf_output_arm(s, c);
-        return false;
+    bool any = plan_next(s, c, &p);
+    if (any) {
+        build(s, c, &p, header, out);
+        sent(s, c, &p);
+        if (may_send_more(c, &p))
+            return HF_TURN_MORE;
     }
-    build(s, c, &p, header, out);
-    sent(s, c, &p);
-    return true;
+    hf_output_arm(s, c);
+    return any ? HF_TURN_LAST : HF_TURN_NOTHING;
 }

@@ -15,6 +15,7 @@ struct head {
     uint32_t plain_bytes, conn_bytes, flight_bytes, listener_bytes;
     uint32_t reply_bytes;
     uint32_t reason_count;
+    uint64_t checksum; /**< of all that follows */
 };
 
 static struct head own_head(void)
@@ -29,6 +30,14 @@ static struct head own_head(void)
         .reply_bytes = sizeof(struct hf_reply),
         .reason_count = HF_REASON_COUNT,
     };
+}
+
+/** Indices are taken back unchecked: damage has to show before anything is believed. It is no
+ *  protection against those who mean harm, so the key is none. */
+static uint64_t checksum(const uint8_t *bytes, size_t n)
+{
+    static const struct hf_sip_key key = {SAVE_MAGIC, 0};
+    return hf_siphash13(&key, bytes, n);
 }
 
 enum { POOLS = 8, TABLES = 4 };
@@ -86,6 +95,11 @@ size_t hf_stack_save(const struct hf_stack *stack, void *bytes, size_t capacity_
             break;
         w = &real;
     }
+    if (real.used_bytes > 0) {
+        uint64_t sum = checksum(real.bytes + sizeof(struct head),
+                                real.used_bytes - sizeof(struct head));
+        memcpy(real.bytes + offsetof(struct head, checksum), &sum, sizeof sum);
+    }
     return count.used_bytes;
 }
 
@@ -117,7 +131,9 @@ int hf_stack_restore(struct hf_stack **out, const void *bytes, size_t length_byt
     struct head head, own = own_head();
     if (env == NULL || env->realloc == NULL)
         return HF_E_INVALID;
-    if (!hf_read(&r, &head, sizeof head) || memcmp(&head, &own, sizeof head) != 0 ||
+    if (!hf_read(&r, &head, sizeof head) ||
+        memcmp(&head, &own, offsetof(struct head, checksum)) != 0 ||
+        head.checksum != checksum(r.bytes + r.used_bytes, length_bytes - r.used_bytes) ||
         length_bytes - r.used_bytes < sizeof(struct hf_stack_plain))
         return HF_E_VERSION;
     struct hf_config cfg;

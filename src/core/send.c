@@ -112,7 +112,8 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
         return;
     uint32_t wnd = (uint32_t)seg->window << c->snd_shift;
     hf_seq old_edge = hf_seq_add(c->snd_wl2, c->snd_wnd);
-    if (hf_seq_lt(hf_seq_add(ack, wnd), old_edge))
+    /* Left by less than a unit is the peer's rounding [RFC7323#2.4]. */
+    if (hf_seq_diff(hf_seq_add(ack, wnd), old_edge) <= -(int32_t)(1u << c->snd_shift))
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_PEER_SHRANK, wnd, 0, seg);
     if (wnd == 0 && c->snd_wnd > 0)
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_PEER_CLOSED, 0, 0, seg);
@@ -216,6 +217,12 @@ static int64_t full(struct hf_stack *s, struct hf_conn *c)
         hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_POOL, s->blocks.pool.used,
                       s->blocks.pool.limit, NULL);
         hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
+        /* With the allocator at its end no block need ever come back to wake us: look again. */
+        hf_ns again = hf_ns_add(s->p.now_ns, s->p.cfg.sws_override_ns);
+        bool idle = c->rtx_timer == HF_RTX_OFF ||
+                    (c->rtx_timer == HF_RTX_KEEPALIVE && c->probe_count == 0);
+        if (idle && c->rtx_at > again)
+            hf_timer_rtx(s, c, HF_RTX_OVERRIDE, again);
     }
     return HF_E_AGAIN;
 }

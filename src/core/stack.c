@@ -1,6 +1,7 @@
 /**
  * The stack: creation, demultiplexing, and the four verbs input, output, deadline, expire.
  */
+#include "config.h"
 #include "stack.h"
 
 enum {
@@ -35,7 +36,7 @@ static struct hf_wheel_node *wheel_node(void *owner, uint32_t ref)
 static void init_plain(struct hf_stack_plain *p, const struct hf_config *cfg,
                        const struct hf_env *env, hf_ns now)
 {
-    p->cfg = *cfg;
+    hf_config_complete(&p->cfg, cfg);
     p->now_ns = now;
     hf_random_init(&p->random, env->seed);
     p->table_key = hf_random_key(&p->random);
@@ -87,7 +88,8 @@ struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_
     if (s == NULL)
         return NULL;
     memset(s, 0, sizeof *s);
-    s->replies = hf_mem_take(&mem, reply_ring_bytes(cfg));
+    init_plain(&s->p, cfg, env, now);
+    s->replies = hf_mem_take(&mem, reply_ring_bytes(&s->p.cfg));
     if (s->replies == NULL) {
         hf_mem_give(&mem, s, sizeof *s);
         return NULL;
@@ -95,7 +97,6 @@ struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_
     s->mem = mem;
     s->trace = env->trace;
     s->trace_ctx = env->trace_ctx;
-    init_plain(&s->p, cfg, env, now);
     init_containers(s);
     return s;
 }
@@ -163,7 +164,7 @@ uint32_t hf_tuple_hash(const struct hf_stack *s, const struct hf_endpoint *local
 {
     uint64_t words[5];
     uint64_t ports = (uint64_t)local->port << 16 | remote->port;
-    if (hf_addr_is_v4(&remote->addr)) {
+    if (hf_addr_is_mapped(&remote->addr)) {
         words[0] = (uint64_t)hf_get32(local->addr.octets + 12) << 32 |
                    hf_get32(remote->addr.octets + 12);
         words[1] = ports;
@@ -209,8 +210,8 @@ uint32_t hf_tuple_find(const struct hf_stack *s, uint32_t hash, const struct hf_
     for (uint32_t ref = hf_table_next(&probe); ref != HF_NIL; ref = hf_table_next(&probe)) {
         struct tuple_view t = tuple_of(s, ref);
         if (t.remote_port == remote->port && t.local_port == local->port &&
-            hf_addr_equal(t.remote, &remote->addr) &&
-            hf_addr_equal(hf_local_addr(s, t.local), &local->addr))
+            hf_addr_is_same(t.remote, &remote->addr) &&
+            hf_addr_is_same(hf_local_addr(s, t.local), &local->addr))
             return ref;
     }
     return HF_NIL;
@@ -227,22 +228,32 @@ static void trace_arrival(struct hf_stack *s, const struct hf_arrival *in, uint3
         hf_trace_stranger(s, HF_TRACE_SEGMENT_IN, HF_NONE, &in->local, &in->remote, 0, 0, in->seg);
 }
 
-static void tcp_input(struct hf_stack *s, struct hf_arrival *in)
+/** Not addresses that no unicast packet can have [MUST-57] [MUST-63]. */
+static bool is_unicast(const struct hf_stack *s, const struct hf_ip *ip)
+{
+    return hf_addr_is_unicast(&ip->source) && hf_addr_is_unicast(&ip->destination) &&
+           !hf_local_is_broadcast(s, &ip->destination) && !hf_local_is_broadcast(s, &ip->source);
+}
+
+static enum hf_reason tcp_input(struct hf_stack *s, struct hf_arrival *in)
 {
     in->hash = hf_tuple_hash(s, &in->local, &in->remote);
-    s->p.segments_in++;
     uint32_t ref = hf_tuple_find(s, in->hash, &in->local, &in->remote);
+    if (ref == HF_NIL && !is_unicast(s, in->ip)) /* a known tuple passed this once */
+        return HF_DROP_IP_ADDRESS;
+    s->p.segments_in++;
     if (s->trace != NULL)
         trace_arrival(s, in, ref);
     if (ref == HF_NIL) {
         hf_listener_input(s, in);
-        return;
+        return HF_NONE;
     }
     switch (hf_ref_kind(ref)) {
-    case HF_REF_CONN: hf_conn_input(s, hf_conn_at(s, hf_ref_index(ref)), in); return;
-    case HF_REF_HALF_OPEN: hf_half_open_input(s, hf_ref_index(ref), in); return;
-    case HF_REF_TIME_WAIT: hf_time_wait_input(s, hf_ref_index(ref), in); return;
+    case HF_REF_CONN: hf_conn_input(s, hf_conn_at(s, hf_ref_index(ref)), in); break;
+    case HF_REF_HALF_OPEN: hf_half_open_input(s, hf_ref_index(ref), in); break;
+    case HF_REF_TIME_WAIT: hf_time_wait_input(s, hf_ref_index(ref), in); break;
     }
+    return HF_NONE;
 }
 
 static bool checksum_is_right(const struct hf_ip *ip, const uint8_t *bytes)
@@ -279,8 +290,7 @@ static enum hf_reason tcp_packet(struct hf_stack *s, const struct hf_packet *p,
         .local = {ip->destination, seg.destination_port},
         .remote = {ip->source, seg.source_port},
     };
-    tcp_input(s, &in);
-    return HF_NONE;
+    return tcp_input(s, &in);
 }
 
 static enum hf_reason packet_input(struct hf_stack *s, const struct hf_packet *p)
@@ -289,9 +299,6 @@ static enum hf_reason packet_input(struct hf_stack *s, const struct hf_packet *p
     enum hf_reason reason = hf_ip_parse(p->bytes, p->length_bytes, &ip);
     if (reason != HF_NONE)
         return reason;
-    if (!hf_addr_is_unicast(&ip.source) || !hf_addr_is_unicast(&ip.destination) ||
-        hf_local_is_broadcast(s, &ip.destination) || hf_local_is_broadcast(s, &ip.source))
-        return HF_DROP_IP_ADDRESS; /* [MUST-57] [MUST-63] */
     bool known = (p->flags & (HF_PACKET_CSUM_VALID | HF_PACKET_CSUM_PARTIAL)) != 0;
     switch (ip.protocol) {
     case HF_IP_PROTO_TCP: return tcp_packet(s, p, &ip);
@@ -299,6 +306,8 @@ static enum hf_reason packet_input(struct hf_stack *s, const struct hf_packet *p
     case HF_IP_PROTO_ICMPV6:
         if ((ip.protocol == HF_IP_PROTO_ICMP) != (ip.version == 4))
             return HF_DROP_IP_PROTOCOL;
+        if (!is_unicast(s, &ip))
+            return HF_DROP_IP_ADDRESS;
         hf_icmp_input(s, &ip, p->bytes + ip.header_bytes, known);
         return HF_NONE;
     default: return HF_DROP_IP_PROTOCOL;
@@ -327,16 +336,15 @@ static size_t conns_output(struct hf_stack *s, struct hf_out_packet *packets, si
     while (n < max && s->p.output.head != HF_NIL &&
            s->slices_used + HF_OUTPUT_SLICES_EACH <= HF_OUTPUT_SLICES) {
         uint32_t index = s->p.output.head;
-        struct hf_conn *c = hf_conn_at(s, index);
-        hf_list_remove(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
-        if (hf_output_conn(s, c, s->headers[n], &packets[n])) {
-            s->p.segments_out++;
-            n++;
-            /* Round-robin: its next turn comes after everybody else's. */
-            if (c->state != HF_CLOSED)
-                hf_list_push(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
-        }
+        enum hf_turn turn = hf_output_conn(s, hf_conn_at(s, index), s->headers[n], &packets[n]);
+        n += turn != HF_TURN_NOTHING;
+        /* Round-robin: its next turn comes after everybody else's. */
+        if (turn != HF_TURN_MORE || index != s->p.output.tail)
+            hf_list_remove(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
+        if (turn == HF_TURN_MORE)
+            hf_list_push(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
     }
+    s->p.segments_out += n;
     return n;
 }
 

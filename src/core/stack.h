@@ -404,9 +404,11 @@ const struct hf_cc_algorithm *hf_stack_cc(const struct hf_stack *s);
 void hf_output_want(struct hf_stack *s, struct hf_conn *c);
 /** An ACK leaves with the next output. */
 void hf_output_ack_now(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason);
-/** Builds the next packet of a connection; false when there is nothing to send. */
-bool hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *header,
-                    struct hf_out_packet *out);
+/** What came of a connection's turn to send. */
+enum hf_turn { HF_TURN_NOTHING, HF_TURN_LAST, HF_TURN_MORE };
+/** Builds the next packet of a connection, if there is one; HF_TURN_MORE: another may follow. */
+enum hf_turn hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *header,
+                            struct hf_out_packet *out);
 /** Arms what must run while data waits or is in flight. */
 void hf_output_arm(struct hf_stack *s, struct hf_conn *c);
 /** Writes IP header and TCP header of a segment; returns the header's length. The checksum covers

@@ -16,7 +16,8 @@ enum { COUNT_MAX = 255 };
 struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s)
 {
     const struct hf_config *cfg = &s->p.cfg;
-    return (struct hf_rtt_limits){cfg->rto_initial_ns, cfg->rto_min_ns, cfg->rto_max_ns, false};
+    return (struct hf_rtt_limits){cfg->rto_initial_ns, cfg->rto_min_ns, cfg->rto_max_ns,
+                                  cfg->rto_min_on_variance != 0};
 }
 
 static hf_ns earliest(const struct hf_conn *c)

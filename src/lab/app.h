@@ -31,6 +31,7 @@ struct hf_app_script {
     bool refuse;           /**< held: refuse with `refusal` instead of admitting */
     enum hf_refusal refusal;
     uint32_t max_per_remote; /**< of the listener */
+    bool silent_overflow;    /**< likewise */
     bool listen_once; /**< the listener is closed when its first connection comes */
     uint64_t send_bytes;
     bool write_at_end; /**< nothing is written before the peer's end was read */

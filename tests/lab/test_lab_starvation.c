@@ -98,6 +98,10 @@ static bool ended_well(const struct hf_pair *p, const struct scenario *from)
         return false;
     if (!from->clean || was_told(r) || !r->a.made || !r->b.made)
         return true;
+    /* The segment that brought the cookie back was dropped; the next one finds no connection. */
+    if (from->cookies && r->a.how == HF_CLOSED_RESET &&
+        (r->b.how == HF_CLOSED_NOT || r->b.how == HF_CLOSED_RESET))
+        return true;
     return hf_pair_is_clean(p);
 }
 

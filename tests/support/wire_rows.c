@@ -98,9 +98,10 @@ static const struct row rows[] = {
      0},
     {ALL, ANY, SEQ_FROM_EDGE, "R seq -200", ACK_NOW, REFUSED, HF_DROP_RST_CHALLENGED, STAYS, 0, 0},
     /* covers: SM-EST-2-rst, SM-FW1-2-rst, SM-FW2-2-rst, SM-CLW-2-rst, SM-CLG-2-rst, SM-LAK-2-rst,
-     * SM-TMW-2-rst */
+     * SM-TMW-2-rst, SHLD-2 */
     {ALL, ANY, FROM_NEXT, "R seq 0", NULL, MARKS, HF_RST_IN_EXACT, HF_CLOSED, 0, 0},
     {ALL, ANY, FROM_NEXT, "R. seq 0 ack 0", NULL, MARKS, HF_RST_IN_EXACT, HF_CLOSED, 0, 0},
+    {ALL, ANY, FROM_NEXT, "RP. seq 0:100 ack 0", NULL, MARKS, HF_RST_IN_EXACT, HF_CLOSED, 0, 0},
     {ALL, ANY, FROM_NEXT, "R seq 0 ack -5 <TS 1 1>", NULL, MARKS, HF_RST_IN_EXACT, HF_CLOSED, 0,
      0}, /* [RFC7323#5.2] a RST is not subject to PAWS */
     /* covers: SM-EST-4-syn, SM-FW1-4-syn, SM-FW2-4-syn, SM-CLW-4-syn, SM-CLG-4-syn, SM-LAK-4-syn,
@@ -168,7 +169,7 @@ static const struct row rows[] = {
     {F1, ANY, FROM_NEXT, ". seq 0 ack 0", NULL, MARKS, HF_NONE, HF_FIN_WAIT_2, 0, 0},
     {CL, ANY, FROM_NEXT, ". seq 0 ack 0", NULL, MARKS, HF_NONE, HF_TIME_WAIT, 0, 0},
     {LA, ANY, FROM_NEXT, ". seq 0 ack 0", NULL, MARKS, HF_NONE, HF_CLOSED, 0, 0},
-    /* covers: SM-EST-8-fin, SM-FW1-8-fin-acked, SM-FW1-8-fin, SM-FW2-8-fin, MUST-5 */
+    /* covers: SM-EST-8-fin, SM-FW1-8-fin-acked, SM-FW1-8-fin, SM-FW2-8-fin */
     {E, ANY, FROM_NEXT, "F. seq 0 ack 0", ". seq 0 ack 1", MARKS, HF_NONE, HF_CLOSE_WAIT, 0, 0},
     {F1, ANY, FROM_NEXT, "F. seq 0 ack 0", ". seq 0 ack 1", MARKS, HF_NONE, HF_TIME_WAIT, 0, 0},
     {F1, ANY, FROM_NEXT, "F. seq 0 ack -1", ". seq 0 ack 1", MARKS, HF_NONE, HF_CLOSING, 0, 0},

@@ -20,7 +20,7 @@ static struct hf_config profile(enum hf_profile p)
 static void table_is_complete(void **state)
 {
     (void)state;
-    const size_t rows = sizeof(struct hf_config) / sizeof(int64_t);
+    const size_t rows = sizeof(struct hf_config) / sizeof(int64_t) - 1; /* but config_bytes */
     assert_null(hf_setting_at(rows));
     for (size_t i = 0; i < rows; i++) {
         const struct hf_setting *s = hf_setting_at(i);
@@ -140,13 +140,15 @@ static void fills_only_what_is_given(void **state)
 {
     (void)state;
     struct hf_config whole = profile(HF_PROFILE_LINUX);
-    for (size_t bytes = 0; bytes <= sizeof(struct hf_config); bytes++) {
+    for (size_t bytes = sizeof(int64_t); bytes <= sizeof(struct hf_config); bytes++) {
         uint8_t raw[sizeof(struct hf_config)];
         memset(raw, 0xa5, sizeof raw);
         struct hf_config cfg;
         memcpy(&cfg, raw, sizeof cfg);
         hf_config_profile(&cfg, bytes, HF_PROFILE_LINUX);
         size_t filled = bytes - bytes % 8;
+        assert_int_equal(cfg.config_bytes, bytes);
+        cfg.config_bytes = whole.config_bytes;
         assert_memory_equal(&cfg, &whole, filled);
         assert_memory_equal((uint8_t *)&cfg + filled, raw + filled, sizeof raw - filled);
     }
@@ -155,6 +157,9 @@ static void fills_only_what_is_given(void **state)
         int64_t unknown[2], beyond;
     } newer = {.unknown = {7, 7}, .beyond = 7};
     hf_config_profile(&newer.cfg, sizeof newer.cfg + sizeof newer.unknown, HF_PROFILE_LINUX);
+    assert_int_equal(newer.cfg.config_bytes, sizeof newer.cfg + sizeof newer.unknown);
+    assert_int_equal(hf_config_check(&newer.cfg, NULL), HF_OK);
+    newer.cfg.config_bytes = whole.config_bytes;
     assert_memory_equal(&newer.cfg, &whole, sizeof whole);
     assert_int_equal(newer.unknown[0], 0);
     assert_int_equal(newer.unknown[1], 0);
@@ -199,7 +204,7 @@ static void check_names_what_is_out_of_range(void **state)
         for (int side = 0; side < 2; side++) {
             struct hf_config cfg = profile(HF_PROFILE_DEFAULT);
             int64_t wrong = side == 0 ? s->min - 1 : s->max + 1;
-            memcpy((uint8_t *)&cfg + i * 8, &wrong, 8);
+            memcpy((uint8_t *)&cfg + (i + 1) * 8, &wrong, 8);
             const char *culprit = NULL;
             assert_int_equal(hf_config_check(&cfg, &culprit), HF_E_INVALID);
             assert_string_equal(culprit, s->name);

@@ -84,8 +84,8 @@ static void addresses_and_ports_that_do_not_match_are_left(void **state)
          hf_addr_v4(172, 32, 0, 1),
          1,
          false},
-        {{.addr = hf_addr_v4(0, 0, 0, 0), .prefix_bits = 0}, hf_addr_v4(8, 8, 8, 8), 53, true},
-        {{.addr = hf_addr_v4(0, 0, 0, 0), .prefix_bits = 0}, {{0xFD, [15] = 1}}, 53, false},
+        {{.addr = hf_addr_v4(1, 2, 3, 4), .prefix_bits = 0}, hf_addr_v4(8, 8, 8, 8), 53, true},
+        {{.addr = hf_addr_v4(1, 2, 3, 4), .prefix_bits = 0}, {{0xFD, [15] = 1}}, 53, false},
         {{.addr = {{0xFD}}, .prefix_bits = 64}, {{0xFD, [15] = 77}}, 53, true},
         {{.addr = {{0xFD}}, .prefix_bits = 64}, {{0xFD, [7] = 1, [15] = 77}}, 53, false},
         {{.port = 53}, {{0x20, 1, [15] = 77}}, 53, true},
@@ -338,6 +338,7 @@ static void a_closed_listener_drops_what_is_half_open(void **state)
         assert_int_equal(hf_peer_state(&done), HF_ESTABLISHED);
         assert_int_equal(bench_sizes(&b).half_open, 1);
         assert_int_equal(bench_sizes(&b).listeners, 2); /* kept for its connection */
+        hf_peer_open(&b.peer, &b.rig, k & 1, 4000, 80, 1);
         hf_peer_send(&b.peer, "S seq 0");
         assert_true(hf_peer_expect(&b.peer, "R. seq 0 ack 1"));
         hf_handle conn = bench_event(&b, HF_EV_ACCEPTED);

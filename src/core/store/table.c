@@ -245,7 +245,7 @@ static inline struct spot find_ref(const struct hf_table *t, uint32_t hash, uint
     }
 }
 
-/* ---- growing and shrinking by a bucket -------------------------------------------------------- */
+/* ---- growing and shrinking by a bucket ---------------------------------------------------- */
 
 /** Buckets taken from a chain that is being rewritten, linked by their overflow field. */
 struct spares {

@@ -47,10 +47,12 @@ static inline hf_sum hf_ip_pseudo_sum(const struct hf_addr *source,
                                       const struct hf_addr *destination, uint8_t protocol,
                                       uint32_t transport_bytes)
 {
-    /* All 16 bytes for both families: the prefix of a mapped address adds 0xffff, which is 0 in
-     * one's complement, and the sum is not 0 anyway. */
-    hf_sum sum = (hf_sum)protocol + transport_bytes;
-    return hf_sum_header(hf_sum_header(sum, source->octets, 16), destination->octets, 16);
+    const uint8_t *from = source->octets, *to = destination->octets;
+    hf_sum sum = (hf_sum)protocol + transport_bytes + hf_get32(from + 12) + hf_get32(to + 12);
+    if (hf_addr_is_mapped(source))
+        return sum;
+    sum += (hf_sum)hf_get32(from) + hf_get32(from + 4) + hf_get32(from + 8);
+    return sum + hf_get32(to) + hf_get32(to + 4) + hf_get32(to + 8);
 }
 
 /** True for an address that may stand as source of a unicast conversation: not unspecified,
