@@ -113,8 +113,12 @@ void hf_conn_set_state(struct hf_stack *s, struct hf_conn *c, enum hf_state to,
 {
     enum hf_state from = (enum hf_state)c->state;
     HF_ASSERT((edges[from] & (1u << to)) != 0);
-    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
     c->state = (uint8_t)to;
+    if (s->trace == NULL) {
+        hf_count(s, reason);
+        return;
+    }
+    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
     hf_trace_state(s, hf_conn_handle(s, c), &local, &remote, from, to, reason);
 }
 

@@ -258,7 +258,7 @@ static void complete(struct hf_stack *s, uint32_t index, const struct hf_arrival
         .ts_on = h->ts_on,
         .sack_on = h->sack_on,
         .ts_recent = h->ts_recent,
-        .ts_offset = ts_offset_of(s, h),
+        .ts_offset = h->ts_on ? ts_offset_of(s, h) : 0,
         .syn_retransmitted = h->retries > 0 || h->repeated,
     };
     if (!hs.syn_retransmitted) { /* [MUST-18] Karn */

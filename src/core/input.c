@@ -41,7 +41,9 @@ static void held_input(struct hf_stack *s, struct hf_conn *c, const struct hf_se
 
 void hf_conn_agree(struct hf_stack *s, struct hf_conn *c, const struct hf_handshake *h)
 {
-    c->iss = c->snd_up = c->snd_wl2 = h->iss;
+    c->iss = c->snd_wl2 = h->iss;
+    if (!c->urgent_out) /* written in SYN-SENT, it stays */
+        c->snd_up = h->iss;
     c->irs = c->snd_wl1 = h->irs;
     c->rcv_nxt = c->rcv_up = c->last_ack_sent = hf_seq_add(h->irs, 1);
     c->rcv_adv = hf_seq_add(c->rcv_nxt, h->rcv_wnd);
@@ -53,8 +55,8 @@ void hf_conn_agree(struct hf_stack *s, struct hf_conn *c, const struct hf_handsh
     c->ts_on = h->ts_on;
     c->ts_recent = h->ts_recent;
     c->ts_recent_s = hf_stack_s(s);
-    struct hf_endpoint local = hf_conn_local(s, c);
-    c->ts_offset = hf_ts_offset(&s->p.ts_key, &local.addr, &c->remote);
+    c->ts_offset = h->ts_offset;
+    c->heard_ms = hf_stack_ms(s);
     c->syn_retransmitted |= h->syn_retransmitted;
     struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
     if (h->rtt_ns > 0)
@@ -77,6 +79,7 @@ static void agree_with(struct hf_stack *s, struct hf_conn *c, const struct hf_se
         .ts_on = seg->has_timestamps && cfg->timestamps == 1,
         .sack_on = seg->has_sack_permitted && cfg->sack == 1,
         .ts_recent = seg->ts_value,
+        .ts_offset = c->ts_offset,
     };
     hf_conn_agree(s, c, &h);
     c->snd_wnd = c->max_snd_wnd = seg->window; /* of a SYN: never scaled [RFC7323#2.2] */
@@ -296,6 +299,7 @@ static bool check_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_arr
     if (opening ? !acks_the_handshake(s, c, in) : !ack_is_possible(s, c, seg))
         return false;
     take_timestamp(s, c, seg);
+    c->heard_ms = hf_stack_ms(s);
     c->probe_count = 0;
     bool duplicate = is_duplicate_ack(c, seg);
     if (hf_seq_gt(hf_seq_make(seg->ack), c->snd_una))
@@ -343,7 +347,6 @@ static void checks(struct hf_stack *s, struct hf_conn *c, const struct hf_arriva
 
 void hf_conn_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
 {
-    c->heard_ms = hf_stack_ms(s);
     if (c->held)
         held_input(s, c, in->seg);
     else if (c->state == HF_SYN_SENT)

@@ -5,6 +5,12 @@
 
 enum { ISN_TICK_NS = 4000 };
 
+/** Of an IPv4 address in mapped form, the part that differs. */
+static uint64_t v4_of(const struct hf_endpoint *e)
+{
+    return hf_get32(e->addr.octets + 12);
+}
+
 static uint64_t half_of(const uint8_t *octets)
 {
     return (uint64_t)hf_get32(octets) << 32 | hf_get32(octets + 4);
@@ -14,12 +20,18 @@ uint64_t hf_hash_endpoints(const struct hf_sip_key *secret, enum hf_hash_use use
                            const struct hf_endpoint *local, const struct hf_endpoint *remote,
                            uint64_t more)
 {
+    uint64_t ports = (uint64_t)use << 32 | (uint64_t)local->port << 16 | remote->port;
+    if (hf_addr_is_mapped(&local->addr) && hf_addr_is_mapped(&remote->addr)) {
+        /* A shorter message, and never one of the longer: its length is part of the hash. */
+        uint64_t words[] = {v4_of(local) << 32 | v4_of(remote), ports, more};
+        return hf_siphash24_words(secret, words, HF_COUNT_OF(words));
+    }
     uint64_t words[] = {
         half_of(local->addr.octets),
         half_of(local->addr.octets + 8),
         half_of(remote->addr.octets),
         half_of(remote->addr.octets + 8),
-        (uint64_t)use << 32 | (uint64_t)local->port << 16 | remote->port,
+        ports,
         more,
     };
     return hf_siphash24_words(secret, words, HF_COUNT_OF(words));

@@ -25,10 +25,11 @@ struct hf_listener *hf_listener_of(const struct hf_stack *s, hf_handle h)
 
 /* ---- finding ------------------------------------------------------------------------------ */
 
-static uint32_t port_hash(const struct hf_stack *s, uint16_t port)
+/** Without a key: which ports are listened on is the application's choice, not a stranger's. */
+static uint32_t port_hash(uint16_t port)
 {
-    uint64_t word = port;
-    return (uint32_t)hf_siphash13_words(&s->p.table_key, &word, 1);
+    uint32_t hash = (port + 1u) * 0x9e3779b1u;
+    return hash ^ hash >> 16;
 }
 
 static bool listener_matches(const struct hf_listener *l, const struct hf_endpoint *local)
@@ -52,7 +53,7 @@ uint32_t hf_listener_find(const struct hf_stack *s, const struct hf_endpoint *lo
     if (s->listener_table.count == 0)
         return HF_NIL;
     for (size_t k = 0; k < 2; k++) {
-        struct hf_table_probe probe = hf_table_find(&s->listener_table, port_hash(s, ports[k]));
+        struct hf_table_probe probe = hf_table_find(&s->listener_table, port_hash(ports[k]));
         for (uint32_t i = hf_table_next(&probe); i != HF_NIL; i = hf_table_next(&probe)) {
             const struct hf_listener *l = hf_listener_at(s, i);
             if (listener_matches(l, local) &&
@@ -88,7 +89,7 @@ int hf_listen(struct hf_stack *s, const struct hf_listen *what, hf_handle *out, 
         .held = what->held,
         .silent_overflow = what->silent_overflow,
         .port = what->port,
-        .hash = port_hash(s, what->port),
+        .hash = port_hash(what->port),
         .max_half_open = what->max_half_open ? what->max_half_open : UINT32_MAX,
         .backlog = what->backlog ? what->backlog : BACKLOG_DEFAULT,
         .max_connections = what->max_connections ? what->max_connections : UINT32_MAX,
@@ -273,6 +274,7 @@ static bool hold(struct hf_stack *s, uint32_t listener, const struct hf_arrival 
         .ts_on = seg->has_timestamps && s->p.cfg.timestamps != 0,
         .sack_on = seg->has_sack_permitted && s->p.cfg.sack != 0,
         .ts_recent = seg->ts_value,
+        .ts_offset = hf_ts_offset(&s->p.ts_key, &in->local.addr, &in->remote.addr),
     };
     hf_conn_agree(s, c, &h);
     c->syn_unacked = true;
@@ -337,30 +339,27 @@ static void send_cookie(struct hf_stack *s, const struct hf_listener *l,
     hf_reply_segment(s, &in->local, &in->remote, l->options.ttl, l->options.traffic_class, &seg);
 }
 
-bool hf_listener_syn(struct hf_stack *s, const struct hf_arrival *in, uint32_t time_wait)
+void hf_listener_syn(struct hf_stack *s, uint32_t listener, const struct hf_arrival *in,
+                     uint32_t time_wait)
 {
-    uint32_t listener = hf_listener_find(s, &in->local);
-    if (listener == HF_NIL)
-        return false;
     const struct hf_listener *l = hf_listener_at(s, listener);
     enum hf_reason limit;
     if (!hf_listener_may_have(s, listener, &in->remote.addr, &limit)) {
         overflow(s, in, l, limit);
-        return true;
+        return;
     }
     if (l->held) {
         hold(s, listener, in, time_wait);
-        return true;
+        return;
     }
     bool full = l->half_open >= l->max_half_open;
     bool cookie = s->p.cfg.syn_cookies == 2 && time_wait == HF_NIL;
     if (!full && !cookie && hf_half_open_new(s, listener, in, time_wait))
-        return true;
+        return;
     if ((cookie || s->p.cfg.syn_cookies == 1) && time_wait == HF_NIL)
         send_cookie(s, l, in);
     else
         overflow(s, in, l, HF_LIMIT_HALF_OPEN);
-    return true;
 }
 
 /** An ACK that nothing is known of may bring a cookie back [RFC4987#3.6]. */
@@ -417,7 +416,7 @@ void hf_listener_input(struct hf_stack *s, const struct hf_arrival *in)
         if ((seg->flags & HF_SYN) != 0 || !cookie_input(s, listener, in))
             hf_reply_rst(s, in, HF_RST_LISTEN_ACK);
     } else if ((seg->flags & HF_SYN) != 0) {
-        hf_listener_syn(s, in, HF_NIL);
+        hf_listener_syn(s, listener, in, HF_NIL);
     } else {
         hf_drop_arrival(s, in, HF_DROP_LISTEN_NOTHING);
     }

@@ -13,12 +13,17 @@ static uint32_t addr_hash(const struct hf_stack *s, const struct hf_addr *addr)
 
 uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr)
 {
+    if (s->recent_local != HF_NIL && hf_addr_is_same(hf_local_addr(s, s->recent_local), addr)) {
+        hf_local_share(s, s->recent_local);
+        return s->recent_local;
+    }
     uint32_t hash = addr_hash(s, addr);
     struct hf_table_probe probe = hf_table_find(&s->local_table, hash);
     for (uint32_t i = hf_table_next(&probe); i != HF_NIL; i = hf_table_next(&probe)) {
         struct hf_local *local = (struct hf_local *)hf_pool_at(&s->locals, i);
-        if (hf_addr_equal(&local->addr, addr)) {
+        if (hf_addr_is_same(&local->addr, addr)) {
             local->references++;
+            s->recent_local = i;
             return i;
         }
     }
@@ -31,6 +36,7 @@ uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr)
     }
     struct hf_local *local = (struct hf_local *)hf_pool_at(&s->locals, index);
     *local = (struct hf_local){.addr = *addr, .references = 1, .hash = hash};
+    s->recent_local = index;
     return index;
 }
 
@@ -45,6 +51,8 @@ void hf_local_give(struct hf_stack *s, uint32_t index)
     HF_ASSERT(local->references > 0);
     if (--local->references > 0)
         return;
+    if (s->recent_local == index)
+        s->recent_local = HF_NIL;
     hf_table_remove(&s->local_table, local->hash, index);
     hf_pool_give(&s->locals, index);
 }

@@ -87,8 +87,6 @@ static void advance(struct hf_conn *c, uint32_t n)
     c->rcv_nxt = hf_seq_add(c->rcv_nxt, n);
     if (c->rcv_nxt.v - c->irs.v < before)
         c->rcv_wraps++;
-    if (hf_seq_gt(c->rcv_nxt, c->rcv_adv))
-        c->rcv_adv = c->rcv_nxt; /* a FIN takes a number even of a closed window */
 }
 
 uint32_t hf_receive_link(struct hf_stack *s, struct hf_conn *c, uint32_t block, uint32_t n)
@@ -214,10 +212,8 @@ static struct text trim(const struct hf_conn *c, const struct hf_arrival *in)
         t.n -= old;
     }
     uint32_t room = hf_seq_gt(c->rcv_adv, t.seq) ? c->rcv_adv.v - t.seq.v : 0;
-    if (t.n > room) {
-        t.n = room;
-        t.fin = false; /* it stands behind what is cut off */
-    }
+    t.fin = t.fin && t.n < room; /* the FIN stands behind the text and takes a number too */
+    t.n = hf_min_u32(t.n, room);
     return t;
 }
 

@@ -68,11 +68,26 @@ static bool restore_wheel(struct hf_wheel *w, struct hf_reader *in)
            hf_read(in, w->heads, sizeof w->heads) && hf_read(in, &w->count, sizeof w->count);
 }
 
+/** Blocks that are lent to a caller at this moment: saved too, and taken back by the restored stack,
+ *  whose callers never had them. */
+static void save_loans(const struct hf_stack *s, struct hf_writer *out)
+{
+    hf_write(out, &s->reserved_block, sizeof s->reserved_block);
+    hf_write(out, &s->given_count, sizeof s->given_count);
+    hf_write(out, s->given_blocks, sizeof s->given_blocks);
+}
+
+static bool restore_loans(struct hf_stack *s, struct hf_reader *in)
+{
+    return hf_read(in, &s->reserved_block, sizeof s->reserved_block) &&
+           hf_read(in, &s->given_count, sizeof s->given_count) &&
+           s->given_count <= HF_OUTPUT_BATCH &&
+           hf_read(in, s->given_blocks, sizeof s->given_blocks);
+}
+
 size_t hf_stack_save(const struct hf_stack *stack, void *bytes, size_t capacity_bytes)
 {
-    /* Lent blocks belong to the caller's call, not to the state: they are taken back first. */
-    struct hf_stack *s = (struct hf_stack *)(uintptr_t)stack;
-    hf_stack_end_loans(s);
+    struct hf_stack *s = (struct hf_stack *)(uintptr_t)stack; /* read only */
     struct hf_writer count = {NULL, 0, 0};
     struct hf_writer *w = &count;
     struct hf_writer real = {bytes, capacity_bytes, 0};
@@ -86,6 +101,7 @@ size_t hf_stack_save(const struct hf_stack *stack, void *bytes, size_t capacity_
         hf_write(w, &s->blocks.send_used, sizeof s->blocks.send_used);
         hf_write(w, &s->blocks.peak, sizeof s->blocks.peak);
         hf_write(w, s->replies, (size_t)s->p.cfg.reply_ring * sizeof *s->replies);
+        save_loans(s, w);
         save_wheel(&s->wheel, w);
         for (int i = 0; i < POOLS; i++)
             hf_pool_save(pools[i], w);
@@ -121,7 +137,7 @@ static bool restore_plain(struct hf_stack *s, struct hf_reader *r)
     return hf_read(r, &s->blocks.send_used, sizeof s->blocks.send_used) &&
            hf_read(r, &s->blocks.peak, sizeof s->blocks.peak) &&
            hf_read(r, s->replies, (size_t)s->p.cfg.reply_ring * sizeof *s->replies) &&
-           restore_wheel(&s->wheel, r);
+           restore_loans(s, r) && restore_wheel(&s->wheel, r);
 }
 
 int hf_stack_restore(struct hf_stack **out, const void *bytes, size_t length_bytes,
@@ -151,6 +167,7 @@ int hf_stack_restore(struct hf_stack **out, const void *bytes, size_t length_byt
         err = HF_E_VERSION;
     if (err != HF_OK)
         goto free_stack;
+    hf_stack_end_loans(s);
     *out = s;
     return HF_OK;
 free_stack:

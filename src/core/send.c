@@ -25,7 +25,9 @@ static void sample_rtt(struct hf_stack *s, struct hf_conn *c, const struct hf_se
     struct hf_flight *f = hf_flight_of(s, c);
     enum hf_reason reason = HF_RTT_TIMED;
     hf_ns rtt_ns = 0;
-    if (c->syn_unacked && !c->syn_retransmitted && c->rtx_timer == HF_RTX_SYN)
+    /* The SYN left one RTO before its deadline, unless a user timeout moved that. */
+    if (c->syn_unacked && !c->syn_retransmitted && c->rtx_timer == HF_RTX_SYN &&
+        c->options.user_timeout_ms == 0)
         rtt_ns = s->p.now_ns - (c->rtx_at - hf_rtt_rto_ns(&c->rtt));
     else if (f != NULL && f->timed_at != HF_NEVER && hf_seq_ge(hf_seq_make(seg->ack), f->timed_seq))
         rtt_ns = s->p.now_ns - f->timed_at;
@@ -118,6 +120,7 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
     if (wnd == 0 && c->snd_wnd > 0)
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_PEER_CLOSED, 0, 0, seg);
     bool opens = wnd > 0 && c->snd_wnd == 0;
+    bool moves = wnd != c->snd_wnd || !hf_seq_eq(ack, c->snd_wl2);
     c->snd_wnd = wnd;
     c->snd_wl1 = seq;
     c->snd_wl2 = ack;
@@ -131,7 +134,8 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
         if (hf_conn_in_flight(c) > 0) /* what was sent into the closed window is gone */
             hf_recovery_resend_all(s, c, HF_RETRANSMIT_RTO);
     }
-    hf_output_want(s, c);
+    if (moves)
+        hf_output_want(s, c);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */

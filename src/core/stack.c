@@ -73,6 +73,7 @@ static void init_containers(struct hf_stack *s)
     hf_table_init(&s->remote_count_table, mem);
     hf_wheel_init(&s->wheel, wheel_node, s, s->p.now_ns);
     s->reserved_block = HF_NIL;
+    s->recent_local = HF_NIL;
 }
 
 static size_t reply_ring_bytes(const struct hf_config *cfg)
@@ -133,7 +134,7 @@ void hf_stack_free(struct hf_stack *s)
 }
 
 /* Every public call that may follow hf_send_reserve or hf_stack_output ends what they lent. */
-void hf_stack_end_loans(struct hf_stack *s)
+void hf_stack_take_back(struct hf_stack *s)
 {
     if (s->reserved_block != HF_NIL) {
         hf_blocks_give(&s->blocks, s->reserved_block);
@@ -256,11 +257,13 @@ static enum hf_reason tcp_input(struct hf_stack *s, struct hf_arrival *in)
     return HF_NONE;
 }
 
-static bool checksum_is_right(const struct hf_ip *ip, const uint8_t *bytes)
+static bool checksum_is_right(const struct hf_ip *ip, const struct hf_segment *seg,
+                              const uint8_t *bytes)
 {
     hf_sum sum = hf_ip_pseudo_sum(&ip->source, &ip->destination, HF_IP_PROTO_TCP,
                                   ip->payload_bytes);
-    return hf_sum_fold(hf_sum_bytes(sum, bytes, ip->payload_bytes)) == 0xFFFF;
+    sum = hf_sum_header(sum, bytes, seg->header_bytes);
+    return hf_sum_fold(hf_sum_bytes(sum, bytes + seg->header_bytes, seg->payload_bytes)) == 0xFFFF;
 }
 
 /** Parses, checks the checksum and the addresses, and hands the segment on; or the reason not to. */
@@ -273,7 +276,7 @@ static enum hf_reason tcp_packet(struct hf_stack *s, const struct hf_packet *p,
     if (reason == HF_DROP_TCP_TRUNCATED || reason == HF_DROP_TCP_HEADER)
         return reason;
     bool known = (p->flags & (HF_PACKET_CSUM_VALID | HF_PACKET_CSUM_PARTIAL)) != 0;
-    if (!known && !checksum_is_right(ip, bytes))
+    if (!known && !checksum_is_right(ip, &seg, bytes))
         return HF_DROP_TCP_CHECKSUM; /* [MUST-3] */
     if (reason != HF_NONE)
         return reason;
@@ -352,6 +355,8 @@ size_t hf_stack_output(struct hf_stack *s, struct hf_out_packet *packets, size_t
 {
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
+    if (s->p.reply_count == 0 && s->p.output.head == HF_NIL)
+        return 0;
     s->slices_used = 0;
     size_t room = hf_min_size(max, HF_OUTPUT_BATCH);
     size_t n = hf_reply_output(s, packets, room);

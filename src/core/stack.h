@@ -113,6 +113,7 @@ struct hf_stack {
     struct hf_table listener_table, local_table, remote_count_table;
     struct hf_wheel wheel;
     struct hf_reply *replies;
+    uint32_t recent_local; /**< local address taken last, or HF_NIL: likely the next one too */
     uint32_t reserved_conn;
     uint32_t reserved_block; /**< by hf_send_reserve, until the next call: HF_NIL if none */
     uint32_t given_blocks[HF_OUTPUT_BATCH]; /**< payloads of answers given out by the last output */
@@ -149,7 +150,12 @@ struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_
                                    hf_ns now);
 /** Takes back what hf_send_reserve and hf_stack_output lent: at the start of every public call
  *  that is not const. */
-void hf_stack_end_loans(struct hf_stack *s);
+void hf_stack_take_back(struct hf_stack *s);
+static inline void hf_stack_end_loans(struct hf_stack *s)
+{
+    if (s->reserved_block != HF_NIL || s->given_count > 0)
+        hf_stack_take_back(s);
+}
 
 /* ---- time and counting (stack.c, trace.c) ---- */
 
@@ -328,9 +334,10 @@ bool hf_challenge_allowed(struct hf_stack *s, uint8_t *challenges, uint8_t *chal
 /* ---- segments that came in ---- */
 
 void hf_listener_input(struct hf_stack *s, const struct hf_arrival *in);
-/** A SYN that may open a connection, also from TIME-WAIT (entry `time_wait`, or HF_NIL). False: no
- *  listener takes it, or a limit: dropped or answered. */
-bool hf_listener_syn(struct hf_stack *s, const struct hf_arrival *in, uint32_t time_wait);
+/** A SYN to a listener, also from TIME-WAIT (entry `time_wait`, or HF_NIL): opens a connection, or
+ *  is at a limit: dropped or answered. */
+void hf_listener_syn(struct hf_stack *s, uint32_t listener, const struct hf_arrival *in,
+                     uint32_t time_wait);
 /** NULL when the handle is stale or none of a listener. */
 struct hf_listener *hf_listener_of(const struct hf_stack *s, hf_handle h);
 void hf_listener_close(struct hf_stack *s, uint32_t listener);

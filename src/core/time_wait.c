@@ -278,6 +278,15 @@ static struct verdict judge(const struct hf_stack *s, const struct hf_time_wait 
                             (seg->flags & HF_FIN) != 0, false};
 }
 
+/** [RFC7323#4.3] TS.Recent follows what is acceptable, and a FIN that comes again. */
+static bool may_take_timestamp(const struct hf_time_wait *t, const struct hf_segment *seg,
+                               const struct verdict *v)
+{
+    bool acceptable =
+        v->restart || v->drop == HF_DROP_OLD_DUPLICATE || v->drop == HF_DROP_AFTER_FIN;
+    return acceptable && t->ts_on && hf_seq_le(hf_seq_make(seg->seq), t->rcv_nxt);
+}
+
 static bool is_opening(const struct hf_segment *seg)
 {
     return (seg->flags & (HF_SYN | HF_ACK | HF_RST)) == HF_SYN;
@@ -287,10 +296,11 @@ void hf_time_wait_input(struct hf_stack *s, uint32_t index, const struct hf_arri
 {
     struct hf_time_wait *t = entry_at(s, index);
     const struct hf_segment *seg = in->seg;
-    if (is_opening(seg) && s->p.cfg.time_wait_reuse != 0 &&
-        hf_listener_find(s, &in->local) != HF_NIL) {
+    bool reuse = is_opening(seg) && s->p.cfg.time_wait_reuse != 0;
+    uint32_t listener = reuse ? hf_listener_find(s, &in->local) : HF_NIL;
+    if (listener != HF_NIL) {
         if (syn_is_newer(s, t, seg))
-            hf_listener_syn(s, in, index);
+            hf_listener_syn(s, listener, in, index);
         else
             hf_drop_arrival(s, in, HF_DROP_SYN_TIME_WAIT);
         return;
@@ -302,11 +312,10 @@ void hf_time_wait_input(struct hf_stack *s, uint32_t index, const struct hf_arri
         return;
     }
     hf_drop_arrival(s, in, v.drop);
-    if (v.restart) {
-        if (seg->has_timestamps && t->ts_on)
-            t->ts_recent = seg->ts_value;
+    if (may_take_timestamp(t, seg, &v))
+        t->ts_recent = seg->ts_value;
+    if (v.restart)
         arm(s, index);
-    }
     if (v.ack == HF_NONE ||
         (v.limited && !hf_challenge_allowed(s, &t->challenges, &t->challenge_at)))
         return;
@@ -326,6 +335,8 @@ void hf_time_wait_conn_input(struct hf_stack *s, struct hf_conn *c, const struct
         return;
     }
     hf_drop(s, c, v.drop, in->seg);
+    if (may_take_timestamp(&t, in->seg, &v))
+        c->ts_recent = in->seg->ts_value;
     if (v.restart)
         hf_timer_life(s, c, HF_LIFE_TIME_WAIT, hf_ns_add(s->p.now_ns, hf_time_wait_ns(s)));
     if (v.ack != HF_NONE &&

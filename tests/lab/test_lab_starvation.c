@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "core/stack.h"
+#include "lab/farm.h"
 #include "lab/runs.h"
 #include "lab/scenarios.h"
 
@@ -196,6 +197,69 @@ static void the_allocator_runs_dry(void **state)
     assert_true(runs_end(&r));
 }
 
+/* ---- many connections on little memory ---- */
+
+enum { FARM_WINDOW_BYTES = 64 << 10, FARM_STREAM_BYTES = 100000, FARM_SHARE = 10 };
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* [Jain, Chiu and Hawe 1984] 1: all had the same, 1/n: one had everything. */
+static double fairness(const uint32_t *x, uint32_t n)
+{
+    double sum = 0, squares = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        sum += x[i];
+        squares += (double)x[i] * x[i];
+    }
+    return sum * sum / (n * squares);
+}
+
+static void assert_all_arrived(const struct farm *f)
+{
+    for (unsigned side = 0; side < 2; side++)
+        for (uint32_t i = 0; i < f->n; i++) {
+            const struct farm_conn *c = &f->sides[side].conns[i];
+            if (c->how != HF_CLOSED_FIN || c->received_bytes != f->stream_bytes || !c->at_end)
+                fail_msg("connection %u at %c: %s after %u bytes", (unsigned)i, "AB"[side],
+                         hf_closed_text(c->how), (unsigned)c->received_bytes);
+        }
+}
+
+/* A pool of a tenth of the windows, 5 % loss, readers that let data lie: none starves. */
+static void a_tenth_of_the_memory_is_enough_for_all(void **state)
+{
+    (void)state;
+    uint32_t n = RUNS_UNDER_SANITIZER && !runs_are_long() ? 100 : 1000;
+    struct hf_config config;
+    hf_config_init(&config, sizeof config);
+    config.receive_buffer_bytes = config.send_buffer_bytes = FARM_WINDOW_BYTES;
+    config.pool_bytes = (int64_t)n * FARM_WINDOW_BYTES / FARM_SHARE;
+    struct hf_lab_link_config link = {
+        .delay_ns = HF_MS(10), .lose_ppm = 50000, .late_ppm = 10000, .duplicate_ppm = 1000};
+    struct farm f;
+    farm_open(&f, n, FARM_STREAM_BYTES, HF_MS(50), &config, &link);
+    struct runs clock = runs_begin("farm", 1);
+    hf_ns end_ns = farm_run(&f, HF_SEC(1200));
+    struct hf_stack_info info;
+    hf_stack_info(f.sides[1].stack, &info);
+    if (f.checks.violations > 0)
+        fail_msg("%s", f.checks.first);
+    assert_all_arrived(&f);
+    double fair = fairness(f.at_half, n);
+    qsort(f.at_half, n, sizeof *f.at_half, by_value);
+    printf("%u connections, %u bytes each way, pool %u KB (peak %u KB): over after %.1f s; "
+           "half-way: fairness %.3f, least %u, median %u, most %u bytes\n",
+           (unsigned)n, (unsigned)FARM_STREAM_BYTES, (unsigned)(config.pool_bytes >> 10),
+           (unsigned)(info.pool_peak_bytes >> 10), (double)end_ns / 1e9, fair,
+           (unsigned)f.at_half[0], (unsigned)f.at_half[n / 2], (unsigned)f.at_half[n - 1]);
+    (void)runs_end(&clock);
+    farm_close(&f);
+}
+
 static int make_pair(void **state)
 {
     *state = hf_pair_new();
@@ -213,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_store_fails_once),
         cmocka_unit_test(the_allocator_runs_dry),
+        cmocka_unit_test(a_tenth_of_the_memory_is_enough_for_all),
     };
     return cmocka_run_group_tests_name("lab_starvation", tests, make_pair, free_pair);
 }

@@ -113,16 +113,16 @@ static void a_syn_to_a_listener_is_answered(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {"bare", "S seq 0 win 10", "0.000 S. seq 0 ack 1 win 65535 <mss 1460>"},
+        {"bare", "S seq 0 win 10", "0.000 S. seq 0 ack 1 win 65535"},
         {"data", "SP seq 0:100", "S. seq 0 ack 1"},
         {"FIN", "SF seq 0", "S. seq 0 ack 1"},
         {"flags of no concern", "SPU seq 0 urg 7", "S. seq 0 ack 1"},
     };
     for (size_t i = 0; i < 4; i++)
-        for (unsigned k = 0; k < 2; k++) {
+        for (unsigned k = 0; k < 4; k++) {
             struct bench b;
             bench_init(&b);
-            bench_open(&b, false, bench_isses[k]);
+            bench_open(&b, k >> 1, bench_isses[k & 1]);
             b.listener = bench_listen(&b, &(struct hf_listen){.port = 80, .tag = 77});
             hf_peer_send(&b.peer, rows[i].send);
             assert_true(hf_peer_expect(&b.peer, rows[i].answer));

@@ -88,7 +88,7 @@ static void nothing_else_restarts_the_time(void **state)
             wire_open(&w, &setup);
             hf_rig_wait(&w.rig, HF_SEC(40));
             hf_peer_send(&w.peer, others[i]);
-            w.peer.ts_base -= 100;
+            w.peer.ts_base -= 50000;
             hf_peer_send(&w.peer, "F. seq -1 ack 0");
             hf_peer_skip(&w.peer);
             hf_ns end_ns = wire_until_state(&w, HF_CLOSED, HF_SEC(3600));

@@ -49,33 +49,6 @@ void hf_blocks_give(struct hf_blocks *b, uint32_t ref)
     hf_pool_give(&b->pool, ref);
 }
 
-uint32_t hf_blocks_window_bytes(const struct hf_blocks *b)
-{
-    uint64_t share = (uint64_t)b->pool.limit - b->pool.limit / 4;
-    if (b->pool.used >= share)
-        return 0;
-    uint64_t bytes = (share - b->pool.used) << b->shift;
-    return bytes > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)bytes;
-}
-
-/** Offset in the last block just behind the queue's last byte; block_bytes when that is full. */
-static uint32_t tail_offset(const struct hf_blocks *b, const struct hf_queue *q)
-{
-    /* A queue with a block has bytes in its last one, so 0 can only mean full. */
-    uint32_t in_block = (q->begin + q->bytes) & (b->block_bytes - 1);
-    return in_block == 0 ? b->block_bytes : in_block;
-}
-
-uint32_t hf_queue_tail_room(const struct hf_blocks *b, const struct hf_queue *q)
-{
-    return q->tail == HF_NIL ? 0 : b->block_bytes - tail_offset(b, q);
-}
-
-uint8_t *hf_queue_end(const struct hf_blocks *b, const struct hf_queue *q)
-{
-    return hf_block_at(b, q->tail)->data + tail_offset(b, q);
-}
-
 void hf_queue_link(struct hf_blocks *b, struct hf_queue *q, uint32_t ref, uint32_t begin,
                    uint32_t bytes)
 {

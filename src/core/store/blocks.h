@@ -37,7 +37,14 @@ void hf_blocks_init(struct hf_blocks *b, struct hf_mem *mem, uint32_t block_byte
 HF_MUST_CHECK uint32_t hf_blocks_take(struct hf_blocks *b, enum hf_block_use use);
 void hf_blocks_give(struct hf_blocks *b, uint32_t ref);
 /** Bytes that new receive windows may promise: three quarters of the budget less what is in use. */
-uint32_t hf_blocks_window_bytes(const struct hf_blocks *b);
+static inline uint32_t hf_blocks_window_bytes(const struct hf_blocks *b)
+{
+    uint64_t share = (uint64_t)b->pool.limit - b->pool.limit / 4;
+    if (b->pool.used >= share)
+        return 0;
+    uint64_t bytes = (share - b->pool.used) << b->shift;
+    return bytes > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)bytes;
+}
 /** True if a send may have a block now. */
 bool hf_blocks_may_send(const struct hf_blocks *b);
 
@@ -58,9 +65,16 @@ static inline void hf_queue_init(struct hf_queue *q)
     *q = (struct hf_queue){HF_NIL, HF_NIL, 0, 0};
 }
 /** Room left in the last block. */
-uint32_t hf_queue_tail_room(const struct hf_blocks *b, const struct hf_queue *q);
+static inline uint32_t hf_queue_tail_room(const struct hf_blocks *b, const struct hf_queue *q)
+{
+    /* A queue with a block has bytes in its last one, so a whole block of room means none. */
+    return q->tail == HF_NIL ? 0 : -(q->begin + q->bytes) & (b->block_bytes - 1);
+}
 /** Where the next byte goes; the queue must have tail room. */
-uint8_t *hf_queue_end(const struct hf_blocks *b, const struct hf_queue *q);
+static inline uint8_t *hf_queue_end(const struct hf_blocks *b, const struct hf_queue *q)
+{
+    return hf_block_at(b, q->tail)->data + b->block_bytes - hf_queue_tail_room(b, q);
+}
 /** Hangs a block with `bytes` > 0 bytes of data to the end. The last block must be full, or the
  *  queue without blocks: then `begin` is where its data starts; otherwise begin is 0. */
 void hf_queue_link(struct hf_blocks *b, struct hf_queue *q, uint32_t ref, uint32_t begin,

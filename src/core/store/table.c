@@ -8,7 +8,7 @@
  * small, and a large one grows in steps that don't show. The first one stays until hf_table_trim.
  *
  * A chain of buckets is kept compact: all but its last bucket are full. Three rules follow from the
- * load of 2 to 5 entries a bucket. Splitting a chain needs no more overflow buckets than it had;
+ * load of 2 to 5.5 entries a bucket. Splitting a chain needs no more overflow buckets than it had;
  * merging two may need one more, and is put off rather than ask the allocator; and each insert or
  * remove splits or merges at most once, which keeps up as a split makes room for five.
  */
@@ -21,8 +21,8 @@ enum {
     LAST_BUCKETS = 1 << LAST_SEGMENT_SHIFT,
     GROWING_SEGMENTS = LAST_SEGMENT_SHIFT - FIRST_SEGMENT_SHIFT + 1,
     MOST_BUCKETS = 1 << 30,
-    SPLIT_LOAD = 5, /* entries a bucket, on average, above which one is split */
-    MERGE_LOAD = 2, /* and below which two are merged */
+    SPLIT_LOAD = 11, /* half entries a bucket, on average, above which one is split */
+    MERGE_LOAD = 4,  /* and below which two are merged */
     LINE_BYTES = 64,
     DIRECTORY_MIN_BYTES = 4096,      /* the allocator is asked for large pieces only */
     OVERFLOW_CHUNK_BYTES = 5 * 1024, /* 64 buckets */
@@ -376,7 +376,7 @@ bool hf_table_insert(struct hf_table *t, uint32_t hash, uint32_t ref)
     if (!chain_add(t, bucket_of(t, hash), hash, ref))
         return false;
     t->count++;
-    if (t->count > times(t->bucket_count, SPLIT_LOAD))
+    if (2 * (uint64_t)t->count > times(t->bucket_count, SPLIT_LOAD))
         split(t);
     return true;
 }
@@ -397,7 +397,7 @@ void hf_table_remove(struct hf_table *t, uint32_t hash, uint32_t ref)
         before->overflow = HF_NIL;
     }
     t->count--;
-    if (t->count < times(t->bucket_count, MERGE_LOAD) && t->bucket_count > FIRST_BUCKETS)
+    if (2 * (uint64_t)t->count < times(t->bucket_count, MERGE_LOAD) && t->bucket_count > FIRST_BUCKETS)
         merge(t);
 }
 

@@ -217,12 +217,9 @@ static size_t emit_v4(const struct hf_ip *ip, uint8_t *bytes)
     /* Summed from the fields: reading back what was just written would stall. */
     uint64_t sum = (uint64_t)first + total + ip->id + fragment + ttl_protocol;
     sum += (uint64_t)hf_get32(source) + hf_get32(destination);
-    hf_put16(bytes, first);
-    hf_put16(bytes + 2, total);
-    hf_put16(bytes + 4, ip->id);
-    hf_put16(bytes + 6, fragment);
-    hf_put16(bytes + 8, ttl_protocol);
-    hf_put16(bytes + 10, hf_sum_checksum(sum));
+    hf_put32(bytes, (uint32_t)first << 16 | total);
+    hf_put32(bytes + 4, (uint32_t)ip->id << 16 | fragment);
+    hf_put32(bytes + 8, (uint32_t)ttl_protocol << 16 | hf_sum_checksum(sum));
     memcpy(bytes + 12, source, 4);
     memcpy(bytes + 16, destination, 4);
     return HF_IPV4_HEADER_BYTES;

@@ -25,6 +25,7 @@ enum {
     TIMESTAMPS_BYTES = 10,
 
     OPTIONS_MAX_BYTES = HF_TCP_HEADER_MAX_BYTES - HF_TCP_HEADER_BYTES,
+    ALIGNED_TIMESTAMPS = 0x0101080a, /* NOP, NOP, kind, length */
 };
 
 static void take_sack(const uint8_t *option, size_t length, struct hf_segment *seg)
@@ -97,7 +98,7 @@ static enum hf_reason parse_options(const uint8_t *options, size_t n, struct hf_
 /** The shape that most segments of a connection with timestamps have: nothing else [RFC7323#A]. */
 static inline bool is_aligned_timestamps(const uint8_t *options, size_t n)
 {
-    return n == 2 + TIMESTAMPS_BYTES && hf_get32(options) == 0x0101080a;
+    return n == 2 + TIMESTAMPS_BYTES && hf_get32(options) == ALIGNED_TIMESTAMPS;
 }
 
 enum hf_reason hf_tcp_parse(const uint8_t *bytes, size_t n, struct hf_segment *seg)
@@ -244,21 +245,35 @@ static void put_options(uint8_t *p, const struct hf_segment *seg, enum hf_option
     memset(p, KIND_END, (size_t)(end - p)); /* [RFC9293#3.1, MUST-69] zeroes to the end */
 }
 
+/** Writes all but the options; returns header_bytes. */
+static inline size_t put_fixed_part(uint8_t *bytes, const struct hf_segment *seg,
+                                    size_t header_bytes)
+{
+    uint32_t offset_flags = (uint32_t)header_bytes << 10 | (seg->flags & 0x1ff);
+    hf_put32(bytes, (uint32_t)seg->source_port << 16 | seg->destination_port);
+    hf_put32(bytes + 4, seg->seq);
+    hf_put32(bytes + 8, seg->ack);
+    hf_put32(bytes + 12, offset_flags << 16 | seg->window);
+    hf_put32(bytes + 16, seg->urgent_pointer);
+    return header_bytes;
+}
+
 size_t hf_tcp_emit(struct hf_segment *seg, enum hf_option_layout layout,
                    uint8_t bytes[HF_TCP_HEADER_MAX_BYTES])
 {
+    uint8_t *options = bytes + HF_TCP_HEADER_BYTES;
+    bool is_common = !seg->has_mss && !seg->has_wscale && !seg->has_sack_permitted;
+    if (is_common && seg->sack_count == 0) { /* in every layout the same */
+        if (!seg->has_timestamps)
+            return put_fixed_part(bytes, seg, HF_TCP_HEADER_BYTES);
+        hf_put32(options, ALIGNED_TIMESTAMPS);
+        hf_put32(options + 4, seg->ts_value);
+        hf_put32(options + 8, seg->ts_echo);
+        return put_fixed_part(bytes, seg, HF_TCP_HEADER_BYTES + 2 + TIMESTAMPS_BYTES);
+    }
     struct option_plan plan = plan_options(seg, layout);
-    size_t header_bytes = HF_TCP_HEADER_BYTES + plan.total_bytes;
     seg->sack_count = (uint8_t)plan.sack_blocks;
-    hf_put16(bytes, seg->source_port);
-    hf_put16(bytes + 2, seg->destination_port);
-    hf_put32(bytes + 4, seg->seq);
-    hf_put32(bytes + 8, seg->ack);
-    hf_put16(bytes + 12, (uint16_t)(header_bytes << 10 | (seg->flags & 0x1ff)));
-    hf_put16(bytes + 14, seg->window);
-    hf_put16(bytes + 16, 0);
-    hf_put16(bytes + 18, seg->urgent_pointer);
     if (plan.total_bytes != 0)
-        put_options(bytes + HF_TCP_HEADER_BYTES, seg, layout, &plan);
-    return header_bytes;
+        put_options(options, seg, layout, &plan);
+    return put_fixed_part(bytes, seg, HF_TCP_HEADER_BYTES + plan.total_bytes);
 }
