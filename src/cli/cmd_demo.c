@@ -136,7 +136,7 @@ struct countdown {
 };
 
 /** After the client: counts TIME-WAIT down. */
-static bool count_down(void *ctx, struct hf_stack *stack, struct hf_loop *loop, hf_ns now)
+static bool count_down(void *ctx, struct hf_stack *stack, hf_ns now, hf_ns *again_at)
 {
     struct countdown *c = ctx;
     struct hf_stack_info info;
@@ -148,7 +148,7 @@ static bool count_down(void *ctx, struct hf_stack *stack, struct hf_loop *loop, 
         say_time_wait(c->draw->time_wait_until_ns - now);
         c->next_ns = now + HF_SEC(1);
     }
-    hf_loop_wake_at(loop, c->next_ns);
+    *again_at = c->next_ns;
     return false;
 }
 

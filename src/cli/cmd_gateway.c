@@ -56,10 +56,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static void say_stats(const struct hf_gateway_report *r)
 {
     hf_say("%" PRIu64 " connections carried, %" PRIu64 " refused, %" PRIu64 " broken outside; "
-           "%" PRIu64 " bytes out, %" PRIu64 " in",
+           "%" PRIu64 " bytes out, %" PRIu64 " bytes in",
            r->opened, r->refused, r->failed, r->bytes_out, r->bytes_in);
-    hf_say("memory at the end: %" PRIu64 " bytes used of %" PRIu64 ", peak of data blocks %" PRIu64,
-           r->stack.used_bytes, r->stack.memory_bytes, r->stack.pool_peak_bytes);
+    hf_say("left at the end: %u relays, %u connections, %u in TIME-WAIT, %" PRIu64
+           " bytes of data; at most there were %" PRIu64 " bytes of data",
+           r->relays_left, r->stack.connections, r->stack.time_wait, r->stack.pool_used_bytes,
+           r->stack.pool_peak_bytes);
+    if (!r->ipv6)
+        hf_say("no IPv6 inside: %s", strerror(r->ipv6_errno));
+}
+
+/** True: the rules can be read. Looked at here, so that a mistake in them is one of usage. */
+static bool check_spoil(const char *text)
+{
+    struct hf_spoil_rule rules[HF_SPOIL_RULES_MAX];
+    struct hf_why why;
+    size_t count;
+    if (text == NULL || hf_spoil_parse(text, rules, HF_SPOIL_RULES_MAX, &count, &why) == HF_OK)
+        return true;
+    hf_say("--spoil: %s", why.text);
+    return false;
 }
 
 int hf_cmd_gateway(int argc, char **argv)
@@ -70,12 +86,16 @@ int hf_cmd_gateway(int argc, char **argv)
         "address and port, is carried by Handfast to the host's network: the SYN is answered when "
         "the connection outside stands, and refused when that is. The host's loopback is 10.0.2.2 "
         "and fd00::2:2 inside. Needs no root where user namespaces and /dev/net/tun are open to "
-        "users.\vThe exit status is COMMAND's; 1 if it could not be run here, 2 for wrong usage.",
+        "users.\vThe exit status is COMMAND's, 128 and more if a signal ended it, 127 if there is no "
+        "such command, 126 if it can't be executed; 1 if the gateway failed, 2 for wrong usage. TCP "
+        "is what is carried, UDP is not: name hosts by address, or have names resolved over TCP.",
         NULL, NULL, NULL};
     struct options o = {0};
     hf_gateway_config_init(&o.cfg);
     argp_err_exit_status = HF_EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o) != 0)
+        return HF_EXIT_USAGE;
+    if (!check_spoil(o.cfg.spoil))
         return HF_EXIT_USAGE;
     struct hf_gateway_report report;
     struct hf_why why;
@@ -84,6 +104,8 @@ int hf_cmd_gateway(int argc, char **argv)
         return hf_say_why(&why);
     if (why.text[0] != '\0')
         hf_say("%s", why.text);
+    if (report.cut_off > 0)
+        hf_say("%u connections outlived the command and were cut off", report.cut_off);
     if (o.stats)
         say_stats(&report);
     return exit_code;

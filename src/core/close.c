@@ -26,7 +26,8 @@ int hf_closed_err(enum hf_closed how)
     return HF_E_RESET;
 }
 
-/** A FIN follows what was written: the state changes at once, the FIN leaves when its turn comes. */
+/** A FIN follows what was written: the state changes at once, the FIN leaves when its turn
+ *  comes. */
 static void queue_fin(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason)
 {
     c->fin_queued = true;
@@ -143,7 +144,8 @@ int hf_close(struct hf_stack *s, hf_handle h, hf_ns now)
     return HF_OK;
 }
 
-/** [RFC9293#3.10.5] no RST where the peer knows already that we have closed, or never heard of us. */
+/** [RFC9293#3.10.5] no RST where the peer knows already that we have closed, or never heard of
+ *  us. */
 static bool abort_tells_peer(const struct hf_conn *c)
 {
     switch ((enum hf_state)c->state) {

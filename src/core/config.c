@@ -31,8 +31,7 @@
       "shortest retransmission timeout")                                                           \
     X(rto_max_ns, "ns", HF_SEC(60), HF_SEC(120), HF_SEC(120), HF_SEC(64), HF_SEC(1), HOUR,         \
       "longest retransmission timeout")                                                            \
-    X(rto_min_on_variance, "flag", 0, 0, 1, 0, 0, 1,                                               \
-      "the shortest timeout counts from SRTT on")                                                  \
+    X(rto_min_on_variance, "flag", 0, 0, 1, 0, 0, 1, "the shortest timeout counts from SRTT on")   \
     X(syn_retries, "count", 7, 6, 6, 5, 0, 30, "a SYN is sent again this often")                   \
     X(synack_retries, "count", 7, 5, 5, 3, 0, 30, "a SYN,ACK is sent again this often")            \
     X(r1_retries, "count", 3, 3, 3, 3, 1, 255,                                                     \

@@ -98,7 +98,7 @@ struct hf_conn {
     hf_seq rcv_nxt;
     hf_seq rcv_adv; /**< right edge of the widest window announced: it never moves left */
     hf_seq rcv_up;
-    hf_seq last_ack_sent; /**< [RFC7323#4.3] */
+    hf_seq last_ack_sent;    /**< [RFC7323#4.3] */
     struct hf_queue receive; /**< in order, unread */
     uint32_t ts_recent;
     uint32_t ts_recent_s; /**< when ts_recent was taken: stack seconds */
@@ -112,31 +112,31 @@ struct hf_conn {
     uint32_t progress_ms;          /**< last time SND.UNA moved, or something went out anew */
     struct hf_options options;
     /* small things */
-    uint16_t snd_mss;       /**< what the peer's MSS option said, or the default */
-    uint16_t rcv_mss;       /**< largest payload seen: what a full-sized segment is */
+    uint16_t snd_mss; /**< what the peer's MSS option said, or the default */
+    uint16_t rcv_mss; /**< largest payload seen: what a full-sized segment is */
     uint16_t path_mtu;
-    uint16_t max_acked;     /**< largest packet known to have arrived [RFC5927#7.2] */
+    uint16_t max_acked; /**< largest packet known to have arrived [RFC5927#7.2] */
     int16_t soft_error;
-    uint16_t events;        /**< enum hf_event_bit, to be pulled */
+    uint16_t events;               /**< enum hf_event_bit, to be pulled */
     uint16_t snd_wraps, rcv_wraps; /**< how often the byte counts passed 2^32 */
     uint16_t retransmitted_segs;
-    uint8_t state;          /**< enum hf_state */
-    uint8_t how;            /**< enum hf_closed */
-    uint8_t rtx_timer;      /**< enum hf_rtx_timer */
-    uint8_t life_timer;     /**< enum hf_life_timer */
-    uint8_t rtx_count;      /**< retransmissions of the same thing */
-    uint8_t probe_count;    /**< probes without an answer */
+    uint8_t state;       /**< enum hf_state */
+    uint8_t how;         /**< enum hf_closed */
+    uint8_t rtx_timer;   /**< enum hf_rtx_timer */
+    uint8_t life_timer;  /**< enum hf_life_timer */
+    uint8_t rtx_count;   /**< retransmissions of the same thing */
+    uint8_t probe_count; /**< probes without an answer */
     uint8_t dup_acks;
-    uint8_t challenges;     /**< sent in this window of time */
-    uint8_t challenge_at;   /**< when that began: in windows, modulo 256 */
-    uint8_t quick_acks;     /**< left */
+    uint8_t challenges;   /**< sent in this window of time */
+    uint8_t challenge_at; /**< when that began: in windows, modulo 256 */
+    uint8_t quick_acks;   /**< left */
     uint8_t snd_shift : 4;
     uint8_t rcv_shift : 4;
     /* facts */
-    bool in_table : 1;      /**< the tuple is this connection's */
-    bool passive : 1;       /**< came from LISTEN [MUST-11] */
-    bool held : 1;          /**< open request that waits for the application */
-    bool unaccepted : 1;    /**< counts against the listener's backlog */
+    bool in_table : 1;   /**< the tuple is this connection's */
+    bool passive : 1;    /**< came from LISTEN [MUST-11] */
+    bool held : 1;       /**< open request that waits for the application */
+    bool unaccepted : 1; /**< counts against the listener's backlog */
     bool ts_on : 1, sack_on : 1, wscale_on : 1;
     bool fin_queued : 1;    /**< a FIN follows the send queue */
     bool fin_sent : 1;      /**< it was sent at least once: SND.NXT is behind it */
@@ -145,12 +145,12 @@ struct hf_conn {
     bool closed_pulled : 1; /**< the closed event was given out */
     /* things to do */
     bool syn_due : 1, ack_due : 1, rtx_due : 1, probe_due : 1, override_due : 1;
-    bool more_coming : 1;   /**< the last send said so */
-    bool wants_room : 1;    /**< a send met HF_E_AGAIN */
+    bool more_coming : 1; /**< the last send said so */
+    bool wants_room : 1;  /**< a send met HF_E_AGAIN */
     bool urgent_out : 1, urgent_in : 1;
     bool window_closed : 1; /**< ours was announced as zero */
     bool syn_retransmitted : 1;
-    bool syn_unacked : 1;   /**< our SYN is not acknowledged: SND.UNA stands on it */
+    bool syn_unacked : 1; /**< our SYN is not acknowledged: SND.UNA stands on it */
 };
 
 enum hf_phase { HF_PHASE_OPEN, HF_PHASE_RECOVERY, HF_PHASE_LOSS };
@@ -160,18 +160,18 @@ struct hf_flight {
     /* send */
     struct hf_place cursor; /**< place of cursor_seq in the send queue */
     hf_seq cursor_seq;
-    hf_seq recover;         /**< NewReno: SND.NXT when loss was found [RFC6582#3.2] */
-    hf_seq resend_next;     /**< in LOSS: next to send again, up to SND.NXT */
-    hf_seq timed_seq;       /**< end of the timed segment */
-    hf_ns timed_at;         /**< when it was sent; HF_NEVER: none is timed */
-    uint32_t pending_mtu;   /**< claim of a smaller path MTU that waits; 0: none */
-    hf_seq pending_seq;     /**< what it quoted */
-    uint8_t phase;          /**< enum hf_phase */
+    hf_seq recover;       /**< NewReno: SND.NXT when loss was found [RFC6582#3.2] */
+    hf_seq resend_next;   /**< in LOSS: next to send again, up to SND.NXT */
+    hf_seq timed_seq;     /**< end of the timed segment */
+    hf_ns timed_at;       /**< when it was sent; HF_NEVER: none is timed */
+    uint32_t pending_mtu; /**< claim of a smaller path MTU that waits; 0: none */
+    hf_seq pending_seq;   /**< what it quoted */
+    uint8_t phase;        /**< enum hf_phase */
     bool recover_valid;
     /* receive */
-    bool fin_waits;         /**< a FIN came beyond a gap */
+    bool fin_waits; /**< a FIN came beyond a gap */
     hf_seq fin_seq;
-    uint32_t gaps;          /**< index block of out-of-order data, HF_NIL: none */
+    uint32_t gaps; /**< index block of out-of-order data, HF_NIL: none */
     uint32_t conn;
     uint32_t gaps_next, gaps_prev; /**< flights with out-of-order data, for reclaiming */
     hf_seq recent_first, recent_second, recent_third; /**< left edges of the blocks last reported */
@@ -186,14 +186,14 @@ struct hf_half_open {
     struct hf_wheel_node wheel;
     uint32_t ts_recent;
     uint16_t mss;
-    uint16_t rcv_wnd;       /**< what the SYN,ACK announced */
-    uint32_t shadowed;      /**< time_wait entry that this SYN took the tuple from, or HF_NIL */
+    uint16_t rcv_wnd;  /**< what the SYN,ACK announced */
+    uint32_t shadowed; /**< time_wait entry that this SYN took the tuple from, or HF_NIL */
     uint8_t retries;
     uint8_t challenges;
     uint8_t challenge_at;
     uint8_t wscale : 4;
     bool wscale_on : 1, ts_on : 1, sack_on : 1;
-    bool repeated : 1;      /**< the SYN,ACK went out again because the SYN came again */
+    bool repeated : 1; /**< the SYN,ACK went out again because the SYN came again */
 };
 
 struct hf_time_wait {

@@ -144,9 +144,8 @@ bool hf_half_open_new(struct hf_stack *s, uint32_t listener, const struct hf_arr
         hf_time_wait_shadow(s, time_wait);
     }
     hf_listener_at(s, listener)->half_open++;
-    hf_trace_state(s, 0, &in->local, &in->remote,
-                   time_wait == HF_NIL ? HF_LISTEN : HF_TIME_WAIT, HF_SYN_RCVD,
-                   time_wait == HF_NIL ? HF_WHY_SYN : HF_WHY_TIME_WAIT_REUSED);
+    hf_trace_state(s, 0, &in->local, &in->remote, time_wait == HF_NIL ? HF_LISTEN : HF_TIME_WAIT,
+                   HF_SYN_RCVD, time_wait == HF_NIL ? HF_WHY_SYN : HF_WHY_TIME_WAIT_REUSED);
     send_syn_ack(s, h);
     arm(s, h, index);
     return true;
@@ -314,8 +313,7 @@ static bool is_same_syn(const struct hf_half_open *h, const struct hf_segment *s
     return (seg->flags & (HF_SYN | HF_ACK | HF_RST)) == HF_SYN && seg->seq == h->irs.v;
 }
 
-static void repeat_syn_ack(struct hf_stack *s, struct hf_half_open *h,
-                           const struct hf_segment *seg)
+static void repeat_syn_ack(struct hf_stack *s, struct hf_half_open *h, const struct hf_segment *seg)
 {
     if (h->ts_on && seg->has_timestamps && (int32_t)(seg->ts_value - h->ts_recent) > 0)
         h->ts_recent = seg->ts_value;

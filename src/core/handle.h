@@ -12,8 +12,8 @@ enum { HF_HANDLE_SLOT_BITS = 28, HF_HANDLE_GENERATION_BITS = 26 };
 
 enum hf_handle_kind { HF_HANDLE_CONN = 1, HF_HANDLE_LISTENER = 2 };
 
-static inline hf_handle hf_handle_make(enum hf_handle_kind kind, uint8_t shard,
-                                       uint32_t generation, uint32_t slot)
+static inline hf_handle hf_handle_make(enum hf_handle_kind kind, uint8_t shard, uint32_t generation,
+                                       uint32_t slot)
 {
     return (hf_handle)kind << 62 | (hf_handle)shard << 54 |
            (hf_handle)(generation & HF_HANDLE_GENERATION_MASK) << HF_HANDLE_SLOT_BITS | slot;

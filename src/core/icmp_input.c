@@ -1,6 +1,6 @@
 /**
- * ICMP messages: echo is answered; errors are matched to a connection by what they quote and acted on
- * with the caution of RFC 5927: only if they quote data in flight, and a connection that once
+ * ICMP messages: echo is answered; errors are matched to a connection by what they quote and acted
+ * on with the caution of RFC 5927: only if they quote data in flight, and a connection that once
  * worked is never ended by one.
  */
 #include "stack.h"
@@ -140,8 +140,7 @@ void hf_icmp_input(struct hf_stack *s, const struct hf_ip *ip, const uint8_t *by
                    bool checksum_valid)
 {
     struct hf_icmp icmp;
-    enum hf_reason reason =
-        hf_icmp_parse(ip, bytes, ip->payload_bytes, checksum_valid, &icmp);
+    enum hf_reason reason = hf_icmp_parse(ip, bytes, ip->payload_bytes, checksum_valid, &icmp);
     if (reason != HF_NONE) {
         drop(s, ip, reason);
         return;

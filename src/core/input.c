@@ -12,8 +12,7 @@ enum { PAWS_VALID_S = 24 * 24 * 3600 }; /**< [RFC7323#5.5] 24 days */
 static void answer(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg,
                    enum hf_reason reason)
 {
-    if (hf_segment_length(seg) > 0 ||
-        hf_challenge_allowed(s, &c->challenges, &c->challenge_at))
+    if (hf_segment_length(seg) > 0 || hf_challenge_allowed(s, &c->challenges, &c->challenge_at))
         hf_output_ack_now(s, c, reason);
 }
 
@@ -49,7 +48,10 @@ void hf_conn_agree(struct hf_stack *s, struct hf_conn *c, const struct hf_handsh
     c->rcv_adv = hf_seq_add(c->rcv_nxt, h->rcv_wnd);
     c->snd_mss = h->mss;
     c->wscale_on = h->wscale_on;
-    c->snd_shift = (!h->wscale_on ? 0u : h->wscale > 14 ? 14u : h->wscale) & 15u; /* [RFC7323#2.3] */
+    c->snd_shift = (!h->wscale_on    ? 0u
+                    : h->wscale > 14 ? 14u
+                                     : h->wscale) &
+                   15u; /* [RFC7323#2.3] */
     c->rcv_shift = (h->wscale_on ? hf_stack_shift(s) : 0u) & 15u;
     c->sack_on = h->sack_on;
     c->ts_on = h->ts_on;
@@ -222,13 +224,15 @@ static bool check_syn(struct hf_stack *s, struct hf_conn *c, const struct hf_seg
     return false;
 }
 
-/** [RFC7323#4.3] after the checks that an attacker's segment fails. */
-static void take_timestamp(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+/** After the checks that an attacker's segment fails. */
+void hf_conn_heard(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
 {
-    if (!c->ts_on || hf_seq_gt(hf_seq_make(seg->seq), c->last_ack_sent))
-        return;
-    c->ts_recent = seg->ts_value;
-    c->ts_recent_s = hf_stack_s(s);
+    if (c->ts_on && hf_seq_le(hf_seq_make(seg->seq), c->last_ack_sent)) { /* [RFC7323#4.3] */
+        c->ts_recent = seg->ts_value;
+        c->ts_recent_s = hf_stack_s(s);
+    }
+    c->heard_ms = hf_stack_ms(s);
+    c->probe_count = 0;
 }
 
 static bool acks_the_handshake(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
@@ -257,10 +261,10 @@ static bool ack_is_possible(struct hf_stack *s, struct hf_conn *c, const struct 
     return false;
 }
 
-/** [RFC5681#2] (a) to (e). */
+/** [RFC5681#2] (a) to (e). Before a closed window it answers a probe and says nothing of loss. */
 static bool is_duplicate_ack(const struct hf_conn *c, const struct hf_segment *seg)
 {
-    return hf_conn_in_flight(c) > 0 && hf_segment_length(seg) == 0 &&
+    return hf_conn_in_flight(c) > 0 && hf_segment_length(seg) == 0 && c->snd_wnd > 0 &&
            hf_seq_eq(hf_seq_make(seg->ack), c->snd_una) &&
            (uint32_t)seg->window << c->snd_shift == c->snd_wnd;
 }
@@ -298,9 +302,7 @@ static bool check_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_arr
     bool opening = c->state == HF_SYN_RCVD;
     if (opening ? !acks_the_handshake(s, c, in) : !ack_is_possible(s, c, seg))
         return false;
-    take_timestamp(s, c, seg);
-    c->heard_ms = hf_stack_ms(s);
-    c->probe_count = 0;
+    hf_conn_heard(s, c, seg);
     bool duplicate = is_duplicate_ack(c, seg);
     if (hf_seq_gt(hf_seq_make(seg->ack), c->snd_una))
         hf_send_acked(s, c, seg);

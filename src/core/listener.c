@@ -1,6 +1,6 @@
 /**
- * Listeners: who may connect. Finds the listener of a SYN, keeps its limits, and starts one of three
- * things: a half-open entry (automatic), a cookie (automatic, under load), a held connection.
+ * Listeners: who may connect. Finds the listener of a SYN, keeps its limits, and starts one of
+ * three things: a half-open entry (automatic), a cookie (automatic, under load), a held connection.
  */
 #include "handle.h"
 #include "stack.h"
@@ -252,8 +252,7 @@ static bool hold(struct hf_stack *s, uint32_t listener, const struct hf_arrival 
 {
     const struct hf_listener *l = hf_listener_at(s, listener);
     uint32_t replaces = time_wait == HF_NIL ? HF_NIL : hf_ref_make(HF_REF_TIME_WAIT, time_wait);
-    struct hf_conn *c =
-        hf_conn_new(s, &in->local, &in->remote, in->hash, &l->options, replaces);
+    struct hf_conn *c = hf_conn_new(s, &in->local, &in->remote, in->hash, &l->options, replaces);
     if (c == NULL) {
         overflow(s, in, l, HF_LIMIT_CONNECTIONS);
         return false;
@@ -311,8 +310,8 @@ static void send_cookie(struct hf_stack *s, const struct hf_listener *l,
         .timestamps = syn->has_timestamps && cfg->timestamps != 0,
     };
     hf_cookie_keys_rotate(&s->p.cookie_keys, &s->p.random, s->p.now_ns);
-    hf_seq iss = hf_cookie_make(&s->p.cookie_keys, &in->local, &in->remote,
-                                hf_seq_make(syn->seq), &o, s->p.now_ns);
+    hf_seq iss = hf_cookie_make(&s->p.cookie_keys, &in->local, &in->remote, hf_seq_make(syn->seq),
+                                &o, s->p.now_ns);
     uint32_t ts_offset = hf_ts_offset(&s->p.ts_key, &in->local.addr, &in->remote.addr);
     struct hf_segment seg = {
         .source_port = in->local.port,

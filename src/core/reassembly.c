@@ -6,9 +6,9 @@
  *     ranges   an eighth of the block: [begin, end) in sequence numbers
  *     blocks   the rest: block number modulo their count -> block, or HF_NIL
  *
- * Cost: O(log ranges) a segment and the copy. What is kept here may be given up at any time for data
- * in order (the peer sends it again), and a connection with a gap holds the block that the next byte
- * in order goes to: so a full pool can't deadlock.
+ * Cost: O(log ranges) a segment and the copy. What is kept here may be given up at any time for
+ * data in order (the peer sends it again), and a connection with a gap holds the block that the
+ * next byte in order goes to: so a full pool can't deadlock.
  */
 #include "stack.h"
 
@@ -155,8 +155,7 @@ bool hf_gaps_reclaim(struct hf_stack *s, struct hf_conn *c)
 static uint32_t find_block(const struct hf_stack *s, const struct hf_conn *c, struct gaps *g,
                            uint32_t number)
 {
-    if (number == block_number(s, c, c->rcv_nxt) &&
-        hf_queue_tail_room(&s->blocks, &c->receive) > 0)
+    if (number == block_number(s, c, c->rcv_nxt) && hf_queue_tail_room(&s->blocks, &c->receive) > 0)
         return c->receive.tail;
     return refs_of(s, g)[number % ref_capacity(s)];
 }

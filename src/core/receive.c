@@ -1,6 +1,6 @@
 /**
- * The receiving half of a connection: text and FIN of acceptable segments, when to acknowledge them,
- * the window, and the calls that read.
+ * The receiving half of a connection: text and FIN of acceptable segments, when to acknowledge
+ * them, the window, and the calls that read.
  */
 #include "stack.h"
 
@@ -23,8 +23,8 @@ static uint32_t window_target(const struct hf_stack *s, const struct hf_conn *c)
 static bool is_worth_opening(const struct hf_stack *s, const struct hf_conn *c, uint32_t target)
 {
     uint32_t wnd = hf_conn_rcv_wnd(c);
-    uint32_t step = hf_min_u32(c->options.receive_buffer_bytes / 2,
-                               hf_stack_own_mss(s, &c->remote));
+    uint32_t step =
+        hf_min_u32(c->options.receive_buffer_bytes / 2, hf_stack_own_mss(s, &c->remote));
     return target > wnd && target - wnd >= step;
 }
 
@@ -69,8 +69,8 @@ uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c)
 
 /* ---- storing ------------------------------------------------------------------------------ */
 
-/** A block for the next byte in order: one that holds later data already, a new one, or one freed by
- *  giving up out-of-order data. */
+/** A block for the next byte in order: one that holds later data already, a new one, or one freed
+ *  by giving up out-of-order data. */
 static uint32_t next_block(struct hf_stack *s, struct hf_conn *c)
 {
     uint32_t ref = hf_gaps_take_next(s, c);
@@ -91,9 +91,7 @@ static void advance(struct hf_conn *c, uint32_t n)
 
 uint32_t hf_receive_link(struct hf_stack *s, struct hf_conn *c, uint32_t block, uint32_t n)
 {
-    /* Blocks stand at fixed stream offsets: a fresh queue starts in the middle of its first one. */
-    uint32_t offset = c->rcv_nxt.v - c->irs.v - 1;
-    uint32_t begin = c->receive.tail == HF_NIL ? offset & (s->blocks.block_bytes - 1) : 0;
+    uint32_t begin = hf_receive_begin(s, c);
     n = hf_min_u32(n, s->blocks.block_bytes - begin);
     hf_queue_link(&s->blocks, &c->receive, block, begin, n);
     advance(c, n);
@@ -108,8 +106,8 @@ uint32_t hf_receive_extend(struct hf_stack *s, struct hf_conn *c, uint32_t n)
     return n;
 }
 
-/** Appends data in order; returns how much found room. What was kept beyond a gap and comes again is
- *  overwritten: until it is in order, the latest copy counts. */
+/** Appends data in order; returns how much found room. What was kept beyond a gap and comes again
+ *  is overwritten: until it is in order, the latest copy counts. */
 static uint32_t append(struct hf_stack *s, struct hf_conn *c, const uint8_t *bytes, uint32_t n)
 {
     uint32_t done = 0;
@@ -124,8 +122,7 @@ static uint32_t append(struct hf_stack *s, struct hf_conn *c, const uint8_t *byt
         uint32_t block = next_block(s, c);
         if (block == HF_NIL)
             break;
-        uint32_t offset = (c->rcv_nxt.v - c->irs.v - 1) & (s->blocks.block_bytes - 1);
-        uint32_t begin = c->receive.tail == HF_NIL ? offset : 0;
+        uint32_t begin = hf_receive_begin(s, c);
         uint32_t k = hf_min_u32(s->blocks.block_bytes - begin, n - done);
         memcpy(hf_block_at(&s->blocks, block)->data + begin, bytes + done, k);
         done += hf_receive_link(s, c, block, k);
@@ -156,10 +153,17 @@ static void acknowledge(struct hf_stack *s, struct hf_conn *c, const struct hf_a
 /** Tells the reader, unless less than the low-water mark waits. */
 static void tell_reader(struct hf_stack *s, struct hf_conn *c)
 {
-    uint32_t mark = hf_min_u32(c->options.receive_low_water_bytes,
-                               c->options.receive_buffer_bytes / 2);
+    uint32_t mark =
+        hf_min_u32(c->options.receive_low_water_bytes, c->options.receive_buffer_bytes / 2);
     if (c->receive.bytes >= mark || hf_conn_rcv_wnd(c) == 0)
         hf_conn_raise(s, c, HF_EV_READABLE);
+}
+
+void hf_receive_took(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
+                     bool gap_filled)
+{
+    acknowledge(s, c, in, gap_filled);
+    tell_reader(s, c);
 }
 
 /* ---- text and FIN ------------------------------------------------------------------------- */
@@ -228,10 +232,8 @@ static void take_in_order(struct hf_stack *s, struct hf_conn *c, const struct hf
         hf_drop(s, c, HF_DROP_NO_BLOCK, in->seg);
         hf_output_ack_now(s, c, HF_NONE);
     }
-    if (t->n > 0) {
-        acknowledge(s, c, in, filled || had_gap);
-        tell_reader(s, c);
-    }
+    if (t->n > 0)
+        hf_receive_took(s, c, in, filled || had_gap);
     struct hf_flight *f = hf_flight_of(s, c);
     bool fin = t->fin && hf_seq_eq(c->rcv_nxt, hf_seq_add(t->seq, t->n));
     if (f != NULL && f->fin_waits && hf_seq_eq(f->fin_seq, c->rcv_nxt)) {
@@ -332,8 +334,8 @@ int64_t hf_receive_peek(struct hf_stack *s, hf_handle h, struct hf_slice *slices
     if (why != HF_OK)
         return why;
     uint32_t taken;
-    *count = hf_place_slices(&s->blocks, hf_queue_front(&c->receive), c->receive.bytes, slices,
-                             max, &taken);
+    *count = hf_place_slices(&s->blocks, hf_queue_front(&c->receive), c->receive.bytes, slices, max,
+                             &taken);
     return taken;
 }
 

@@ -15,8 +15,8 @@ const struct hf_cc_algorithm *hf_stack_cc(const struct hf_stack *s)
 struct hf_cc_event hf_recovery_event(const struct hf_stack *s, const struct hf_conn *c)
 {
     uint32_t mss = hf_conn_mss(c);
-    uint32_t initial = hf_cc_initial_window(mss, (uint32_t)s->p.cfg.initial_window_segs,
-                                            c->syn_retransmitted);
+    uint32_t initial =
+        hf_cc_initial_window(mss, (uint32_t)s->p.cfg.initial_window_segs, c->syn_retransmitted);
     return (struct hf_cc_event){
         .now_ns = s->p.now_ns,
         .mss_bytes = mss,

@@ -1,7 +1,8 @@
 /**
- * Answers that need no connection: RSTs to strangers, SYN,ACKs of half-open entries and cookies, ACKs
- * of time-wait entries, ICMP errors and echo replies. They are complete when made and wait in a
- * bounded ring that is drained before anything else; when it is full they are dropped and counted.
+ * Answers that need no connection: RSTs to strangers, SYN,ACKs of half-open entries and cookies,
+ * ACKs of time-wait entries, ICMP errors and echo replies. They are complete when made and wait in
+ * a bounded ring that is drained before anything else; when it is full they are dropped and
+ * counted.
  */
 #include "stack.h"
 
@@ -118,7 +119,7 @@ void hf_reply_conn_rst(struct hf_stack *s, const struct hf_conn *c, enum hf_reas
         .flags = HF_RST | HF_ACK,
     };
     if (c->held) {
-        rst.seq = 0; /* nothing was sent yet: as to a stranger's SYN */
+        rst.seq = 0;       /* nothing was sent yet: as to a stranger's SYN */
     } else if (c->ts_on) { /* [RFC7323#3.2] SHOULD */
         rst.has_timestamps = true;
         rst.ts_value = hf_stack_timestamp(s, c->ts_offset);
@@ -173,8 +174,7 @@ void hf_reply_unreachable(struct hf_stack *s, const struct hf_conn *c, uint8_t t
         return;
     uint8_t quote[HF_IP_EMIT_MAX_BYTES + HF_ICMP_QUOTE_BYTES];
     size_t quoted = quote_syn(s, c, quote);
-    struct hf_ip ip =
-        icmp_header(s, &local.addr, &remote.addr, HF_ICMP_HEADER_BYTES + quoted);
+    struct hf_ip ip = icmp_header(s, &local.addr, &remote.addr, HF_ICMP_HEADER_BYTES + quoted);
     size_t n = hf_ip_emit(&ip, r->bytes);
     r->ip_bytes = (uint8_t)n;
     n += hf_icmp_emit_error(&ip, type, code, 0, quote, quoted, r->bytes + n);
@@ -199,8 +199,8 @@ void hf_reply_echo(struct hf_stack *s, const struct hf_ip *ip, const struct hf_i
         memcpy(hf_block_at(&s->blocks, r->block)->data, icmp->echo, icmp->echo_bytes);
         r->block_bytes = icmp->echo_bytes;
     }
-    struct hf_ip reply = icmp_header(s, &local.addr, &remote.addr,
-                                     HF_ICMP_HEADER_BYTES + icmp->echo_bytes);
+    struct hf_ip reply =
+        icmp_header(s, &local.addr, &remote.addr, HF_ICMP_HEADER_BYTES + icmp->echo_bytes);
     size_t n = hf_ip_emit(&reply, r->bytes);
     r->ip_bytes = (uint8_t)n;
     hf_icmp_emit_echo_reply(&reply, icmp, r->bytes + n);

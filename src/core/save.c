@@ -1,9 +1,9 @@
 /**
  * Saving a stack and making one again from what was saved.
  *
- * State is plain data and containers that name their objects by index: it is copied as it is, behind a
- * head that says what wrote it. Only the very same layout is taken back; everything that can differ
- * between builds goes into the head.
+ * State is plain data and containers that name their objects by index: it is copied as it is,
+ * behind a head that says what wrote it. Only the very same layout is taken back; everything that
+ * can differ between builds goes into the head.
  */
 #include "stack.h"
 
@@ -68,8 +68,8 @@ static bool restore_wheel(struct hf_wheel *w, struct hf_reader *in)
            hf_read(in, w->heads, sizeof w->heads) && hf_read(in, &w->count, sizeof w->count);
 }
 
-/** Blocks that are lent to a caller at this moment: saved too, and taken back by the restored stack,
- *  whose callers never had them. */
+/** Blocks that are lent to a caller at this moment: saved too, and taken back by the restored
+ *  stack, whose callers never had them. */
 static void save_loans(const struct hf_stack *s, struct hf_writer *out)
 {
     hf_write(out, &s->reserved_block, sizeof s->reserved_block);
@@ -112,8 +112,8 @@ size_t hf_stack_save(const struct hf_stack *stack, void *bytes, size_t capacity_
         w = &real;
     }
     if (real.used_bytes > 0) {
-        uint64_t sum = checksum(real.bytes + sizeof(struct head),
-                                real.used_bytes - sizeof(struct head));
+        uint64_t sum =
+            checksum(real.bytes + sizeof(struct head), real.used_bytes - sizeof(struct head));
         memcpy(real.bytes + offsetof(struct head, checksum), &sum, sizeof sum);
     }
     return count.used_bytes;

@@ -30,7 +30,7 @@ static void sample_rtt(struct hf_stack *s, struct hf_conn *c, const struct hf_se
         c->options.user_timeout_ms == 0)
         rtt_ns = s->p.now_ns - (c->rtx_at - hf_rtt_rto_ns(&c->rtt));
     else if (f != NULL && f->timed_at != HF_NEVER && hf_seq_ge(hf_seq_make(seg->ack), f->timed_seq))
-        rtt_ns = s->p.now_ns - f->timed_at;
+        rtt_ns = hf_max_ns(s->p.now_ns - f->timed_at, 1); /* an answer may come at once */
     else if (c->syn_unacked || f == NULL || f->phase != HF_PHASE_OPEN || c->rtx_count > 0) {
         rtt_ns = timestamp_rtt(s, c, seg);
         reason = HF_RTT_TIMESTAMP;
@@ -81,8 +81,8 @@ void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
         f->pending_mtu = 0; /* [RFC5927#7.2] what was said not to fit has arrived */
     uint32_t full = hf_conn_mss(c) + (c->ts_on ? 12 : 0);
     if (acked >= hf_conn_mss(c))
-        c->max_acked = (uint16_t)hf_max_u32(
-            c->max_acked, full + HF_TCP_HEADER_BYTES + hf_conn_ip_bytes(c));
+        c->max_acked =
+            (uint16_t)hf_max_u32(c->max_acked, full + HF_TCP_HEADER_BYTES + hf_conn_ip_bytes(c));
     if (c->urgent_out && hf_seq_ge(c->snd_una, c->snd_up))
         c->urgent_out = false;
     c->rtx_count = 0;
@@ -108,8 +108,8 @@ void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
 void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
 {
     hf_seq seq = hf_seq_make(seg->seq), ack = hf_seq_make(seg->ack);
-    bool newest = hf_seq_lt(c->snd_wl1, seq) ||
-                  (hf_seq_eq(c->snd_wl1, seq) && hf_seq_le(c->snd_wl2, ack));
+    bool newest =
+        hf_seq_lt(c->snd_wl1, seq) || (hf_seq_eq(c->snd_wl1, seq) && hf_seq_le(c->snd_wl2, ack));
     if (!newest || hf_seq_lt(ack, c->snd_una))
         return;
     uint32_t wnd = (uint32_t)seg->window << c->snd_shift;
@@ -191,8 +191,7 @@ void hf_wake_waiting(struct hf_stack *s)
 }
 
 /** Room for bytes at the end of the send queue: in the last block, or in `*block`, a new one. */
-static uint8_t *end_of_queue(struct hf_stack *s, struct hf_conn *c, uint32_t *room,
-                             uint32_t *block)
+static uint8_t *end_of_queue(struct hf_stack *s, struct hf_conn *c, uint32_t *room, uint32_t *block)
 {
     *block = HF_NIL;
     *room = hf_queue_tail_room(&s->blocks, &c->send);
@@ -223,8 +222,8 @@ static int64_t full(struct hf_stack *s, struct hf_conn *c)
         hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
         /* With the allocator at its end no block need ever come back to wake us: look again. */
         hf_ns again = hf_ns_add(s->p.now_ns, s->p.cfg.sws_override_ns);
-        bool idle = c->rtx_timer == HF_RTX_OFF ||
-                    (c->rtx_timer == HF_RTX_KEEPALIVE && c->probe_count == 0);
+        bool idle =
+            c->rtx_timer == HF_RTX_OFF || (c->rtx_timer == HF_RTX_KEEPALIVE && c->probe_count == 0);
         if (idle && c->rtx_at > again)
             hf_timer_rtx(s, c, HF_RTX_OVERRIDE, again);
     }
@@ -295,8 +294,7 @@ int64_t hf_send_reserve(struct hf_stack *s, hf_handle h, void **room, hf_ns now)
     return hf_min_u32(bytes, limit);
 }
 
-int hf_send_commit(struct hf_stack *s, hf_handle h, size_t length_bytes, unsigned flags,
-                   hf_ns now)
+int hf_send_commit(struct hf_stack *s, hf_handle h, size_t length_bytes, unsigned flags, hf_ns now)
 {
     uint32_t block = s->reserved_block;
     s->reserved_block = HF_NIL;
@@ -307,7 +305,8 @@ int hf_send_commit(struct hf_stack *s, hf_handle h, size_t length_bytes, unsigne
     if (err == HF_OK && s->reserved_conn != c->index)
         err = HF_E_STATE; /* nothing was reserved for this connection */
     if (err == HF_OK) {
-        uint32_t room = block != HF_NIL ? s->blocks.block_bytes : hf_queue_tail_room(&s->blocks, &c->send);
+        uint32_t room =
+            block != HF_NIL ? s->blocks.block_bytes : hf_queue_tail_room(&s->blocks, &c->send);
         if (length_bytes > hf_min_u32(room, send_room(c)))
             err = HF_E_INVALID;
     }

@@ -81,8 +81,7 @@ static size_t reply_ring_bytes(const struct hf_config *cfg)
     return (size_t)cfg->reply_ring * sizeof(struct hf_reply);
 }
 
-struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_env *env,
-                                   hf_ns now)
+struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_env *env, hf_ns now)
 {
     struct hf_mem mem = {.realloc = env->realloc, .ctx = env->realloc_ctx};
     struct hf_stack *s = hf_mem_take(&mem, sizeof *s);
@@ -119,7 +118,7 @@ void hf_stack_free(struct hf_stack *s)
     if (s == NULL)
         return;
     struct hf_mem *mem = &s->mem;
-    struct hf_pool *pools[] = {&s->conns,   &s->half_opens, &s->time_waits,    &s->flights,
+    struct hf_pool *pools[] = {&s->conns,     &s->half_opens, &s->time_waits,    &s->flights,
                                &s->listeners, &s->locals,     &s->remote_counts, &s->blocks.pool};
     struct hf_table *tables[] = {&s->table, &s->listener_table, &s->local_table,
                                  &s->remote_count_table};
@@ -148,7 +147,7 @@ void hf_stack_take_back(struct hf_stack *s)
 void hf_stack_trim(struct hf_stack *s)
 {
     hf_stack_end_loans(s);
-    struct hf_pool *pools[] = {&s->conns,   &s->half_opens, &s->time_waits,    &s->flights,
+    struct hf_pool *pools[] = {&s->conns,     &s->half_opens, &s->time_waits,    &s->flights,
                                &s->listeners, &s->locals,     &s->remote_counts, &s->blocks.pool};
     struct hf_table *tables[] = {&s->table, &s->listener_table, &s->local_table,
                                  &s->remote_count_table};
@@ -166,8 +165,8 @@ uint32_t hf_tuple_hash(const struct hf_stack *s, const struct hf_endpoint *local
     uint64_t words[5];
     uint64_t ports = (uint64_t)local->port << 16 | remote->port;
     if (hf_addr_is_mapped(&remote->addr)) {
-        words[0] = (uint64_t)hf_get32(local->addr.octets + 12) << 32 |
-                   hf_get32(remote->addr.octets + 12);
+        words[0] =
+            (uint64_t)hf_get32(local->addr.octets + 12) << 32 | hf_get32(remote->addr.octets + 12);
         words[1] = ports;
         return (uint32_t)hf_siphash13_words(&s->p.table_key, words, 2);
     }
@@ -236,10 +235,8 @@ static bool is_unicast(const struct hf_stack *s, const struct hf_ip *ip)
            !hf_local_is_broadcast(s, &ip->destination) && !hf_local_is_broadcast(s, &ip->source);
 }
 
-static enum hf_reason tcp_input(struct hf_stack *s, struct hf_arrival *in)
+static enum hf_reason tcp_input(struct hf_stack *s, const struct hf_arrival *in, uint32_t ref)
 {
-    in->hash = hf_tuple_hash(s, &in->local, &in->remote);
-    uint32_t ref = hf_tuple_find(s, in->hash, &in->local, &in->remote);
     if (ref == HF_NIL && !is_unicast(s, in->ip)) /* a known tuple passed this once */
         return HF_DROP_IP_ADDRESS;
     s->p.segments_in++;
@@ -257,16 +254,24 @@ static enum hf_reason tcp_input(struct hf_stack *s, struct hf_arrival *in)
     return HF_NONE;
 }
 
-static bool checksum_is_right(const struct hf_ip *ip, const struct hf_segment *seg,
-                              const uint8_t *bytes)
+static bool checksum_is_right(const struct hf_arrival *in)
 {
-    hf_sum sum = hf_ip_pseudo_sum(&ip->source, &ip->destination, HF_IP_PROTO_TCP,
-                                  ip->payload_bytes);
-    sum = hf_sum_header(sum, bytes, seg->header_bytes);
-    return hf_sum_fold(hf_sum_bytes(sum, bytes + seg->header_bytes, seg->payload_bytes)) == 0xFFFF;
+    hf_sum sum = hf_arrival_header_sum(in);
+    return hf_sum_fold(hf_sum_bytes(sum, in->payload, in->seg->payload_bytes)) == 0xFFFF;
 }
 
-/** Parses, checks the checksum and the addresses, and hands the segment on; or the reason not to. */
+/** Faults that a right checksum does not make good. */
+static enum hf_reason check_segment(const struct hf_packet *p, const struct hf_segment *seg)
+{
+    if (seg->source_port == 0 || seg->destination_port == 0)
+        return HF_DROP_TCP_PORT;
+    if (p->segment_bytes > 0 && (seg->flags & (HF_SYN | HF_RST)) != 0 && seg->payload_bytes > 0)
+        return HF_DROP_SUPER_PACKET;
+    return HF_NONE;
+}
+
+/** Parses, checks the checksum and the addresses, and hands the segment on; or the reason not
+ *  to. */
 static enum hf_reason tcp_packet(struct hf_stack *s, const struct hf_packet *p,
                                  const struct hf_ip *ip)
 {
@@ -275,15 +280,6 @@ static enum hf_reason tcp_packet(struct hf_stack *s, const struct hf_packet *p,
     enum hf_reason reason = hf_tcp_parse(bytes, ip->payload_bytes, &seg);
     if (reason == HF_DROP_TCP_TRUNCATED || reason == HF_DROP_TCP_HEADER)
         return reason;
-    bool known = (p->flags & (HF_PACKET_CSUM_VALID | HF_PACKET_CSUM_PARTIAL)) != 0;
-    if (!known && !checksum_is_right(ip, &seg, bytes))
-        return HF_DROP_TCP_CHECKSUM; /* [MUST-3] */
-    if (reason != HF_NONE)
-        return reason;
-    if (seg.source_port == 0 || seg.destination_port == 0)
-        return HF_DROP_TCP_PORT;
-    if (p->segment_bytes > 0 && (seg.flags & (HF_SYN | HF_RST)) != 0 && seg.payload_bytes > 0)
-        return HF_DROP_SUPER_PACKET;
     struct hf_arrival in = {
         .ip = ip,
         .seg = &seg,
@@ -293,7 +289,19 @@ static enum hf_reason tcp_packet(struct hf_stack *s, const struct hf_packet *p,
         .local = {ip->destination, seg.destination_port},
         .remote = {ip->source, seg.source_port},
     };
-    return tcp_input(s, &in);
+    in.hash = hf_tuple_hash(s, &in.local, &in.remote);
+    uint32_t ref = hf_tuple_find(s, in.hash, &in.local, &in.remote);
+    bool known = (p->flags & (HF_PACKET_CSUM_VALID | HF_PACKET_CSUM_PARTIAL)) != 0;
+    enum hf_fast_path fast = HF_FAST_PATH_NOT;
+    if (!known && reason == HF_NONE && ref != HF_NIL && hf_ref_kind(ref) == HF_REF_CONN)
+        fast = hf_fast_path_input(s, hf_conn_at(s, hf_ref_index(ref)), &in);
+    if (fast == HF_FAST_PATH_TAKEN)
+        return HF_NONE;
+    if (fast == HF_FAST_PATH_WRONG || (!known && !checksum_is_right(&in)))
+        return HF_DROP_TCP_CHECKSUM; /* [MUST-3] */
+    if (reason == HF_NONE)
+        reason = check_segment(p, &seg);
+    return reason == HF_NONE ? tcp_input(s, &in, ref) : reason;
 }
 
 static enum hf_reason packet_input(struct hf_stack *s, const struct hf_packet *p)

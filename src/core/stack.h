@@ -6,6 +6,7 @@
  *   stack.c       demultiplexing by table; the public entry points for packets and time
  *   time_wait.c   TIME-WAIT entries          half_open.c   SYN-RECEIVED entries
  *   listener.c    SYNs to listeners          input.c       the eight checks for connections
+ *   fast_path.c   the most common segment, ahead of them
  *   send.c        acknowledged data, written data          receive.c  received data, windows
  *   output.c      what to send, and building it            reply.c    answers without a connection
  *   timers.c      deadlines of connections   recovery.c    what loss does to the sender
@@ -25,13 +26,13 @@
 #include "wire/tcp.h"
 
 enum {
-    HF_OUTPUT_BATCH = 32,        /**< packets one call of hf_stack_output gives at most */
-    HF_OUTPUT_SLICES = 640,      /**< slices of all of them together */
+    HF_OUTPUT_BATCH = 32,   /**< packets one call of hf_stack_output gives at most */
+    HF_OUTPUT_SLICES = 640, /**< slices of all of them together */
     HF_OUTPUT_SLICES_EACH = 64,
-    HF_HEADER_MAX_BYTES = 104,   /**< IPv6 and TCP with all options: 100, rounded up */
-    HF_REPLY_BYTES = 112,        /**< the largest answer that needs no block */
-    HF_PREFIXES_MAX = 16,        /**< local addresses and prefixes of a stack */
-    HF_COOKIE_MEMORY_S = 256,    /**< cookies are accepted this long after one was sent */
+    HF_HEADER_MAX_BYTES = 104, /**< IPv6 and TCP with all options: 100, rounded up */
+    HF_REPLY_BYTES = 112,      /**< the largest answer that needs no block */
+    HF_PREFIXES_MAX = 16,      /**< local addresses and prefixes of a stack */
+    HF_COOKIE_MEMORY_S = 256,  /**< cookies are accepted this long after one was sent */
 };
 
 /** A local address in use, counted. */
@@ -91,7 +92,7 @@ struct hf_stack_plain {
     struct hf_list ready, output, waiting;
     uint32_t generation; /**< serial of handles */
     uint32_t port_counter;
-    uint32_t gaps_head;  /**< flights with out-of-order data */
+    uint32_t gaps_head; /**< flights with out-of-order data */
     uint32_t prefix_count;
     struct hf_prefix prefixes[HF_PREFIXES_MAX];
     struct hf_rate rst_rate, icmp_rate;
@@ -256,12 +257,12 @@ struct hf_conn *hf_conn_new(struct hf_stack *s, const struct hf_endpoint *local,
 /** The one writer of a connection's state: checks the edge, traces it. */
 void hf_conn_set_state(struct hf_stack *s, struct hf_conn *c, enum hf_state to,
                        enum hf_reason reason);
-/** Ends a connection: out of the table, timers off, sending queue dropped, closed event raised. Data
- *  in order stays readable when keep_unread. */
+/** Ends a connection: out of the table, timers off, sending queue dropped, closed event raised.
+ *  Data in order stays readable when keep_unread. */
 void hf_conn_end(struct hf_stack *s, struct hf_conn *c, enum hf_closed how, enum hf_reason reason,
                  bool keep_unread);
-/** The part of that which a connection entering TIME-WAIT has in common: everything but the tuple and
- *  the state. */
+/** The part of that which a connection entering TIME-WAIT has in common: everything but the tuple
+ *  and the state. */
 void hf_conn_finish(struct hf_stack *s, struct hf_conn *c, enum hf_closed how, bool keep_unread);
 /** Ends it and tells the peer by RST. */
 void hf_conn_reset_peer(struct hf_stack *s, struct hf_conn *c, enum hf_closed how,
@@ -355,8 +356,8 @@ void hf_half_open_drop_of_listener(struct hf_stack *s, uint32_t listener);
 bool hf_accept(struct hf_stack *s, const struct hf_handshake *h, const struct hf_arrival *in,
                uint32_t replaces, enum hf_reason reason);
 void hf_time_wait_input(struct hf_stack *s, uint32_t index, const struct hf_arrival *in);
-/** The connection enters TIME-WAIT: an entry takes its tuple over, or the connection keeps it if there
- *  is no memory for one. The closed event is raised. */
+/** The connection enters TIME-WAIT: an entry takes its tuple over, or the connection keeps it if
+ *  there is no memory for one. The closed event is raised. */
 void hf_time_wait_enter(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason);
 /** TIME-WAIT of a connection that could not have an entry. */
 void hf_time_wait_conn_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in);
@@ -370,6 +371,21 @@ void hf_time_wait_unshadow(struct hf_stack *s, uint32_t index, uint32_t instead_
 hf_seq hf_time_wait_next_iss(const struct hf_stack *s, uint32_t index, hf_seq iss);
 hf_ns hf_time_wait_ns(const struct hf_stack *s);
 void hf_conn_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in);
+/** The peer lives: an acceptable segment of it is here. Takes its timestamp [RFC7323#4.3]. */
+void hf_conn_heard(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg);
+/** What the fast path says of a segment: not for it, taken, or its checksum is wrong. */
+enum hf_fast_path { HF_FAST_PATH_NOT, HF_FAST_PATH_TAKEN, HF_FAST_PATH_WRONG };
+/** Before the checksum is verified: does so by itself if it takes the segment. */
+enum hf_fast_path hf_fast_path_input(struct hf_stack *s, struct hf_conn *c,
+                                     const struct hf_arrival *in);
+/** The sum of pseudo-header and TCP header. */
+static inline hf_sum hf_arrival_header_sum(const struct hf_arrival *in)
+{
+    hf_sum sum = hf_ip_pseudo_sum(&in->ip->source, &in->ip->destination, HF_IP_PROTO_TCP,
+                                  in->ip->payload_bytes);
+    size_t header_bytes = in->seg->header_bytes;
+    return hf_sum_header(sum, in->payload - header_bytes, header_bytes);
+}
 /** The retransmission timer fired: a pending claim of a smaller path MTU is believed now. */
 void hf_path_on_rto(struct hf_stack *s, struct hf_conn *c);
 /** Ends the time-wait entry of a connection. */
@@ -435,6 +451,16 @@ uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c);
 bool hf_receive_should_update(const struct hf_stack *s, const struct hf_conn *c);
 uint32_t hf_receive_room(const struct hf_conn *c);
 
+/** Data in order was taken: tells the peer when due, and the reader. */
+void hf_receive_took(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
+                     bool gap_filled);
+/** Where the data of the next block begins: blocks stand at fixed stream offsets, so that a fresh
+ *  queue starts in the middle of its first one. */
+static inline uint32_t hf_receive_begin(const struct hf_stack *s, const struct hf_conn *c)
+{
+    uint32_t offset = c->rcv_nxt.v - c->irs.v - 1;
+    return c->receive.tail == HF_NIL ? offset & (s->blocks.block_bytes - 1) : 0;
+}
 /** Takes n bytes that stand in this block at RCV.NXT's place, or as many as fit; how many. */
 uint32_t hf_receive_link(struct hf_stack *s, struct hf_conn *c, uint32_t block, uint32_t n);
 /** The same for bytes that stand in the queue's last block; 0 if it is full. */
@@ -482,8 +508,7 @@ void hf_reply_rst(struct hf_stack *s, const struct hf_arrival *in, enum hf_reaso
 /** RST of a connection: <SEQ=SND.NXT>. */
 void hf_reply_conn_rst(struct hf_stack *s, const struct hf_conn *c, enum hf_reason reason);
 /** ICMP error that quotes the SYN of a held connection. */
-void hf_reply_unreachable(struct hf_stack *s, const struct hf_conn *c, uint8_t type,
-                          uint8_t code);
+void hf_reply_unreachable(struct hf_stack *s, const struct hf_conn *c, uint8_t type, uint8_t code);
 void hf_reply_echo(struct hf_stack *s, const struct hf_ip *ip, const struct hf_icmp *icmp);
 /** Gives out waiting answers; returns how many. */
 size_t hf_reply_output(struct hf_stack *s, struct hf_out_packet *packets, size_t max);

@@ -3,8 +3,8 @@
  * lifetime, acknowledge the peer's FIN again if our last ACK was lost, and tell a new connection's
  * SYN from an old duplicate [RFC9293#3.6.1] [RFC6191] [RFC1337].
  *
- * What a segment means here is judged in one place (`judge`), for entries and for the rare connection
- * that found no memory for one.
+ * What a segment means here is judged in one place (`judge`), for entries and for the rare
+ * connection that found no memory for one.
  */
 #include "stack.h"
 
@@ -261,10 +261,11 @@ static struct verdict judge(const struct hf_stack *s, const struct hf_time_wait 
         return (struct verdict){HF_DROP_TIME_WAIT_TEXT, HF_ACK_TIME_WAIT, false, true, false};
     if ((seg->flags & HF_SYN) != 0 && !rst) /* [RFC5961#4.2] wherever it stands */
         return (struct verdict){HF_DROP_SYN_CHALLENGED, HF_ACK_CHALLENGE_SYN, true, false, false};
-    if (!in_window(t, seg))
-        return rst ? (struct verdict){.drop = HF_DROP_RST_OUT_OF_WINDOW}
-                   : (struct verdict){HF_DROP_OUT_OF_WINDOW, HF_ACK_OUT_OF_WINDOW, empty, false,
-                                      false};
+    bool inside = in_window(t, seg);
+    if (rst && !inside)
+        return (struct verdict){.drop = HF_DROP_RST_OUT_OF_WINDOW};
+    if (!inside)
+        return (struct verdict){HF_DROP_OUT_OF_WINDOW, HF_ACK_OUT_OF_WINDOW, empty, false, false};
     if (rst)
         return judge_rst(s, t, seg);
     if ((seg->flags & HF_ACK) == 0)
@@ -274,8 +275,8 @@ static struct verdict judge(const struct hf_stack *s, const struct hf_time_wait 
     if (empty)
         return (struct verdict){.drop = HF_DROP_OLD_DUPLICATE};
     /* Data behind a FIN can't be; a FIN there can't either: the RFC has it acknowledged. */
-    return (struct verdict){HF_DROP_AFTER_FIN, HF_ACK_TIME_WAIT, true,
-                            (seg->flags & HF_FIN) != 0, false};
+    return (struct verdict){HF_DROP_AFTER_FIN, HF_ACK_TIME_WAIT, true, (seg->flags & HF_FIN) != 0,
+                            false};
 }
 
 /** [RFC7323#4.3] TS.Recent follows what is acceptable, and a FIN that comes again. */

@@ -164,7 +164,8 @@ static void fire_syn(struct hf_stack *s, struct hf_conn *c)
     hf_output_want(s, c);
 }
 
-/** The peer's window is closed: probe, more and more seldom, for as long as it answers [MUST-37]. */
+/** The peer's window is closed: probe, more and more seldom, for as long as it answers
+ *  [MUST-37]. */
 static void fire_persist(struct hf_stack *s, struct hf_conn *c)
 {
     hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_PERSIST, c->probe_count, 0, NULL);

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 enum { SIGNALS_READ = 8, BLOCK_BYTES = 32768, BUFFER_BYTES = 1 << 20, BACKLOG = 4096 };
+#define HOLD_NS HF_SEC(1800)
+#define REST_NS HF_SEC(1)
 
 /** Everything that one run holds, in the order in which it is taken. */
 struct gateway {
@@ -26,11 +28,14 @@ struct gateway {
     bool spawned, command_over;
     int exit_code;
     hf_ns over_at;
+    hf_ns wake_at;
+    uint32_t cut_off;
+    hf_ns trim_at; /**< 0: not idle; HF_NEVER: idle, and done */
 };
 
 void hf_gateway_config_init(struct hf_gateway_config *cfg)
 {
-    *cfg = (struct hf_gateway_config){.drain_ns = HF_SEC(5)};
+    *cfg = (struct hf_gateway_config){.drain_ns = HF_SEC(5), .stalled_ns = HF_SEC(60)};
     hf_namespace_config_init(&cfg->space);
     hf_upstream_config_init(&cfg->upstream);
     hf_config_init(&cfg->stack, sizeof cfg->stack);
@@ -39,6 +44,11 @@ void hf_gateway_config_init(struct hf_gateway_config *cfg)
     cfg->stack.pool_bytes = (int64_t)256 << 20;
     cfg->stack.send_buffer_bytes = BUFFER_BYTES;
     cfg->stack.receive_buffer_bytes = BUFFER_BYTES;
+    /* Whoever writes outside has decided already when small segments go. */
+    cfg->stack.nagle = 0;
+    /* The host's connect ends by itself, and so does the SYN inside: who waits for a host that is
+     * silent has to see a time-out, and no refusal of ours before. */
+    cfg->stack.hold_timeout_ns = HOLD_NS;
 }
 
 static int fail(struct hf_why *why, const char *what)
@@ -75,28 +85,54 @@ static void signals_came(void *ctx, struct hf_loop *loop, int fd, unsigned bits)
     }
 }
 
-/** After the command: its connections finish, as long as they get on. */
+/**
+ * After the command: what it has sent is passed on. That is done when the inside has come to its end
+ * on every connection; then nobody is left there to read. Connections that don't get on are not
+ * waited for longer than drain_ns, or stalled_ns where the outside is what holds them up.
+ */
 static void end_when_drained(struct gateway *g, hf_ns now)
 {
+    const struct hf_gateway_config *cfg = g->cfg;
+    struct hf_relays_left left = hf_relays_left(&g->relays);
     hf_ns since = g->relays.progress_at > g->over_at ? g->relays.progress_at : g->over_at;
-    bool stuck = now - since >= g->cfg->drain_ns;
-    bool drained = g->relays.alive == 0 || stuck;
-    if (drained && (g->cfg->after == NULL ||
-                    g->cfg->after(g->cfg->after_ctx, g->stack, g->loop, now)))
+    hf_ns until = since + (left.held_back > 0 ? cfg->stalled_ns : cfg->drain_ns);
+    if (left.open > 0 && now < until) {
+        g->wake_at = until;
+        return;
+    }
+    g->cut_off = left.open;
+    if (cfg->after == NULL || cfg->after(cfg->after_ctx, g->stack, now, &g->wake_at))
         hf_loop_stop(g->loop);
-    else if (!drained)
-        hf_loop_wake_at(g->loop, since + g->cfg->drain_ns);
+}
+
+/** What a burst took goes back to the system, when there was a rest. */
+static void trim_when_idle(struct gateway *g, hf_ns now)
+{
+    if (g->relays.alive > 0) {
+        g->trim_at = 0;
+    } else if (g->trim_at == 0) {
+        g->trim_at = now + REST_NS;
+    } else if (g->trim_at <= now) {
+        hf_stack_trim(g->stack);
+        g->trim_at = HF_NEVER;
+    }
+    if (g->relays.alive == 0 && g->trim_at < g->wake_at)
+        g->wake_at = g->trim_at;
 }
 
 static void on_events(void *ctx, struct hf_loop *loop, hf_ns now)
 {
     struct gateway *g = ctx;
     struct hf_event e;
-    (void)loop;
     while (hf_stack_event(g->stack, &e))
         hf_relays_event(&g->relays, &e, now);
+    hf_relays_expire(&g->relays, now);
+    g->wake_at = HF_NEVER;
     if (g->command_over)
         end_when_drained(g, now);
+    trim_when_idle(g, now);
+    hf_ns relays_at = hf_relays_deadline(&g->relays);
+    hf_loop_wake_at(loop, relays_at < g->wake_at ? relays_at : g->wake_at);
 }
 
 /* ---- setting up --------------------------------------------------------------------------- */
@@ -172,6 +208,8 @@ static int open_loop(struct gateway *g, struct hf_why *why)
     sigaddset(&mask, SIGTERM);
     sigaddset(&mask, SIGHUP);
     sigaddset(&mask, SIGQUIT);
+    sigaddset(&mask, SIGUSR1);
+    sigaddset(&mask, SIGUSR2);
     sigprocmask(SIG_BLOCK, &mask, &g->old_mask);
     g->mask_changed = true;
     g->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -214,6 +252,8 @@ static void fill_report(const struct gateway *g, struct hf_gateway_report *repor
         .opened = g->relays.opened,
         .refused = g->relays.refused,
         .failed = g->relays.failed,
+        .cut_off = g->cut_off,
+        .relays_left = g->relays.alive,
         .bytes_out = g->relays.bytes_out,
         .bytes_in = g->relays.bytes_in,
         .ipv6 = g->space.ipv6,
@@ -250,8 +290,8 @@ int hf_gateway_run(const struct hf_gateway_config *cfg, char *const argv[], int 
     if (err == HF_OK) {
         raise_descriptor_limit();
         err = run_command(&g, why);
-        hf_relays_free(&g.relays);
         fill_report(&g, report);
+        hf_relays_free(&g.relays);
         *exit_code = g.exit_code;
     }
     if (g.spawned)

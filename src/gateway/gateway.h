@@ -8,9 +8,9 @@
 #include "namespace.h"
 #include "relay.h"
 
-/** Called in each round once the command is over; true: the gateway may end. */
-typedef bool hf_gateway_after_fn(void *ctx, struct hf_stack *stack, struct hf_loop *loop,
-                                 hf_ns now);
+/** Called in each round once the command is over and its connections are done; true: the gateway may
+ *  end. Else it is called again at *again_at, or earlier. */
+typedef bool hf_gateway_after_fn(void *ctx, struct hf_stack *stack, hf_ns now, hf_ns *again_at);
 
 struct hf_gateway_config {
     struct hf_namespace_config space;
@@ -18,7 +18,8 @@ struct hf_gateway_config {
     struct hf_config stack;
     const char *record;  /**< pcapng file, or NULL */
     const char *spoil;   /**< fault rules, or NULL */
-    hf_ns drain_ns;      /**< how long connections may go on without progress after the command */
+    hf_ns drain_ns;   /**< how long connections may last without progress after the command */
+    hf_ns stalled_ns; /**< the same where bytes wait for the outside */
     hf_trace_fn *trace;  /**< or NULL */
     void *trace_ctx;
     hf_gateway_after_fn *after; /**< or NULL */
@@ -27,7 +28,9 @@ struct hf_gateway_config {
 
 struct hf_gateway_report {
     uint64_t opened, refused, failed; /**< connections */
+    uint32_t cut_off; /**< connections that outlived the command, and were ended with it */
     uint64_t bytes_out, bytes_in;
+    uint32_t relays_left;
     struct hf_stack_info stack;
     bool ipv6;      /**< the namespace has it */
     int ipv6_errno; /**< why not */

@@ -27,13 +27,25 @@ struct hf_relays {
     uint64_t opened, refused, failed;
     uint64_t bytes_out, bytes_in; /**< to the outside, from the outside */
     hf_ns progress_at; /**< when last a byte or an end was passed on */
+    hf_ns deadline;    /**< see hf_relays_deadline */
+};
+
+/** Relays whose inner side may still send. */
+struct hf_relays_left {
+    uint32_t open;
+    uint32_t held_back; /**< of them those with bytes that the outside has no room for */
 };
 
 void hf_relays_init(struct hf_relays *r, struct hf_stack *stack, struct hf_loop *loop,
                     const struct hf_upstream_config *upstream);
 /** Takes an event of the stack. */
 void hf_relays_event(struct hf_relays *r, const struct hf_event *e, hf_ns now);
-/** Ends all relays: outside by RST. */
+/** When hf_relays_expire has work; HF_NEVER: nothing waits. */
+hf_ns hf_relays_deadline(const struct hf_relays *r);
+void hf_relays_expire(struct hf_relays *r, hf_ns now);
+/** Counts by walking over all of them. */
+struct hf_relays_left hf_relays_left(const struct hf_relays *r);
+/** Ends all relays: outside by RST, where the inner side had not come to its end. */
 void hf_relays_free(struct hf_relays *r);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef HF_TEST_LAB_FARM_H
 #define HF_TEST_LAB_FARM_H
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lab/account.h"
@@ -73,22 +74,24 @@ static inline void farm_read(struct farm_side *s, uint32_t i, hf_ns now)
 
 static inline void farm_write(struct farm_side *s, uint32_t i, hf_ns now)
 {
-    static uint8_t bytes[FARM_BUFFER_BYTES];
     struct farm_conn *c = &s->conns[i];
     while (!c->shut && !c->over) {
         uint32_t left = s->farm->stream_bytes - c->sent_bytes;
-        uint32_t want = left < sizeof bytes ? left : sizeof bytes;
-        if (want == 0) {
+        if (left == 0) {
             c->shut = true;
             if (hf_shutdown(s->stack, c->handle, now) != HF_OK)
                 hf_checks_fail(&s->farm->checks, now, "connection %u: no shutdown", (unsigned)i);
             return;
         }
-        hf_pattern_fill(2 * i + s->number, c->sent_bytes, bytes, want);
-        int64_t n = hf_send(s->stack, c->handle, bytes, want, 0, now);
+        void *room;
+        int64_t n = hf_send_reserve(s->stack, c->handle, &room, now);
         if (n <= 0)
             return;
-        c->sent_bytes += (uint32_t)n;
+        uint32_t size = (uint32_t)n < left ? (uint32_t)n : left;
+        hf_pattern_fill(2 * i + s->number, c->sent_bytes, room, size);
+        if (hf_send_commit(s->stack, c->handle, size, 0, now) != HF_OK)
+            hf_checks_fail(&s->farm->checks, now, "connection %u: no commit", (unsigned)i);
+        c->sent_bytes += size;
     }
 }
 
@@ -131,6 +134,9 @@ static inline void farm_note_half(struct farm *f)
     if (f->half_way || 2 * (f->sides[0].received_bytes + f->sides[1].received_bytes) < all)
         return;
     f->half_way = true;
+    if (getenv("DBG")) { uint32_t z[2]={0},full[2]={0},w=0;
+        for (unsigned k=0;k<2;k++) for (uint32_t i=0;i<f->n;i++){ z[k]+=f->sides[k].conns[i].received_bytes==0; full[k]+=f->sides[k].conns[i].received_bytes==f->stream_bytes; w+=f->sides[k].conns[i].sent_bytes==0;}
+        fprintf(stderr,"half at %.3f s, zero %u %u full %u %u, nothing written %u; totals %lu %lu\n",(double)f->world.now_ns/1e9,z[0],z[1],full[0],full[1],w,(unsigned long)f->sides[0].received_bytes,(unsigned long)f->sides[1].received_bytes);}
     for (uint32_t i = 0; i < f->n; i++)
         f->at_half[i] =
             f->sides[0].conns[i].received_bytes + f->sides[1].conns[i].received_bytes;

@@ -108,7 +108,8 @@ static void follow(struct interop *w, const struct hf_trace_event *e)
         return;
     size_t n = strlen(w->trail);
     (void)snprintf(w->trail + n, sizeof w->trail - n, "%s%s", n > 0 ? " " : "", words[e->to]);
-    w->trail_ns = hf_host_now();
+    w->trail_before_ns = w->trail_ns;
+    w->trail_ns = e->now_ns;
 }
 
 /* HF_TEST_TRACE=1 in the environment shows every event of the stack. */
@@ -373,7 +374,7 @@ static void turn(struct interop *w)
     hf_ns wait_ns = w->has_work ? 0 : HF_MS(2);
     w->has_work = false;
     must(hf_loop_turn(w->loop, wait_ns, &why), &why);
-    interop_end_together(w);
+    interop_end_both(w);
 }
 
 bool interop_run(struct interop *w, bool (*done)(const struct interop *w), hf_ns limit_ns)

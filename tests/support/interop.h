@@ -23,7 +23,7 @@ enum interop_ending {
     ENDING_LAST,     /**< waits for the other's end, sends what is left, closes */
     ENDING_HALF,     /**< shuts its direction down once it has sent all, and reads on */
     ENDING_TOGETHER, /**< as FIRST, but both ends in the same moment */
-    ENDING_ABORT,    /**< resets after all */
+    ENDING_ABORT,    /**< resets after all, of both ends */
     ENDING_NONE,     /**< leaves it to the other end, or to the test */
 };
 
@@ -90,7 +90,7 @@ struct interop {
     /** States that the connection with these ports went through here, with blanks between. */
     uint16_t trail_own_port, trail_kernel_port;
     char trail[INTEROP_TRAIL_BYTES];
-    hf_ns trail_ns; /**< when the last one was entered */
+    hf_ns trail_ns, trail_before_ns; /**< when the last one was entered, and that before it */
     hf_trace_fn *trace; /**< hears all events, or NULL */
     void *trace_ctx;
 };
@@ -140,7 +140,7 @@ struct interop_theirs *interop_theirs_add(struct interop *w, int fd, uint16_t ke
                                           uint16_t own_port, const struct interop_plan *plan);
 void interop_ours_pump(struct interop_ours *o, hf_ns now);
 void interop_theirs_pump(struct interop_theirs *t);
-/** Both ends with ENDING_TOGETHER have sent and received all: shuts both down. */
-void interop_end_together(struct interop *w);
+/** Ends what waits for both ends of the first connection to have sent and received all. */
+void interop_end_both(struct interop *w);
 
 #endif

@@ -4,6 +4,7 @@
 #include "support/interop.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,11 +102,6 @@ static void ours_end(struct interop_ours *o, hf_ns now)
     case ENDING_LAST: closes = o->at_end && sent; break;
     case ENDING_TOGETHER: break;
     case ENDING_ABORT:
-        if (ours_has_all(o)) {
-            ours_let_go(o, true, now);
-            return;
-        }
-        break;
     case ENDING_NONE: closes = false; break;
     }
     if (closes || o->over)
@@ -240,11 +236,6 @@ static void theirs_end(struct interop_theirs *t)
     case ENDING_LAST: closes = t->at_end && sent; break;
     case ENDING_TOGETHER: break;
     case ENDING_ABORT:
-        if (theirs_has_all(t)) {
-            theirs_close(t, true);
-            return;
-        }
-        break;
     case ENDING_NONE: closes = false; break;
     }
     if (closes)
@@ -292,12 +283,20 @@ struct interop_theirs *interop_theirs_add(struct interop *w, int fd, uint16_t ke
 
 /* ---- both ----------------------------------------------------------------------------------- */
 
-void interop_end_together(struct interop *w)
+void interop_end_both(struct interop *w)
 {
     struct interop_ours *o = &w->ours[0];
     struct interop_theirs *t = &w->theirs[0];
-    if (w->ours_count == 0 || w->theirs_count == 0 || o->plan.ending != ENDING_TOGETHER ||
-        o->shut || o->over || t->fd < 0 || !ours_has_all(o) || !theirs_has_all(t))
+    if (w->ours_count == 0 || w->theirs_count == 0 || o->let_go || o->shut || o->over ||
+        t->fd < 0 || !ours_has_all(o) || !theirs_has_all(t))
+        return;
+    if (t->plan.ending == ENDING_ABORT)
+        theirs_close(t, true);
+    if (o->plan.ending == ENDING_ABORT) {
+        ours_let_go(o, true, hf_host_now());
+        w->has_work = true;
+    }
+    if (o->plan.ending != ENDING_TOGETHER)
         return;
     theirs_shut(t);
     ours_shut(o, hf_host_now());

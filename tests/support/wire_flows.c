@@ -20,8 +20,7 @@ static int32_t una(const struct wire *w)
     return (int32_t)(info.snd_una - w->peer.irs);
 }
 
-__attribute__((format(printf, 2, 3))) static void send_text(struct wire *w, const char *format,
-                                                             ...)
+__attribute__((format(printf, 2, 3))) static void send_text(struct wire *w, const char *format, ...)
 {
     char text[128];
     va_list args;
@@ -451,9 +450,9 @@ static void check_zero_window(struct wire *w, enum hf_state state)
     int old = una(w);
     send_text(w, ". seq 0 ack %d", old); /* acceptable: no answer */
     WIRE_QUIET(w);
-    static const char *const refused[] = {". seq 1 ack -1", "P. seq 0:1 ack -1",
+    static const char *const refused[] = {". seq 1 ack -1",      "P. seq 0:1 ack -1",
                                           "P. seq 0:500 ack -1", "FP. seq 0:10 ack -1",
-                                          "F. seq 1 ack -1", "P. seq -1:5 ack -1"};
+                                          "F. seq 1 ack -1",     "P. seq -1:5 ack -1"};
     for (size_t i = 0; i < HF_COUNT_OF(refused); i++) {
         hf_peer_send(&w->peer, refused[i]);
         WIRE_EXPECT(w, ". seq 0 ack 0 win 0");

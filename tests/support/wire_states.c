@@ -236,8 +236,7 @@ bool wire_is_about(hf_ns at_ns, hf_ns expected_ns)
 hf_ns wire_until_sent(struct wire *w, hf_ns limit_ns)
 {
     hf_ns end_ns = w->start_ns + limit_ns, deadline_ns;
-    while (w->rig.caught_count == 0 &&
-           (deadline_ns = hf_stack_deadline(w->rig.stack)) <= end_ns) {
+    while (w->rig.caught_count == 0 && (deadline_ns = hf_stack_deadline(w->rig.stack)) <= end_ns) {
         hf_ns before_ns = w->rig.now_ns;
         hf_rig_run(&w->rig, hf_max_ns(deadline_ns, before_ns));
     }

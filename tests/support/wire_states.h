@@ -12,9 +12,9 @@
 /** What connections may differ in. The first three bits make the matrix of WIRE_VARIANTS. */
 enum wire_variant {
     WIRE_V6 = 1,
-    WIRE_OPTIONS = 2, /**< timestamps, window scale and SACK were agreed on; else none of them */
-    WIRE_HIGH = 4,    /**< initial numbers of both sides 0x7FFFFFF0 rather than 0xFFFFFFF0 */
-    WIRE_CLOSED = 8,  /**< the application let go by hf_close; else hf_shutdown */
+    WIRE_OPTIONS = 2,    /**< timestamps, window scale and SACK were agreed on; else none of them */
+    WIRE_HIGH = 4,       /**< initial numbers of both sides 0x7FFFFFF0 rather than 0xFFFFFFF0 */
+    WIRE_CLOSED = 8,     /**< the application let go by hf_close; else hf_shutdown */
     WIRE_FROM_ZERO = 16, /**< time starts at 0, and the stack's initial number is as it comes */
 };
 enum { WIRE_VARIANTS = 8 };

@@ -360,8 +360,8 @@ static void unread_data_may_be_let_go_by_setting(void **state)
 
 static void set_linger(struct wire *w, int64_t linger_ns)
 {
-    assert_int_equal(
-        hf_set(w->rig.stack, w->conn, HF_OPT_LINGER_NS, linger_ns, w->rig.now_ns), HF_OK);
+    assert_int_equal(hf_set(w->rig.stack, w->conn, HF_OPT_LINGER_NS, linger_ns, w->rig.now_ns),
+                     HF_OK);
 }
 
 static void linger_of_nothing_resets_at_once(void **state)
@@ -429,7 +429,6 @@ static void an_abort_resets_the_peer(void **state)
         for (unsigned variant = 0; variant < 2 * WIRE_VARIANTS; variant++) {
             struct wire w;
             struct wire_setup setup = {.state = states[i], .variant = variant};
-            bool closes = states[i] == HF_FIN_WAIT_1 || states[i] == HF_FIN_WAIT_2;
             setup.unacked_bytes = states[i] == HF_FIN_WAIT_2 ? 0 : 500;
             wire_open(&w, &setup);
             assert_int_equal(do_abort(&w), HF_OK);
@@ -439,7 +438,6 @@ static void an_abort_resets_the_peer(void **state)
             assert_int_equal(do_send(&w, 1), HF_E_RESET);
             assert_int_equal(how_closed(&w), HF_CLOSED_ABORTED);
             check_gone(&w);
-            assert_true(closes || !(variant & WIRE_CLOSED) || setup.unacked_bytes == 500);
             wire_close(&w);
         }
 }

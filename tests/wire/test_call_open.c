@@ -37,6 +37,25 @@ static void reach(struct bench *b, enum hf_state state)
 
 /* ---- OPEN ---- */
 
+/* Field by field: what lies between them is nobody's. */
+static void expect_unchanged(const struct hf_info *a, const struct hf_info *b)
+{
+    assert_int_equal(a->state, b->state);
+    assert_int_equal(a->how, b->how);
+    assert_int_equal(a->iss, b->iss);
+    assert_int_equal(a->snd_una, b->snd_una);
+    assert_int_equal(a->snd_nxt, b->snd_nxt);
+    assert_int_equal(a->snd_wnd_bytes, b->snd_wnd_bytes);
+    assert_int_equal(a->irs, b->irs);
+    assert_int_equal(a->rcv_nxt, b->rcv_nxt);
+    assert_int_equal(a->rcv_wnd_bytes, b->rcv_wnd_bytes);
+    assert_int_equal(a->rto_deadline_ns, b->rto_deadline_ns);
+    assert_int_equal(a->life_deadline_ns, b->life_deadline_ns);
+    assert_int_equal(a->receive_queue_bytes, b->receive_queue_bytes);
+    assert_int_equal(a->remote.port, b->remote.port);
+    assert_int_equal(a->orphan, b->orphan);
+}
+
 /* covers: CALL-OPEN-SYS-1, CALL-OPEN-SYR-1, CALL-OPEN-EST-1, CALL-OPEN-FW1-1, CALL-OPEN-FW2-1,
  * CALL-OPEN-CLW-1, CALL-OPEN-CLG-1, CALL-OPEN-LAK-1, CALL-OPEN-TMW-1, MUST-41, MUST-42,
  * CALL-STATUS-SYS-1, CALL-STATUS-EST-1 */
@@ -57,7 +76,7 @@ static void a_connection_that_exists_is_not_opened_again(void **state)
         hf_rig_pull(&b.rig);
         assert_true(hf_peer_expect_nothing(&b.peer));
         struct hf_info after = bench_info(&b, b.conn);
-        assert_memory_equal(&before, &after, sizeof before);
+        expect_unchanged(&before, &after);
         struct hf_peer p = bench_peer(&b, 3, 4000, 7);
         assert_true(hf_peer_connect(&p, "<mss 1000>"));
         assert_int_equal(hf_peer_state(&p), HF_ESTABLISHED);
@@ -238,7 +257,7 @@ static void data_is_queued_or_sent_while_our_direction_is_open(void **state)
             }
             char text[60];
             snprintf(text, sizeof text, "P%s. seq 1:6 ack %u urg %u", urgent ? "U" : "", ack,
-                     urgent ? 5 : 0);
+                     urgent ? 5u : 0u);
             assert_true(hf_peer_expect(&b.peer, text));
             assert_memory_equal(b.peer.last.payload, "hello", 5);
             bench_close(&b);

@@ -54,7 +54,7 @@ static void an_admitted_request_becomes_a_connection(void **state)
         hf_rig_pull(&b.rig);
         char syn_ack[100];
         snprintf(syn_ack, sizeof syn_ack,
-                 "20.000 S. seq 0 ack 1 win 65535 <mss %u,sackOK,TS,wscale 7>", v6 ? 1440 : 1460);
+                 "20.000 S. seq 0 ack 1 win 65535 <mss %u,sackOK,TS,wscale 7>", v6 ? 1440u : 1460u);
         assert_true(hf_peer_expect(&b.peer, syn_ack));
         assert_int_equal(b.peer.last.segment.ts_echo, 7);
         assert_false(bench_info(&b, b.conn).held);

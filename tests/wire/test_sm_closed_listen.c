@@ -215,7 +215,8 @@ static void group_and_odd_addresses_are_nobodys(void **state)
         }
 }
 
-/* covers: SM-CLO-2-noack, SM-LIS-3-syn: port 0 is no port, and a foreign address not ours to refuse */
+/* covers: SM-CLO-2-noack, SM-LIS-3-syn: port 0 is no port, and a foreign address is not ours to
+ * refuse */
 static void port_0_and_foreign_addresses_get_no_answer(void **state)
 {
     (void)state;
@@ -283,7 +284,7 @@ static void rsts_to_strangers_keep_to_their_rate(void **state)
     bench_close(&b);
 }
 
-/* covers: MUST-2, MUST-49: a stranger's RST leaves with good checksums, TTL and DF of the settings */
+/* covers: MUST-2, MUST-49: a stranger's RST has good checksums, and TTL and DF of the settings */
 static void answers_to_strangers_are_good_packets(void **state)
 {
     (void)state;

@@ -439,6 +439,26 @@ static void the_window_is_scaled_from_the_third_segment_on(void **state)
     }
 }
 
+/* covers: CO-7323-03, SM-SYR-1b-win: ours too; the ACK announces as much as the SYN,ACK did, but
+ * for less than a unit of the scaled window [RFC7323#2.4] */
+static void the_window_of_an_answer_is_scaled(void **state)
+{
+    (void)state;
+    for (enum form form = 0; form <= CROSSED; form++)
+        for (int scaled = 0; scaled < 2; scaled++) {
+            struct bench b;
+            bench_init(&b);
+            bench_open(&b, false, 5);
+            bench_syn_rcvd(&b, form, scaled ? "<mss 1460,wscale 0>" : "<mss 1460>");
+            assert_int_equal(b.peer.last.segment.window, 65535);
+            hf_peer_send(&b.peer, ". seq 0 ack 1");
+            assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 1"));
+            uint32_t window = (uint32_t)b.peer.last.segment.window << (scaled ? 7 : 0);
+            assert_in_range(window, scaled ? 65535 - 127 : 65535, 256 * 1024);
+            bench_close(&b);
+        }
+}
+
 /* covers: MUST-18: what acknowledges one of two SYN,ACKs measures neither */
 static void the_round_trip_of_a_syn_ack_sent_twice_is_unknown(void **state)
 {
@@ -574,6 +594,7 @@ int main(void)
         cmocka_unit_test(what_is_broken_leaves_no_mark),
         cmocka_unit_test(group_addresses_are_nobodys),
         cmocka_unit_test(the_window_is_scaled_from_the_third_segment_on),
+        cmocka_unit_test(the_window_of_an_answer_is_scaled),
         cmocka_unit_test(the_round_trip_of_a_syn_ack_sent_twice_is_unknown),
         cmocka_unit_test(after_a_lost_syn_ack_data_starts_slowly),
         cmocka_unit_test(the_syn_ack_comes_again_until_it_is_given_up),

@@ -79,8 +79,9 @@ static void a_fin_again_is_acknowledged_and_restarts_the_time(void **state)
 static void nothing_else_restarts_the_time(void **state)
 {
     (void)state;
-    static const char *const others[] = {". seq 0 ack 0", ". seq -1 ack 0", "P. seq -100:0 ack 0",
-                                         "P. seq 0:100 ack 0", "R seq 0", ". seq 0 ack 5"};
+    static const char *const others[] = {
+        ". seq 0 ack 0",      ". seq -1 ack 0", "P. seq -100:0 ack 0",
+        "P. seq 0:100 ack 0", "R seq 0",        ". seq 0 ack 5"};
     for (size_t i = 0; i < HF_COUNT_OF(others); i++)
         for (unsigned variant = 0; variant < WIRE_VARIANTS; variant++) {
             struct wire w;
@@ -127,8 +128,8 @@ static void the_latest_timestamp_is_echoed(void **state)
 static void no_reset_ends_it(void **state)
 {
     (void)state;
-    static const char *const resets[] = {"R seq 0",        "R. seq 0 ack 0", "R seq 1",
-                                         "R seq -1",       "R seq 1000",     "RF. seq 0 ack 0",
+    static const char *const resets[] = {"R seq 0",         "R. seq 0 ack 0", "R seq 1",
+                                         "R seq -1",        "R seq 1000",     "RF. seq 0 ack 0",
                                          "R seq 0 <TS 1 1>"};
     for (unsigned variant = 0; variant < 2 * WIRE_VARIANTS; variant++) {
         struct wire w;
@@ -233,8 +234,8 @@ static void a_newer_syn_opens_it_again(void **state)
 /* Opens the tuple anew by a SYN at number 100000 and pops the SYN,ACK. */
 static void reopen(struct wire *w)
 {
-    hf_peer_send(&w->peer, w->peer.timestamps ? "S seq 100000 <mss 1460,TS>"
-                                              : "S seq 100000 <mss 1460>");
+    hf_peer_send(&w->peer,
+                 w->peer.timestamps ? "S seq 100000 <mss 1460,TS>" : "S seq 100000 <mss 1460>");
     assert_true(hf_peer_pop(&w->peer));
     assert_int_equal(w->peer.last.segment.flags, HF_SYN | HF_ACK);
     w->peer.iss += 100000;
@@ -320,8 +321,7 @@ static void a_syn_without_sequel_gives_time_wait_back(void **state)
         hf_stack_info(w.rig.stack, &info);
         assert_int_equal(info.half_open, 0);
         if (!late)
-            assert_true(
-                wire_is_about(wire_until_state(&w, HF_CLOSED, HF_SEC(99)), TIME_WAIT_NS));
+            assert_true(wire_is_about(wire_until_state(&w, HF_CLOSED, HF_SEC(99)), TIME_WAIT_NS));
         hf_stack_info(w.rig.stack, &info);
         assert_int_equal(info.time_wait, 0);
         wire_close(&w);

@@ -105,8 +105,7 @@ void hf_queue_clear(struct hf_blocks *b, struct hf_queue *q)
     hf_queue_init(q);
 }
 
-struct hf_place hf_place_advance(const struct hf_blocks *b, struct hf_place from,
-                                 uint32_t distance)
+struct hf_place hf_place_advance(const struct hf_blocks *b, struct hf_place from, uint32_t distance)
 {
     uint32_t offset = from.offset + distance;
     while (offset >= b->block_bytes) {

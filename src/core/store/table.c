@@ -397,7 +397,8 @@ void hf_table_remove(struct hf_table *t, uint32_t hash, uint32_t ref)
         before->overflow = HF_NIL;
     }
     t->count--;
-    if (2 * (uint64_t)t->count < times(t->bucket_count, MERGE_LOAD) && t->bucket_count > FIRST_BUCKETS)
+    if (2 * (uint64_t)t->count < times(t->bucket_count, MERGE_LOAD) &&
+        t->bucket_count > FIRST_BUCKETS)
         merge(t);
 }
 
