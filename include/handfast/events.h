@@ -17,7 +17,7 @@ extern "C" {
 /** X(NAME, name, a, b, text): event types, the names of their two numbers ("" = unused). */
 #define HF_TRACE_LIST(X)                                                                           \
     X(STATE, state, "", "", "the state changed")                                                   \
-    X(SEGMENT_IN, segment_in, "", "", "a segment came in")                                           \
+    X(SEGMENT_IN, segment_in, "", "", "a segment came in")                                         \
     X(SEGMENT_OUT, segment_out, "", "", "a segment was sent")                                      \
     X(DROP, drop, "", "", "a packet was dropped")                                                  \
     X(RST_IN, rst_in, "", "", "a RST was accepted")                                                \
@@ -56,7 +56,6 @@ enum hf_trace {
     X(WHY_CLOSE, "the application closes the connection")                                          \
     X(WHY_FIN, "the peer's FIN is in order")                                                       \
     X(WHY_FIN_ACKED, "our FIN is acknowledged")                                                    \
-    X(WHY_FIN_AND_ACK, "the peer's FIN is in order and ours is acknowledged")                      \
     X(WHY_RST, "the peer reset the connection")                                                    \
     X(WHY_ABORT, "the application aborts the connection")                                          \
     X(WHY_UNREAD, "the application closed with data unread: the peer must learn of the loss")      \
@@ -71,7 +70,6 @@ enum hf_trace {
     X(WHY_HOLD_TIMEOUT, "the application did not decide in time")                                  \
     X(WHY_HARD_ERROR, "ICMP says that the peer can't be reached")                                  \
     X(WHY_LISTENER_CLOSED, "the listener was closed")                                              \
-    X(WHY_EVICTED, "another entry needed the room")                                                \
     /* drops below TCP */                                                                          \
     X(DROP_IP_TRUNCATED, "shorter than its IP header says")                                        \
     X(DROP_IP_VERSION, "neither IPv4 nor IPv6")                                                    \
@@ -94,11 +92,9 @@ enum hf_trace {
     X(DROP_TCP_OPTION, "an option has an impossible length")                                       \
     X(DROP_TCP_PORT, "port 0")                                                                     \
     X(DROP_STRANGER_RST, "a RST for no connection of ours")                                        \
-    X(DROP_STRANGER, "for no connection of ours: answered with RST")                               \
     X(DROP_STRANGER_SILENT, "for no connection of ours: RSTs are switched off or used up")         \
     X(DROP_LISTEN_RST, "a RST to a listener")                                                      \
     X(DROP_LISTEN_NOTHING, "neither SYN, ACK nor RST to a listener")                               \
-    X(DROP_LISTEN_ACK, "an ACK to a listener that belongs to no handshake: answered with RST")     \
     X(DROP_SYN_LIMIT, "a SYN above the listener's limits")                                         \
     X(DROP_SYN_HELD, "a repeated SYN of a held open request")                                      \
     X(DROP_SYN_SENT_ACK, "acknowledges something else than our SYN")                               \

@@ -42,10 +42,10 @@ struct hf_config {
     int64_t rto_max_ns;
     int64_t rto_min_on_variance; /**< 0: RTO = max(SRTT + 4 RTTVAR, min) [RFC6298]; 1: RTO = SRTT +
                                       max(4 RTTVAR, min) */
-    int64_t syn_retries;    /**< SYN sent again this often before giving up (R2 for SYN) */
-    int64_t synack_retries; /**< SYN,ACK likewise */
-    int64_t r1_retries;     /**< retransmissions until the application hears of trouble */
-    int64_t r2_retries;     /**< retransmissions until the connection is given up */
+    int64_t syn_retries;         /**< SYN sent again this often before giving up (R2 for SYN) */
+    int64_t synack_retries;      /**< SYN,ACK likewise */
+    int64_t r1_retries;          /**< retransmissions until the application hears of trouble */
+    int64_t r2_retries;          /**< retransmissions until the connection is given up */
     int64_t delayed_ack_ns;
     int64_t delayed_ack_segs; /**< at the latest every n-th full-sized segment is acknowledged */
     int64_t quick_acks;       /**< segments acknowledged at once at the start of a connection */
@@ -245,7 +245,7 @@ struct hf_listen {
     unsigned prefix_bits;   /**< how much of addr counts: 32 or 128 for one address */
     uint16_t port;          /**< 0: any port */
     bool held;              /**< the application decides before the SYN is answered */
-    bool silent_overflow;   /**< at a limit: drop the SYN (default) rather than answer with RST */
+    bool reset_overflow;    /**< at a limit: answer with RST rather than drop the SYN */
     uint32_t max_half_open; /**< 0: as the stack */
     uint32_t backlog;       /**< established or held connections not yet pulled as events; 0: 128 */
     uint32_t max_connections; /**< alive at once; 0: as the stack */

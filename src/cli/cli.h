@@ -53,9 +53,8 @@ void hf_tun_options_init(struct hf_tun_options *o);
 
 /** Opens everything; HF_OK, or says why not in *why and leaves nothing behind. */
 HF_MUST_CHECK int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o,
-                                    hf_trace_fn *trace, void *trace_ctx,
-                                    hf_loop_events_fn *events, void *events_ctx,
-                                    struct hf_why *why);
+                                    hf_trace_fn *trace, void *trace_ctx, hf_loop_events_fn *events,
+                                    void *events_ctx, struct hf_why *why);
 void hf_tun_stack_close(struct hf_tun_stack *t);
 /** How many bytes, how fast, in words: for the last line. */
 void hf_say_rate(const char *what, uint64_t bytes, hf_ns span_ns);

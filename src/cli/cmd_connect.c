@@ -254,11 +254,15 @@ int hf_cmd_connect(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&hf_tun_argp, 0, "Stack:", 1}, {0}};
     static const struct argp argp = {
-        NULL, parse, "HOST PORT",
+        NULL,
+        parse,
+        "HOST PORT",
         "Connects to HOST PORT through a TUN device: standard input goes out, what comes back goes "
         "to standard output. At the end of input this direction is closed and the other is read "
         "to its end.\vhandfast connect --tun hf0 --addr 10.9.0.2/24 10.9.0.1 7 < file > echo",
-        children, NULL, NULL};
+        children,
+        NULL,
+        NULL};
     struct options o = {0};
     hf_tun_options_init(&o.tun);
     argp_err_exit_status = HF_EXIT_USAGE;

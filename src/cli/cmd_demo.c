@@ -99,8 +99,7 @@ static int be_client(const char *port)
 
 static int listen_on_loopback(uint16_t *port)
 {
-    struct sockaddr_in here = {.sin_family = AF_INET,
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof here;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&here, sizeof here) != 0 || listen(fd, 1) != 0 ||
@@ -230,7 +229,9 @@ static int run_over_lab(const struct options *o)
     hf_demo_draw_init(&draw, &style, "client", "Handfast", 2 * MSL_NS);
     struct hf_pair *pair = hf_pair_new();
     struct hf_pair_scenario s = {
-        .a = {.open = HF_APP_CONNECT, .send_bytes = UP_BYTES, .close = HF_APP_CLOSE_LAST,
+        .a = {.open = HF_APP_CONNECT,
+              .send_bytes = UP_BYTES,
+              .close = HF_APP_CLOSE_LAST,
               .write_at_end = true},
         .b = {.open = HF_APP_LISTEN_HELD, .decide_after_ns = HF_MS(15), .send_bytes = DOWN_BYTES},
         .ab = {.delay_ns = HF_MS(10)},
@@ -271,10 +272,14 @@ int hf_cmd_demo(int argc, char **argv)
         {0},
     };
     static const struct argp argp = {
-        argp_options, parse, NULL,
+        argp_options,
+        parse,
+        NULL,
         "Shows one connection from SYN to the end of TIME-WAIT: a client of the Linux kernel in a "
         "namespace of its own, a server on the host's loopback, and Handfast between them.",
-        NULL, NULL, NULL};
+        NULL,
+        NULL,
+        NULL};
     struct options o = {0};
     argp_err_exit_status = HF_EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)

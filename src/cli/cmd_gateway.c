@@ -81,15 +81,21 @@ static bool check_spoil(const char *text)
 int hf_cmd_gateway(int argc, char **argv)
 {
     static const struct argp argp = {
-        argp_options, parse, "-- COMMAND [ARG...]",
+        argp_options,
+        parse,
+        "-- COMMAND [ARG...]",
         "Runs COMMAND in a network namespace of its own. Each TCP connection that it opens, to any "
         "address and port, is carried by Handfast to the host's network: the SYN is answered when "
         "the connection outside stands, and refused when that is. The host's loopback is 10.0.2.2 "
         "and fd00::2:2 inside. Needs no root where user namespaces and /dev/net/tun are open to "
-        "users.\vThe exit status is COMMAND's, 128 and more if a signal ended it, 127 if there is no "
-        "such command, 126 if it can't be executed; 1 if the gateway failed, 2 for wrong usage. TCP "
+        "users.\vThe exit status is COMMAND's, 128 and more if a signal ended it, 127 if there is "
+        "no "
+        "such command, 126 if it can't be executed; 1 if the gateway failed, 2 for wrong usage. "
+        "TCP "
         "is what is carried, UDP is not: name hosts by address, or have names resolved over TCP.",
-        NULL, NULL, NULL};
+        NULL,
+        NULL,
+        NULL};
     struct options o = {0};
     hf_gateway_config_init(&o.cfg);
     argp_err_exit_status = HF_EXIT_USAGE;

@@ -33,10 +33,10 @@ struct server {
 };
 
 enum phase {
-    PHASE_REQUEST,  /**< a head is awaited */
-    PHASE_UPLOAD,   /**< a body is written to a file */
-    PHASE_ANSWER,   /**< head, then file */
-    PHASE_CLOSING,  /**< all is said */
+    PHASE_REQUEST, /**< a head is awaited */
+    PHASE_UPLOAD,  /**< a body is written to a file */
+    PHASE_ANSWER,  /**< head, then file */
+    PHASE_CLOSING, /**< all is said */
 };
 
 struct client {
@@ -65,8 +65,8 @@ static void close_file(struct client *c)
 static void answer(struct client *c, int status, const char *type, uint64_t length_bytes,
                    const char *more)
 {
-    c->reply_bytes = http_head(c->reply, sizeof c->reply, status, type, length_bytes,
-                               c->keep_alive, more);
+    c->reply_bytes =
+        http_head(c->reply, sizeof c->reply, status, type, length_bytes, c->keep_alive, more);
     c->reply_sent = 0;
     c->phase = PHASE_ANSWER;
     c->server->requests++;
@@ -129,8 +129,8 @@ static void answer_file(struct client *c, const struct http_request *r)
         first = r->range_first;
         uint64_t last = r->range_last < size ? r->range_last : size - 1;
         length = last - first + 1;
-        snprintf(more, sizeof more,
-                 "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64 "\r\n", first, last, size);
+        snprintf(more, sizeof more, "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64 "\r\n",
+                 first, last, size);
     }
     c->offset = (off_t)first;
     c->left_bytes = r->method == HTTP_HEAD ? 0 : length;
@@ -216,8 +216,8 @@ static bool take_body(struct client *c, hf_ns now)
         return false;
     uint64_t taken = 0;
     for (size_t i = 0; i < count && c->left_bytes > 0; i++) {
-        size_t piece = slices[i].length_bytes < c->left_bytes ? slices[i].length_bytes
-                                                              : (size_t)c->left_bytes;
+        size_t piece =
+            slices[i].length_bytes < c->left_bytes ? slices[i].length_bytes : (size_t)c->left_bytes;
         if (write(c->fd, slices[i].bytes, piece) != (ssize_t)piece) {
             int status = status_of_errno(errno);
             drop_upload(c);
@@ -335,8 +335,7 @@ static bool step(struct client *c, hf_ns now)
 
 static void go_on(struct client *c, hf_ns now)
 {
-    while (step(c, now)) {
-    }
+    while (step(c, now)) {}
 }
 
 /* ---- events ------------------------------------------------------------------------------- */
@@ -469,10 +468,14 @@ int hf_cmd_serve(int argc, char **argv)
     };
     static const struct argp_child children[] = {{&hf_tun_argp, 0, "Stack:", 1}, {0}};
     static const struct argp argp = {
-        own, parse, "DIR",
+        own,
+        parse,
+        "DIR",
         "Serves the files of DIR over HTTP/1.1 from Handfast's own TCP on a TUN device."
         "\vhandfast serve --tun hf0 --addr 10.9.0.2/24 . &  curl http://10.9.0.2/README.md",
-        children, NULL, NULL};
+        children,
+        NULL,
+        NULL};
     struct options o = {.port = PORT_DEFAULT};
     hf_tun_options_init(&o.tun);
     argp_err_exit_status = HF_EXIT_USAGE;

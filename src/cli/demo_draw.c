@@ -119,7 +119,8 @@ static void take_state(struct hf_demo_draw *d, const struct hf_trace_event *e)
         say(d, NOTE_HELD);
     if (e->to == HF_ESTABLISHED) {
         say(d, NOTE_ESTABLISHED);
-        hf_demo_draw_flush(d); /* a quick application is in the next state before the next segment */
+        hf_demo_draw_flush(
+            d); /* a quick application is in the next state before the next segment */
     }
     if (e->to == HF_FIN_WAIT_2)
         say(d, NOTE_HALF_CLOSED);

@@ -13,12 +13,12 @@ struct hf_demo_draw {
     bool started;
     struct hf_endpoint client; /**< the one connection that is drawn */
     hf_ns start_ns;
-    enum hf_state state;    /**< of Handfast's side */
-    struct hf_guess peer;   /**< of the other */
-    bool row_waits;         /**< a segment whose consequences are still coming */
+    enum hf_state state;  /**< of Handfast's side */
+    struct hf_guess peer; /**< of the other */
+    bool row_waits;       /**< a segment whose consequences are still coming */
     struct hf_ladder_row row;
-    const char *note;       /**< to be said after that row */
-    unsigned told;          /**< which notes were said: each once */
+    const char *note; /**< to be said after that row */
+    unsigned told;    /**< which notes were said: each once */
     uint64_t segments;
     hf_ns time_wait_until_ns; /**< 0: not in TIME-WAIT */
     hf_ns time_wait_ns;

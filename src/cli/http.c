@@ -10,10 +10,17 @@ static const struct {
     int status;
     const char *text;
 } statuses[] = {
-    {200, "OK"},           {201, "Created"},         {206, "Partial Content"},
-    {400, "Bad Request"},  {403, "Forbidden"},       {404, "Not Found"},
-    {405, "Method Not Allowed"}, {411, "Length Required"}, {416, "Range Not Satisfiable"},
-    {500, "Internal Server Error"}, {507, "Insufficient Storage"},
+    {200, "OK"},
+    {201, "Created"},
+    {206, "Partial Content"},
+    {400, "Bad Request"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {411, "Length Required"},
+    {416, "Range Not Satisfiable"},
+    {500, "Internal Server Error"},
+    {507, "Insufficient Storage"},
 };
 
 const char *http_status_text(int status)
@@ -29,11 +36,16 @@ const char *http_type_of(const char *path)
     static const struct {
         const char *ending, *type;
     } types[] = {
-        {".html", "text/html; charset=utf-8"}, {".txt", "text/plain; charset=utf-8"},
-        {".md", "text/plain; charset=utf-8"},  {".css", "text/css"},
-        {".js", "text/javascript"},            {".json", "application/json"},
-        {".svg", "image/svg+xml"},             {".png", "image/png"},
-        {".jpg", "image/jpeg"},                {".pdf", "application/pdf"},
+        {".html", "text/html; charset=utf-8"},
+        {".txt", "text/plain; charset=utf-8"},
+        {".md", "text/plain; charset=utf-8"},
+        {".css", "text/css"},
+        {".js", "text/javascript"},
+        {".json", "application/json"},
+        {".svg", "image/svg+xml"},
+        {".png", "image/png"},
+        {".jpg", "image/jpeg"},
+        {".pdf", "application/pdf"},
     };
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot != NULL && i < sizeof types / sizeof types[0]; i++)
@@ -160,8 +172,7 @@ static bool parse_fields(char *line, struct http_request *r)
     return true;
 }
 
-enum http_parse http_parse(const char *bytes, size_t n, struct http_request *r,
-                           size_t *head_bytes)
+enum http_parse http_parse(const char *bytes, size_t n, struct http_request *r, size_t *head_bytes)
 {
     const char *end = memmem(bytes, n, "\r\n\r\n", 4);
     if (end == NULL)

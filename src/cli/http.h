@@ -28,8 +28,7 @@ enum http_parse { HTTP_INCOMPLETE, HTTP_COMPLETE, HTTP_BAD };
 
 /** Parses a request's head at the start of n bytes; *head_bytes is its length when complete. A head
  *  that is not complete within HTTP_HEAD_MAX_BYTES is bad. */
-enum http_parse http_parse(const char *bytes, size_t n, struct http_request *r,
-                           size_t *head_bytes);
+enum http_parse http_parse(const char *bytes, size_t n, struct http_request *r, size_t *head_bytes);
 
 /** Writes a head: status line, length, type, connection. Returns its length (at most max). */
 size_t http_head(char *to, size_t max, int status, const char *type, uint64_t length_bytes,

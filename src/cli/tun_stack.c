@@ -11,8 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_TUN = 1000, KEY_ADDR, KEY_KERNEL_ADDR, KEY_RECORD, KEY_SPOIL, KEY_NO_CONFIGURE,
-       KEY_PLAIN, KEY_PROFILE, KEY_SET };
+enum {
+    KEY_TUN = 1000,
+    KEY_ADDR,
+    KEY_KERNEL_ADDR,
+    KEY_RECORD,
+    KEY_SPOIL,
+    KEY_NO_CONFIGURE,
+    KEY_PLAIN,
+    KEY_PROFILE,
+    KEY_SET
+};
 
 static const struct argp_option argp_options[] = {
     {"tun", KEY_TUN, "NAME", 0, "TUN device to make or use (required)", 1},
@@ -22,8 +31,7 @@ static const struct argp_option argp_options[] = {
     {"no-configure", KEY_NO_CONFIGURE, NULL, 0, "Leave the interface's addresses alone", 1},
     {"plain", KEY_PLAIN, NULL, 0, "No super-packets, all checksums in software", 1},
     {"record", KEY_RECORD, "FILE", 0, "Write every packet to a pcapng file", 2},
-    {"spoil", KEY_SPOIL, "RULES", 0,
-     "Inject faults, say 'drop third-ack once; drop in 1%'", 2},
+    {"spoil", KEY_SPOIL, "RULES", 0, "Inject faults, say 'drop third-ack once; drop in 1%'", 2},
     {"profile", KEY_PROFILE, "NAME", 0, "Settings of rfc, default, linux or freebsd", 2},
     {"set", KEY_SET, "NAME=VALUE", 0, "Change a setting (see 'handfast --profiles')", 2},
     {0},
@@ -86,8 +94,10 @@ static void set_setting(struct hf_tun_options *o, char *arg, struct argp_state *
     long long value = strtoll(equals + 1, &end, 0);
     if (errno != 0 || end == equals + 1 || *end != '\0' ||
         hf_config_set(&o->config, arg, value) != HF_OK)
-        argp_error(state, "'%s' is no setting, or '%s' is out of its range; see "
-                          "'handfast --profiles'", arg, equals + 1);
+        argp_error(state,
+                   "'%s' is no setting, or '%s' is out of its range; see "
+                   "'handfast --profiles'",
+                   arg, equals + 1);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -128,7 +138,7 @@ static struct hf_addr other_address(const struct hf_addr *addr, unsigned bits)
     struct hf_addr other = *addr;
     unsigned host_bits = (hf_addr_is_v4(addr) ? 32 : 128) - bits;
     for (unsigned b = 0; b < host_bits; b++)
-        other.octets[15 - b / 8] &= (uint8_t)~(1u << b % 8);
+        other.octets[15 - b / 8] &= (uint8_t) ~(1u << b % 8);
     other.octets[15] |= 1;
     if (hf_addr_equal(&other, addr))
         other.octets[15] ^= 3;

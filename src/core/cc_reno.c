@@ -53,9 +53,9 @@ static void reno_ack(struct hf_cc *cc, const struct hf_cc_event *e)
         return;
     uint64_t cwnd_bytes = cc->cwnd_bytes;
     if (cwnd_bytes < cc->ssthresh_bytes) {
-        /* [RFC3465#2.2] DEVIATION from [RFC5681#3.1], which adds one SMSS an ACK at most: two make
-         * up for the segments whose ACK was delayed. [RFC3465#2.3] After a timeout one only: there
-         * a single ACK may cover much that arrived long ago. */
+        /* [RFC3465#2.2] DEVIATION D-3 from [RFC5681#3.1], which adds one SMSS an ACK at most: two
+         * make up for the segments whose ACK was delayed. [RFC3465#2.3] After a timeout one only:
+         * there a single ACK may cover much that arrived long ago. */
         uint32_t limit = (cc->after_rto ? 1 : SLOW_START_SEGS) * e->mss_bytes;
         set_cwnd(cc, e, cwnd_bytes + hf_min_u32(e->acked_bytes, limit));
         return;

@@ -9,10 +9,11 @@
 
 /* X(field, unit, rfc, default, linux, freebsd, min, max, text). Notes on values:
  * msl_ns            [RFC9293#3.4.2] 2 min, engineering choice; today's systems take 30 s
- * rto_min_ns        [RFC6298#2.4] SHOULD be 1 s. DEVIATION: 200 ms, or a tail loss costs 25 trips
+ * rto_min_ns        [RFC6298#2.4] SHOULD be 1 s. DEVIATION D-2: 200 ms, or a tail loss costs 25
+ *                   round trips
  * rto_max_ns        [RFC6298#2.5] at least 60 s
  * syn_retries       [RFC9293#3.8.3] MUST-23: 1+2+4+8+16+32+60+60 s >= 3 min needs 7; other systems
- *                   end at 127 s (6) and 75 s (5)
+ *                   end at 127 s (6) and 75 s (5): DEVIATION D-4 in all profiles but rfc
  * r1, r2            [RFC9293#3.8.3] SHLD-10, SHLD-11: at least 3, at least 100 s
  * delayed_ack_ns    [RFC9293#3.8.6.3] MUST-58: below 500 ms
  * sws_override_ns   [RFC9293#3.8.6.2.1] 0.1 to 1 s

@@ -8,7 +8,8 @@
 enum { PAWS_VALID_S = 24 * 24 * 3600 }; /**< [RFC7323#5.5] 24 days */
 
 /** An ACK that tells the peer where we stand. One that answers a segment which takes no sequence
- *  space counts as a challenge: two sides could otherwise answer each other for ever. */
+ *  space counts as a challenge: two sides could otherwise answer each other for ever.
+ *  DEVIATION D-28. */
 static void answer(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg,
                    enum hf_reason reason)
 {
@@ -27,9 +28,14 @@ static void challenge(struct hf_stack *s, struct hf_conn *c, enum hf_reason reas
 static void held_input(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
 {
     bool rst = (seg->flags & HF_RST) != 0, syn = (seg->flags & HF_SYN) != 0;
-    bool other_syn = syn && seg->seq != c->irs.v;
-    if ((rst && seg->seq == c->irs.v + 1) || (!rst && other_syn)) {
-        hf_trace_conn(s, c, HF_TRACE_RST_IN, HF_RST_IN_EXACT, 0, 0, seg);
+    bool exact = seg->seq == c->rcv_nxt.v;
+    bool other_syn = syn && !rst && hf_seq_ge(hf_seq_make(seg->seq), c->rcv_nxt) &&
+                     hf_seq_lt(hf_seq_make(seg->seq), c->rcv_adv);
+    if ((rst && exact) || other_syn) {
+        if (rst)
+            hf_trace_conn(s, c, HF_TRACE_RST_IN, HF_RST_IN_EXACT, 0, 0, seg);
+        else
+            hf_drop(s, c, HF_DROP_SYN_RCVD, seg);
         hf_conn_end(s, c, HF_CLOSED_WITHDRAWN, HF_WHY_RST, false);
         return;
     }
@@ -173,6 +179,13 @@ static bool is_same_syn(const struct hf_conn *c, const struct hf_segment *seg)
            hf_seq_eq(hf_seq_make(seg->seq), c->irs);
 }
 
+/** The octet before the next one, or no octet there: a keep-alive or window probe [SHLD-12]. */
+static bool is_probe(const struct hf_conn *c, const struct hf_segment *seg)
+{
+    return hf_seq_eq(hf_seq_make(seg->seq), hf_seq_sub(c->rcv_nxt, 1)) &&
+           hf_segment_length(seg) == seg->payload_bytes && seg->payload_bytes <= 1;
+}
+
 /** 1b: the sequence number. */
 static bool check_sequence(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
 {
@@ -186,7 +199,7 @@ static bool check_sequence(struct hf_stack *s, struct hf_conn *c, const struct h
     }
     bool old = hf_seq_lt(hf_seq_make(seg->seq), c->rcv_nxt);
     hf_drop(s, c, old ? HF_DROP_OLD_DUPLICATE : HF_DROP_OUT_OF_WINDOW, seg);
-    answer(s, c, seg, HF_ACK_OUT_OF_WINDOW);
+    answer(s, c, seg, is_probe(c, seg) ? HF_ACK_KEEPALIVE : HF_ACK_OUT_OF_WINDOW);
     return false;
 }
 
@@ -303,13 +316,15 @@ static bool check_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_arr
     if (opening ? !acks_the_handshake(s, c, in) : !ack_is_possible(s, c, seg))
         return false;
     hf_conn_heard(s, c, seg);
-    bool duplicate = is_duplicate_ack(c, seg);
+    bool duplicate = is_duplicate_ack(c, seg), syn_unacked = c->syn_unacked;
     if (hf_seq_gt(hf_seq_make(seg->ack), c->snd_una))
         hf_send_acked(s, c, seg);
     else if (duplicate)
         hf_recovery_on_dup_ack(s, c);
     if (opening)
         establish(s, c, HF_WHY_HANDSHAKE_ACK);
+    else if (syn_unacked && !c->syn_unacked) /* closed before it was established */
+        hf_conn_raise(s, c, HF_EV_CONNECTED);
     hf_send_window(s, c, seg);
     return hf_fin_is_acked(c) ? after_fin_acked(s, c) : true;
 }

@@ -85,9 +85,9 @@ int hf_listen(struct hf_stack *s, const struct hf_listen *what, hf_handle *out, 
     hf_stack_set_now(s, now);
     struct hf_listener l = {
         .addr = what->addr,
-        .any_address = hf_addr_is_any(&what->addr),
+        .any_address = hf_addr_equal(&what->addr, &HF_ADDR_ANY),
         .held = what->held,
-        .silent_overflow = what->silent_overflow,
+        .reset_overflow = what->reset_overflow,
         .port = what->port,
         .hash = port_hash(what->port),
         .max_half_open = what->max_half_open ? what->max_half_open : UINT32_MAX,
@@ -242,7 +242,7 @@ static void overflow(struct hf_stack *s, const struct hf_arrival *in, const stru
 {
     hf_trace_stranger(s, HF_TRACE_LIMIT, limit, &in->local, &in->remote, 0, 0, in->seg);
     hf_drop_arrival(s, in, HF_DROP_SYN_LIMIT);
-    if (!l->silent_overflow)
+    if (l->reset_overflow)
         hf_reply_rst(s, in, HF_RST_OVERFLOW);
 }
 

@@ -8,7 +8,7 @@ static uint32_t addr_hash(const struct hf_stack *s, const struct hf_addr *addr)
 {
     uint64_t words[2];
     memcpy(words, addr->octets, sizeof words);
-    return (uint32_t)hf_siphash13_words(&s->p.table_key, words, 2);
+    return (uint32_t)hf_siphash13_pair(&s->p.table_key, words[0], words[1]);
 }
 
 uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr)

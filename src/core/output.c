@@ -142,7 +142,8 @@ static bool plan_data(const struct hf_stack *s, const struct hf_conn *c, hf_seq 
     }
     bool last = p->bytes == waiting && hf_seq_eq(limit, end);
     bool fin = again ? c->fin_sent : c->fin_queued && !c->fin_sent;
-    /* A FIN takes one number of the window like a byte does, but of the congestion window not. */
+    /* A FIN takes one number of the window like a byte does, but of the congestion window not.
+     * DEVIATION D-13: so it waits for a window. */
     p->fin = fin && last && c->snd_wnd > in_flight + p->bytes;
     p->push = last && p->bytes > 0; /* [MUST-61] */
     return p->bytes > 0 || p->fin;
@@ -175,7 +176,7 @@ static bool plan_next(struct hf_stack *s, struct hf_conn *c, struct plan *p)
     }
     if (c->probe_due) {
         /* An octet from before the window, so that the peer has to answer [RFC9293#3.8.6.1]
-         * [SHLD-12]; nothing of the stream goes along. */
+         * [SHLD-12]; nothing of the stream goes along: DEVIATION D-12 for the window's probe. */
         hf_seq seq = c->rtx_timer == HF_RTX_KEEPALIVE ? c->snd_nxt : c->snd_una;
         *p = (struct plan){.kind = PLAN_PROBE, .seq = hf_seq_sub(seq, 1)};
         return true;

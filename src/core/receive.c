@@ -49,7 +49,7 @@ uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c)
         c->rcv_adv = hf_seq_add(c->rcv_nxt, target); /* [SHLD-14] never to the left */
     uint32_t field = hf_conn_rcv_wnd(c) >> c->rcv_shift;
     /* Rounding down moves the announced edge left by less than a unit of the window [RFC7323#2.4];
-     * with room to spare it is rounded up instead. */
+     * with room to spare it is rounded up instead. DEVIATION D-14. */
     uint32_t up = (field + 1) << c->rcv_shift;
     if (up - hf_conn_rcv_wnd(c) < 1u << c->rcv_shift && up <= target && !c->peer_fin) {
         c->rcv_adv = hf_seq_add(c->rcv_nxt, up);

@@ -162,7 +162,9 @@ void hf_send_room(struct hf_stack *s, struct hf_conn *c)
     mark = hf_min_u32(mark, c->options.send_buffer_bytes);
     if (!c->wants_room || send_room(c) < mark)
         return;
-    if (hf_queue_tail_room(&s->blocks, &c->send) == 0 && !hf_blocks_may_send(&s->blocks)) {
+    bool waits = hf_list_has(&c->waiting, c->index); /* its turn comes */
+    if (hf_queue_tail_room(&s->blocks, &c->send) == 0 &&
+        (waits || !hf_blocks_may_send(&s->blocks))) {
         hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
         return;
     }
@@ -197,9 +199,14 @@ static uint8_t *end_of_queue(struct hf_stack *s, struct hf_conn *c, uint32_t *ro
     *room = hf_queue_tail_room(&s->blocks, &c->send);
     if (*room > 0)
         return hf_queue_end(&s->blocks, &c->send);
+    /* While others wait for blocks it is one a turn: whoever has some would keep them all. */
+    if (hf_list_has(&c->waiting, c->index))
+        return NULL;
     *block = hf_blocks_take(&s->blocks, HF_BLOCK_SEND);
     if (*block == HF_NIL)
         return NULL;
+    if (s->p.waiting.head != HF_NIL)
+        hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
     *room = s->blocks.block_bytes;
     return hf_block_at(&s->blocks, *block)->data;
 }

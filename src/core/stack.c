@@ -162,14 +162,13 @@ void hf_stack_trim(struct hf_stack *s)
 uint32_t hf_tuple_hash(const struct hf_stack *s, const struct hf_endpoint *local,
                        const struct hf_endpoint *remote)
 {
-    uint64_t words[5];
     uint64_t ports = (uint64_t)local->port << 16 | remote->port;
     if (hf_addr_is_mapped(&remote->addr)) {
-        words[0] =
-            (uint64_t)hf_get32(local->addr.octets + 12) << 32 | hf_get32(remote->addr.octets + 12);
-        words[1] = ports;
-        return (uint32_t)hf_siphash13_words(&s->p.table_key, words, 2);
+        uint64_t from = hf_get32(local->addr.octets + 12);
+        uint64_t to = hf_get32(remote->addr.octets + 12);
+        return (uint32_t)hf_siphash13_pair(&s->p.table_key, from << 32 | to, ports);
     }
+    uint64_t words[5];
     memcpy(words, local->addr.octets, 16);
     memcpy(words + 2, remote->addr.octets, 16);
     words[4] = ports;

@@ -52,7 +52,7 @@ struct hf_listener {
     uint8_t bits; /**< of 128 */
     bool any_address;
     bool held;
-    bool silent_overflow;
+    bool reset_overflow;
     bool closed; /**< freed when its last connection lets go */
     uint16_t port;
     uint32_t hash;

@@ -21,7 +21,7 @@ struct gateway {
     struct hf_stack *stack;
     struct hf_loop *loop;
     struct hf_relays relays;
-    int space_fd;  /**< keeps the namespace while the command's connections finish */
+    int space_fd; /**< keeps the namespace while the command's connections finish */
     int signal_fd;
     sigset_t old_mask;
     bool mask_changed;
@@ -217,8 +217,8 @@ static int open_loop(struct gateway *g, struct hf_why *why)
         return fail(why, "signalfd");
     err = hf_loop_add_fd(g->loop, g->signal_fd, HF_LOOP_READ, signals_came, g);
     if (err == HF_OK)
-        err = hf_loop_add_fd(g->loop, hf_namespace_pidfd(&g->space), HF_LOOP_READ,
-                             command_is_over, g);
+        err = hf_loop_add_fd(g->loop, hf_namespace_pidfd(&g->space), HF_LOOP_READ, command_is_over,
+                             g);
     return err == HF_OK ? HF_OK : fail(why, "epoll");
 }
 

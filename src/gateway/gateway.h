@@ -16,11 +16,11 @@ struct hf_gateway_config {
     struct hf_namespace_config space;
     struct hf_upstream_config upstream;
     struct hf_config stack;
-    const char *record;  /**< pcapng file, or NULL */
-    const char *spoil;   /**< fault rules, or NULL */
-    hf_ns drain_ns;   /**< how long connections may last without progress after the command */
-    hf_ns stalled_ns; /**< the same where bytes wait for the outside */
-    hf_trace_fn *trace;  /**< or NULL */
+    const char *record; /**< pcapng file, or NULL */
+    const char *spoil;  /**< fault rules, or NULL */
+    hf_ns drain_ns;     /**< how long connections may last without progress after the command */
+    hf_ns stalled_ns;   /**< the same where bytes wait for the outside */
+    hf_trace_fn *trace; /**< or NULL */
     void *trace_ctx;
     hf_gateway_after_fn *after; /**< or NULL */
     void *after_ctx;

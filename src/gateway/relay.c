@@ -14,16 +14,16 @@ struct hf_relay {
     struct hf_relay *next, *prev;
     hf_handle inner;
     struct hf_upstream outer;
-    unsigned watched;    /**< enum hf_loop_bit; 0: the descriptor is not in the loop */
+    unsigned watched; /**< enum hf_loop_bit; 0: the descriptor is not in the loop */
     bool admitted;
-    bool outer_is_full;  /**< wait until it can be written */
-    bool inner_is_full;  /**< wait for HF_EV_WRITABLE */
-    bool outer_ended;    /**< its FIN was passed on */
-    bool inner_ended;    /**< likewise */
-    bool inner_over;     /**< the stack has closed it, in order: unread bytes may be left */
-    bool hung_up;        /**< FINs went both ways outside, and bytes wait for room inside */
-    bool closing;        /**< outside all is done: only the inner connection has to end */
-    hf_ns doomed_at;     /**< the outside broke: when the inside does, at the latest; 0: it did not */
+    bool outer_is_full; /**< wait until it can be written */
+    bool inner_is_full; /**< wait for HF_EV_WRITABLE */
+    bool outer_ended;   /**< its FIN was passed on */
+    bool inner_ended;   /**< likewise */
+    bool inner_over;    /**< the stack has closed it, in order: unread bytes may be left */
+    bool hung_up;       /**< FINs went both ways outside, and bytes wait for room inside */
+    bool closing;       /**< outside all is done: only the inner connection has to end */
+    hf_ns doomed_at; /**< the outside broke: when the inside does, at the latest; 0: it did not */
 };
 
 static void outer_ready(void *ctx, struct hf_loop *loop, int fd, unsigned bits);
@@ -159,9 +159,8 @@ static void watch(struct hf_relay *r, hf_ns now)
     }
     if (wanted == r->watched)
         return;
-    int err = r->watched == 0
-                  ? hf_loop_add_fd(r->all->loop, r->outer.fd, wanted, outer_ready, r)
-                  : hf_loop_set_fd(r->all->loop, r->outer.fd, wanted);
+    int err = r->watched == 0 ? hf_loop_add_fd(r->all->loop, r->outer.fd, wanted, outer_ready, r)
+                              : hf_loop_set_fd(r->all->loop, r->outer.fd, wanted);
     r->watched = err == HF_OK ? wanted : r->watched;
     if (err != HF_OK) /* without the kernel's word nothing would go on */
         outer_broke(r, now);

@@ -26,8 +26,8 @@ struct hf_relays {
     uint32_t alive;
     uint64_t opened, refused, failed;
     uint64_t bytes_out, bytes_in; /**< to the outside, from the outside */
-    hf_ns progress_at; /**< when last a byte or an end was passed on */
-    hf_ns deadline;    /**< see hf_relays_deadline */
+    hf_ns progress_at;            /**< when last a byte or an end was passed on */
+    hf_ns deadline;               /**< see hf_relays_deadline */
 };
 
 /** Relays whose inner side may still send. */

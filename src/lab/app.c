@@ -41,7 +41,7 @@ void hf_app_listen(struct hf_app *a, hf_ns now)
         .port = a->local.port,
         .held = open == HF_APP_LISTEN_HELD,
         .max_per_remote = a->script.max_per_remote,
-        .silent_overflow = a->script.silent_overflow,
+        .reset_overflow = a->script.reset_overflow,
     };
     a->open_error = hf_listen(a->stack, &what, &a->listener, now);
 }

@@ -31,10 +31,10 @@ struct hf_app_script {
     bool refuse;           /**< held: refuse with `refusal` instead of admitting */
     enum hf_refusal refusal;
     uint32_t max_per_remote; /**< of the listener */
-    bool silent_overflow;    /**< likewise */
-    bool listen_once; /**< the listener is closed when its first connection comes */
+    bool reset_overflow;     /**< likewise */
+    bool listen_once;        /**< the listener is closed when its first connection comes */
     uint64_t send_bytes;
-    bool write_at_end; /**< nothing is written before the peer's end was read */
+    bool write_at_end;    /**< nothing is written before the peer's end was read */
     uint32_t write_bytes; /**< at most this much a call; 0: all that the buffer takes */
     uint32_t read_bytes;  /**< at most this much a call; 0: as the buffer */
     hf_ns read_every_ns;  /**< one read call in this time; 0: as fast as data comes */

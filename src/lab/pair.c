@@ -232,7 +232,7 @@ static void start_side(struct hf_pair_side *side, const struct hf_app_script *sc
     side->app.remote = endpoint_of(p->scenario.v6, 1 - side->number);
     side->app.other = &other_side(side)->app;
     hf_lab_link_init(&side->out, out, &p->world, NULL, side_names[side->number][0],
-                 side_names[1 - side->number][0]);
+                     side_names[1 - side->number][0]);
     side->out.observe = observe;
     side->out.observe_ctx = side;
     /* A listener that goes with its first connection is not among what is there at the end. */

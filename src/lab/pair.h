@@ -36,7 +36,7 @@ struct hf_pair_scenario {
     hf_pair_fn *made;                /**< or NULL: called for each stack before anything else */
     hf_pair_fn *stepped;             /**< or NULL: called for each side after each step */
     void *hook_ctx;
-    hf_trace_fn *trace;              /**< or NULL: sees both stacks' trace events */
+    hf_trace_fn *trace; /**< or NULL: sees both stacks' trace events */
     void *trace_ctx[2];
     struct hf_transcript *transcript; /**< or NULL: gets every packet */
     struct hf_picture *picture;       /**< or NULL: gets every packet and state */

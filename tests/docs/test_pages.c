@@ -169,6 +169,20 @@ static void add_group(struct page *p, size_t g)
     }
 }
 
+static void add_outcomes(struct page *p)
+{
+    static const char *const names[HF_CLOSED_COUNT] = {
+#define NAME(NAME_, text) [HF_CLOSED_##NAME_] = #NAME_,
+        HF_CLOSED_LIST(NAME)
+#undef NAME
+    };
+    add(p, "\n## How a connection ends\n\n"
+           "`how` of `closed`, of the event `HF_EV_CLOSED`, and of `hf_info`.\n\n"
+           "| outcome | meaning |\n|---|---|\n");
+    for (int how = 0; how < HF_CLOSED_COUNT; how++)
+        add(p, "| `HF_CLOSED_%s` | %s |\n", names[how], hf_closed_text((enum hf_closed)how));
+}
+
 static void trace_page_is_current(void **state)
 {
     static struct page p;
@@ -182,6 +196,7 @@ static void trace_page_is_current(void **state)
     }
     for (size_t g = 0; g < GROUPS; g++)
         add_group(&p, g);
+    add_outcomes(&p);
     check_page("TRACE.md", &p);
 }
 

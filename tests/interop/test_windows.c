@@ -11,6 +11,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "support/interop_bench.h"
@@ -20,6 +21,17 @@ enum { BULK_BYTES = 4 * 1000 * 1000, PROBES = 3 };
 static const struct interop_plan sender = {.send_bytes = BULK_BYTES, .ending = ENDING_FIRST};
 static const struct interop_plan reader = {.expect_bytes = BULK_BYTES, .ending = ENDING_LAST};
 static const struct interop_plan idler = {.ending = ENDING_NONE};
+
+/* Else one answer in half a second to what carries no data and lies outside the window. */
+static void let_the_kernel_answer_all(void)
+{
+    FILE *f = fopen("/proc/sys/net/ipv4/tcp_invalid_ratelimit", "we");
+    if (!f)
+        skip();
+    (void)fputs("0", f);
+    if (fclose(f) != 0)
+        skip();
+}
 
 static bool we_have_probed(const struct interop *w)
 {
@@ -35,6 +47,7 @@ static void the_kernels_reader_stops(void **state)
     interop_config(&cfg);
     cfg.rto_min_ns = HF_MS(20);
     struct interop *w = bench_open(b, &cfg);
+    let_the_kernel_answer_all();
     bench_connect(b, &sender, &reader);
     b->theirs->paused = true;
     bench_until(b, we_have_probed, HF_SEC(10));
@@ -111,6 +124,7 @@ static void the_kernel_answers_keep_alives(void **state)
     struct interop_bench *b = *state;
     struct interop *w = bench_open(b, NULL);
     hf_ns now = hf_host_now();
+    let_the_kernel_answer_all();
     bench_connect(b, &idler, &idler);
     hf_handle c = b->ours->handle;
     assert_int_equal(HF_OK, hf_set(w->stack, c, HF_OPT_KEEPALIVE_IDLE_NS, HF_MS(100), now));
@@ -134,9 +148,9 @@ static void we_answer_keep_alives(void **state)
     assert_int_equal(0, setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof seconds));
     assert_int_equal(0, setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes));
     assert_int_equal(0, setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on));
-    uint64_t before = probes_answered(w) + hf_stack_count(w->stack, HF_ACK_KEEPALIVE);
+    uint64_t before = probes_answered(w);
     interop_pass(w, HF_MS(2400));
-    uint64_t after = probes_answered(w) + hf_stack_count(w->stack, HF_ACK_KEEPALIVE);
+    uint64_t after = probes_answered(w);
     assert_int_equal(2, after - before);
     check_alive(b);
 }

@@ -5,7 +5,6 @@
 #ifndef HF_TEST_LAB_FARM_H
 #define HF_TEST_LAB_FARM_H
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "lab/account.h"
@@ -134,12 +133,8 @@ static inline void farm_note_half(struct farm *f)
     if (f->half_way || 2 * (f->sides[0].received_bytes + f->sides[1].received_bytes) < all)
         return;
     f->half_way = true;
-    if (getenv("DBG")) { uint32_t z[2]={0},full[2]={0},w=0;
-        for (unsigned k=0;k<2;k++) for (uint32_t i=0;i<f->n;i++){ z[k]+=f->sides[k].conns[i].received_bytes==0; full[k]+=f->sides[k].conns[i].received_bytes==f->stream_bytes; w+=f->sides[k].conns[i].sent_bytes==0;}
-        fprintf(stderr,"half at %.3f s, zero %u %u full %u %u, nothing written %u; totals %lu %lu\n",(double)f->world.now_ns/1e9,z[0],z[1],full[0],full[1],w,(unsigned long)f->sides[0].received_bytes,(unsigned long)f->sides[1].received_bytes);}
     for (uint32_t i = 0; i < f->n; i++)
-        f->at_half[i] =
-            f->sides[0].conns[i].received_bytes + f->sides[1].conns[i].received_bytes;
+        f->at_half[i] = f->sides[0].conns[i].received_bytes + f->sides[1].conns[i].received_bytes;
 }
 
 static inline void farm_run_side(void *self, hf_ns now)
@@ -192,9 +187,8 @@ static inline void farm_open_side(struct farm *f, unsigned number, const struct 
 }
 
 /** Connects all at once. */
-static inline void farm_open(struct farm *f, uint32_t n, uint32_t stream_bytes,
-                             hf_ns read_every_ns, const struct hf_config *config,
-                             const struct hf_lab_link_config *link)
+static inline void farm_open(struct farm *f, uint32_t n, uint32_t stream_bytes, hf_ns read_every_ns,
+                             const struct hf_config *config, const struct hf_lab_link_config *link)
 {
     *f = (struct farm){.n = n, .stream_bytes = stream_bytes, .read_every_ns = read_every_ns};
     hf_world_init(&f->world, 1);

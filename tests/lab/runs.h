@@ -32,9 +32,9 @@ enum { RUN_NAME_BYTES = 120, RUNS_FAILURES_SHOWN = 20 };
 
 struct runs {
     const char *test;
-    const char *only;       /**< or NULL */
-    unsigned sample;        /**< one in so many is made */
-    uint64_t seen, made;    /**< runs asked about, and made */
+    const char *only;    /**< or NULL */
+    unsigned sample;     /**< one in so many is made */
+    uint64_t seen, made; /**< runs asked about, and made */
     uint64_t failed;
     char name[RUN_NAME_BYTES]; /**< of the present run */
     struct timespec start;
@@ -85,8 +85,8 @@ static inline bool runs_end(const struct runs *r)
 {
     struct timespec end;
     clock_gettime(CLOCK_MONOTONIC, &end);
-    double s = (double)(end.tv_sec - r->start.tv_sec) +
-               (double)(end.tv_nsec - r->start.tv_nsec) / 1e9;
+    double s =
+        (double)(end.tv_sec - r->start.tv_sec) + (double)(end.tv_nsec - r->start.tv_nsec) / 1e9;
     printf("%s: %llu of %llu runs in %.2f s, %llu failed\n", r->test, (unsigned long long)r->made,
            (unsigned long long)r->seen, s, (unsigned long long)r->failed);
     fflush(stdout);

@@ -1,7 +1,7 @@
 /*
- * Every opening with every way of release, under all 4,096 patterns of loss of the first six packets
- * each way, all single and double duplications of them and all single and double swaps of neighbours;
- * with super-packets carried whole and cut into segments.
+ * Every opening with every way of release, under all 4,096 patterns of loss of the first six
+ * packets each way, all single and double duplications of them and all single and double swaps of
+ * neighbours; with super-packets carried whole and cut into segments.
  *
  * The pair checks the invariants at each step and every byte; here is said how each way may end.
  */
@@ -149,6 +149,7 @@ enum { WAYS = sizeof ways / sizeof ways[0] };
 struct lab {
     struct hf_pair *pair;
     struct hf_config a_config, b_config;
+    struct hf_transcript wire; /**< of the one run that was asked for */
 };
 
 enum trouble { LOSE, DUPLICATE, SWAP };
@@ -179,15 +180,16 @@ static struct hf_pair_scenario scenario(struct lab *lab, enum opening o, const s
     return s;
 }
 
-/* What a cookie stands for is known to the peer alone. If the segment that brings it back is lost or
- * overtaken, the listener knows nothing of the connection and has to answer with RST
+/* What a cookie stands for is known to the peer alone. If the segment that brings it back is lost
+ * or overtaken, the listener knows nothing of the connection and has to answer with RST
  * [RFC9293#3.10.7.2] [RFC4987#3.6]. */
 static bool cookie_came_to_nothing(const struct hf_pair *p)
 {
     const struct hf_pair_report *r = &p->report;
     const struct hf_lab_link_config *ab = &p->scenario.ab;
     return p->scenario.b_config->syn_cookies == 2 && (ab->lose_mask | ab->swap_mask) != 0 &&
-           r->a.how == HF_CLOSED_RESET && (r->b.how == HF_CLOSED_NOT || r->b.how == HF_CLOSED_RESET);
+           r->a.how == HF_CLOSED_RESET &&
+           (r->b.how == HF_CLOSED_NOT || r->b.how == HF_CLOSED_RESET);
 }
 
 static bool ended_well(const struct hf_pair *p, const struct way *w)
@@ -212,18 +214,16 @@ static void describe(struct runs *r, const struct hf_pair *p)
 
 static void run(struct lab *lab, struct runs *r, struct hf_pair_scenario *s, const struct way *w)
 {
-    struct hf_transcript t;
     if (r->only != NULL) {
-        hf_transcript_init(&t, HF_DETAIL_WINDOW);
-        s->transcript = &t;
+        hf_transcript_init(&lab->wire, HF_DETAIL_WINDOW);
+        s->transcript = &lab->wire;
     }
     hf_pair_run(lab->pair, s);
     if (!ended_well(lab->pair, w))
         describe(r, lab->pair);
     if (r->only != NULL) {
-        printf("%s", t.text != NULL ? t.text : "");
-        hf_transcript_free(&t);
-        s->transcript = NULL;
+        printf("%s", lab->wire.text != NULL ? lab->wire.text : "");
+        hf_transcript_free(&lab->wire);
     }
 }
 

@@ -1,7 +1,7 @@
 /*
- * What a connection costs while nothing happens, as the allocator sees it: all that a stack took more
- * than with none, its table included, divided by their number. The budgets are the design's: 80 bytes
- * half-open, 336 established, 80 in TIME-WAIT. And all of it comes back.
+ * What a connection costs while nothing happens, as the allocator sees it: all that a stack took
+ * more than with none, its table included, divided by their number. The budgets are the design's:
+ * 80 bytes half-open, 336 established, 80 in TIME-WAIT. And all of it comes back.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,9 +37,9 @@ struct lab {
     hf_ns now_ns;
     uint32_t n;
     hf_handle listener;
-    hf_handle *handles;       /**< of the client's connections */
+    hf_handle *handles;        /**< of the client's connections */
     hf_handle *server_handles; /**< in the order they were accepted */
-    bool deaf;                /**< what the server sends is lost */
+    bool deaf;                 /**< what the server sends is lost */
 };
 
 static uint32_t how_many(void)
@@ -178,14 +178,17 @@ static void connect_all(struct lab *l)
 
 /* ---- measuring ---- */
 
-static double cost(struct lab *l, struct end *e, const char *what)
+/* What each of the entries costs, at most. A few make no fair sample: there the last chunk of each
+ * store, mostly empty, is let through. */
+static bool cost_is_within(struct lab *l, struct end *e, const char *what, uint64_t budget_bytes)
 {
-    uint64_t untrimmed = e->account.held_bytes;
-    double bytes = (double)(held(e) - e->base_bytes) / l->n;
-    printf("%-28s %8u: %6.1f bytes each (%.1f before trimming)\n", what, l->n, bytes,
-           (double)(untrimmed - e->base_bytes) / l->n);
+    uint64_t untrimmed = e->account.held_bytes - e->base_bytes;
+    uint64_t bytes = held(e) - e->base_bytes;
+    uint64_t slack_bytes = l->n == MANY ? 0 : 64 << 10;
+    printf("%-20s %7u: %6.2f bytes each (%.2f before trimming), budget %u\n", what, l->n,
+           (double)bytes / l->n, (double)untrimmed / l->n, (unsigned)budget_bytes);
     fflush(stdout);
-    return bytes;
+    return bytes <= budget_bytes * l->n + slack_bytes;
 }
 
 static void assert_all_came_back(struct lab *l)
@@ -208,7 +211,7 @@ static void half_open_entries_cost_80_bytes(void **state)
     hf_stack_info(l.server.stack, &info);
     assert_int_equal(info.half_open, l.n);
     assert_int_equal(info.connections, 0);
-    assert_true(cost(&l, &l.server, "half-open") <= 80.0);
+    assert_true(cost_is_within(&l, &l.server, "half-open", 80));
     pass_time(&l, HF_SEC(3600));
     take_events(&l, &l.client);
     assert_int_equal(l.client.closed, l.n);
@@ -305,8 +308,8 @@ static void established_cost_336_bytes_and_time_waits_80(void **state)
     assert_int_equal(l.server.accepted, l.n);
     assert_all_options(&l);
     use_samples(&l);
-    assert_true(cost(&l, &l.client, "established, client") <= 336.0);
-    assert_true(cost(&l, &l.server, "established, server") <= 336.0);
+    assert_true(cost_is_within(&l, &l.client, "established, client", 336));
+    assert_true(cost_is_within(&l, &l.server, "established, server", 336));
 
     close_all(&l);
     assert_int_equal(l.client.closed, l.n);
@@ -315,7 +318,7 @@ static void established_cost_336_bytes_and_time_waits_80(void **state)
     hf_stack_info(l.client.stack, &info);
     assert_int_equal(info.time_wait, l.n);
     assert_int_equal(info.connections, 0);
-    assert_true(cost(&l, &l.client, "time-wait") <= 80.0);
+    assert_true(cost_is_within(&l, &l.client, "time-wait", 80));
     pass_time(&l, HF_SEC(300));
     assert_all_came_back(&l);
     close_lab(&l);

@@ -34,8 +34,8 @@ static void note_event(void *ctx, const struct hf_trace_event *e)
     struct record *r = ctx;
     mix(&r->events, (uint64_t)e->now_ns);
     mix(&r->events, e->handle);
-    mix(&r->events, (uint64_t)e->type << 48 | (uint64_t)e->reason << 32 |
-                        (uint64_t)e->from << 16 | (uint64_t)e->to);
+    mix(&r->events, (uint64_t)e->type << 48 | (uint64_t)e->reason << 32 | (uint64_t)e->from << 16 |
+                        (uint64_t)e->to);
     mix(&r->events, (uint64_t)e->a);
     mix(&r->events, (uint64_t)e->b);
     if (e->segment != NULL)
@@ -252,7 +252,7 @@ static const struct {
     unsigned side;
     uint64_t at_step;
 } moments[] = {
-    {"passive", 1, 2}, {"held", 1, 2},        {"lossy", 0, 60}, {"lossy", 1, 120},
+    {"passive", 1, 2}, {"held", 1, 2},         {"lossy", 0, 60},   {"lossy", 1, 120},
     {"lossy", 1, 200}, {"slow-reader", 1, 50}, {"a-first", 0, 14}, {"passive-v6", 0, 9},
 };
 

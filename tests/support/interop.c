@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,11 +131,8 @@ struct interop_ours *interop_ours_add(struct interop *w, hf_handle handle, uint1
                                       uint16_t kernel_port, const struct interop_plan *plan)
 {
     struct interop_ours *o = &w->ours[w->ours_count++];
-    *o = (struct interop_ours){.w = w,
-                               .plan = *plan,
-                               .handle = handle,
-                               .own_port = own_port,
-                               .kernel_port = kernel_port};
+    *o = (struct interop_ours){
+        .w = w, .plan = *plan, .handle = handle, .own_port = own_port, .kernel_port = kernel_port};
     int64_t tag = (int64_t)(uintptr_t)o;
     if (hf_set(w->stack, handle, HF_OPT_TAG, tag, hf_host_now()) != HF_OK)
         o->error = HF_E_HANDLE;
@@ -320,8 +318,7 @@ void interop_kernel_listen(struct interop *w, uint16_t kernel_port)
 {
     w->listen_fd = bound_socket(w, kernel_port);
     assert_int_equal(0, listen(w->listen_fd, INTEROP_ENDS_MAX));
-    assert_int_equal(HF_OK,
-                     hf_loop_add_fd(w->loop, w->listen_fd, HF_LOOP_READ, accept_ready, w));
+    assert_int_equal(HF_OK, hf_loop_add_fd(w->loop, w->listen_fd, HF_LOOP_READ, accept_ready, w));
 }
 
 static struct interop_ours *connect_to(struct interop *w, const struct hf_addr *remote,
@@ -456,6 +453,21 @@ static void tell_ours(const struct interop *w, const struct interop_ours *o)
                   info.out_of_order_bytes, info.segments_retransmitted);
 }
 
+static void tell_info(const struct interop_theirs *t)
+{
+    struct tcp_info i = {.tcpi_state = 0};
+    socklen_t n = sizeof i;
+    if (t->fd < 0 || getsockopt(t->fd, IPPROTO_TCP, TCP_INFO, &i, &n) < 0)
+        return;
+    (void)fprintf(
+        stderr,
+        "         rto %u ms backoff %u unacked %u sacked %u lost %u resent %u of %u cwnd %u "
+        "ssthresh %u mss %u rtt %u us, last sent %u ms ago, heard %u ms ago\n",
+        i.tcpi_rto / 1000, i.tcpi_backoff, i.tcpi_unacked, i.tcpi_sacked, i.tcpi_lost,
+        i.tcpi_retrans, i.tcpi_total_retrans, i.tcpi_snd_cwnd, i.tcpi_snd_ssthresh, i.tcpi_snd_mss,
+        i.tcpi_rtt, i.tcpi_last_data_sent, i.tcpi_last_ack_recv);
+}
+
 void interop_tell(const struct interop *w)
 {
     (void)fprintf(stderr, "  trail  %s%s\n", w->trail, w->wrong_data ? " WRONG DATA" : "");
@@ -472,5 +484,6 @@ void interop_tell(const struct interop *w)
                       t->opened ? " opened" : "", t->shut ? " shut" : "",
                       t->at_end ? " at_end" : "", t->fd < 0 ? " closed" : "", state,
                       t->error ? strerror(t->error) : "none");
+        tell_info(t);
     }
 }

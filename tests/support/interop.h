@@ -66,8 +66,8 @@ struct interop_theirs {
 
 struct interop_setup {
     bool v6;
-    bool plain;             /**< no super-packets */
-    const char *spoil;      /**< rules, NULL or "": none */
+    bool plain;               /**< no super-packets */
+    const char *spoil;        /**< rules, NULL or "": none */
     struct hf_config *config; /**< NULL: interop_config */
     /** Puts another link around the TUN, NULL: none. */
     struct hf_link *(*wrap)(struct hf_link *inner, void *ctx);
@@ -91,7 +91,7 @@ struct interop {
     uint16_t trail_own_port, trail_kernel_port;
     char trail[INTEROP_TRAIL_BYTES];
     hf_ns trail_ns, trail_before_ns; /**< when the last one was entered, and that before it */
-    hf_trace_fn *trace; /**< hears all events, or NULL */
+    hf_trace_fn *trace;              /**< hears all events, or NULL */
     void *trace_ctx;
 };
 

@@ -24,7 +24,7 @@ struct interop_bench_test {
 };
 #define BENCH_TEST(function)                                                                       \
     {                                                                                              \
-        #function, function                                                                        \
+#function, function                                                                        \
     }
 
 /** Opens the place; cfg NULL: interop_config. The trail is that of the bench's ports. */

@@ -29,14 +29,16 @@ enum {
 
 static const hf_ns msl_ns = HF_MS(100);
 
-static const char *const opening_names[OPENING_COUNT] = {"we accept", "we connect",
-                                                         "both connect"};
-static const char *const close_names[CLOSE_COUNT] = {
-    "peer closes first", "we close first",
-    "both close at once", "half-close, 10 MB to us",
-    "half-close, 10 MB from us", "we abort",
-    "peer aborts", "closed port",
-    "silent port"};
+static const char *const opening_names[OPENING_COUNT] = {"we accept", "we connect", "both connect"};
+static const char *const close_names[CLOSE_COUNT] = {"peer closes first",
+                                                     "we close first",
+                                                     "both close at once",
+                                                     "half-close, 10 MB to us",
+                                                     "half-close, 10 MB from us",
+                                                     "we abort",
+                                                     "peer aborts",
+                                                     "closed port",
+                                                     "silent port"};
 
 void interop_run_init(struct interop_run *run, const struct interop_case *what, unsigned number)
 {
@@ -183,11 +185,10 @@ static bool time_wait_is_over(const struct interop *w)
 /* Handshake packets take their time, so that the SYNs cross; likewise FINs and the ACKs of them. */
 static void rules_of(const struct interop_case *what, char text[256])
 {
-    (void)snprintf(text, 256, "%s%s%s", what->drop ? what->drop : "",
-                   what->opening == OPENING_BOTH
-                       ? ";delay 5ms syn;delay 5ms synack;delay 5ms third-ack"
-                       : "",
-                   what->close == CLOSE_BOTH ? ";delay 5ms fin;delay 5ms ack" : "");
+    (void)snprintf(
+        text, 256, "%s%s%s", what->drop ? what->drop : "",
+        what->opening == OPENING_BOTH ? ";delay 5ms syn;delay 5ms synack;delay 5ms third-ack" : "",
+        what->close == CLOSE_BOTH ? ";delay 5ms fin;delay 5ms ack" : "");
     if (text[0] == ';')
         memmove(text, text + 1, strlen(text));
 }
@@ -247,8 +248,7 @@ static void check_outcome(const struct interop_run *run, const struct outcome *e
     assert_int_equal(expected->own_error, o->error);
     assert_int_equal(expected->kernel_error, t->error);
     assert_int_equal(expected->own_state, interop_own_state(w, o->own_port, o->kernel_port));
-    assert_int_equal(expected->kernel_state,
-                     interop_kernel_state(w, o->kernel_port, o->own_port));
+    assert_int_equal(expected->kernel_state, interop_kernel_state(w, o->kernel_port, o->own_port));
     assert_int_equal(HF_E_HANDLE, hf_info(w->stack, o->handle, &info));
     assert_false(w->wrong_data);
     assert_int_equal(o->plan.send_bytes, t->received);
@@ -291,12 +291,12 @@ static void run_connection(struct interop_run *run)
     struct plans plans = plans_of(run->what.close);
     if (run->what.drop && strstr(run->what.drop, "third-ack"))
         *(run->what.opening == OPENING_WE_ACCEPT ? &plans.theirs : &plans.ours) =
-            (struct interop_plan){
-                .send_bytes = TALK_BYTES,
-                .expect_bytes = TALK_BYTES,
-                .ending = run->what.opening == OPENING_WE_ACCEPT ? plans.theirs.ending
-                                                                 : plans.ours.ending,
-                .speaks_second = true}; /* its data would do instead of the ACK */
+            (struct interop_plan){.send_bytes = TALK_BYTES,
+                                  .expect_bytes = TALK_BYTES,
+                                  .ending = run->what.opening == OPENING_WE_ACCEPT
+                                                ? plans.theirs.ending
+                                                : plans.ours.ending,
+                                  .speaks_second = true}; /* its data would do instead of the ACK */
     open_connection(run->w, run->what.opening, (uint16_t)(OWN_PORT + run->number),
                     (uint16_t)(KERNEL_PORT + run->number), &plans);
     bool settled = interop_run(

@@ -28,7 +28,7 @@ struct interop_case {
     enum interop_opening opening;
     enum interop_close close;
     bool v6;
-    const char *drop; /**< a rule that must act exactly once, NULL: none */
+    const char *drop;     /**< a rule that must act exactly once, NULL: none */
     bool keeps_time_wait; /**< our TIME-WAIT is looked at, but its end is not waited for */
 };
 

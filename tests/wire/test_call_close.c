@@ -285,7 +285,8 @@ static void a_fin_follows_what_was_written(void **state)
         }
 }
 
-/* covers: CALL-CLOSE-FW1-1, CALL-CLOSE-FW2-1, CALL-CLOSE-CLG-1, CALL-CLOSE-LAK-1, CALL-CLOSE-TMW-1 */
+/* covers: CALL-CLOSE-FW1-1, CALL-CLOSE-FW2-1, CALL-CLOSE-CLG-1, CALL-CLOSE-LAK-1,
+ * CALL-CLOSE-TMW-1 */
 static void a_second_close_sends_no_second_fin(void **state)
 {
     (void)state;

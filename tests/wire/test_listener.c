@@ -171,7 +171,7 @@ static void half_open_entries_are_limited(void **state)
         b.config.syn_cookies = 0;
         bench_open(&b, false, 1000);
         bench_listen(
-            &b, &(struct hf_listen){.port = 80, .max_half_open = 3, .silent_overflow = silent});
+            &b, &(struct hf_listen){.port = 80, .max_half_open = 3, .reset_overflow = !silent});
         for (uint8_t host = 2; host < 5; host++)
             send_syn_from(&b, host, 4000);
         assert_int_equal(bench_sizes(&b).half_open, 3);
@@ -199,7 +199,7 @@ static void a_flood_leaves_the_rest_alone(void **state)
     b.config.max_half_open = 20;
     bench_open(&b, false, 1000);
     bench_listen(&b, &(struct hf_listen){.port = 80});
-    bench_listen(&b, &(struct hf_listen){.port = 81, .max_half_open = 10, .silent_overflow = true});
+    bench_listen(&b, &(struct hf_listen){.port = 81, .max_half_open = 10});
     assert_true(connect_from(&b, 2, 999));
     hf_handle conn = bench_event(&b, HF_EV_ACCEPTED);
     b.peer.there.port = 81;
@@ -229,7 +229,7 @@ static void the_backlog_is_limited(void **state)
         struct bench b;
         bench_init(&b);
         bench_open(&b, false, 1000);
-        bench_listen(&b, &(struct hf_listen){.port = 80, .backlog = 2, .silent_overflow = silent});
+        bench_listen(&b, &(struct hf_listen){.port = 80, .backlog = 2, .reset_overflow = !silent});
         struct hf_peer late = bench_peer(&b, 7, 4000, 1000);
         hf_peer_send(&late, "S seq 0 <mss 1000>");
         assert_true(hf_peer_expect(&late, "S. seq 0 ack 1"));
@@ -283,7 +283,7 @@ static void connections_are_limited(void **state)
         struct bench b;
         bench_init(&b);
         bench_open(&b, false, 1000);
-        struct hf_listen listen = {.port = 80, .silent_overflow = silent};
+        struct hf_listen listen = {.port = 80, .reset_overflow = !silent};
         *(each ? &listen.max_per_remote : &listen.max_connections) = 2;
         enum hf_reason limit = each ? HF_LIMIT_PER_REMOTE : HF_LIMIT_CONNECTIONS;
         bench_listen(&b, &listen);

@@ -54,8 +54,8 @@ static void expect_closed(struct wire *w, enum hf_closed how, int err)
 static const enum hf_state with_data[] = {HF_ESTABLISHED, HF_FIN_WAIT_1, HF_CLOSE_WAIT, HF_CLOSING,
                                           HF_LAST_ACK};
 
-/* covers: TMO-RTO-EST, TMO-RTO-FW1, TMO-RTO-CLW, TMO-RTO-CLG, TMO-RTO-LAK, MUST-19, MUST-20, SHLD-9,
- * SHLD-10, SHLD-11 */
+/* covers: TMO-RTO-EST, TMO-RTO-FW1, TMO-RTO-CLW, TMO-RTO-CLG, TMO-RTO-LAK, MUST-19, MUST-20,
+ * SHLD-9, SHLD-10, SHLD-11 */
 static void data_is_sent_again_until_r2(void **state)
 {
     (void)state;

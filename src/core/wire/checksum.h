@@ -58,11 +58,11 @@ static inline uint16_t hf_sum_checksum(hf_sum sum)
 /** whole + part, where part was summed on its own and stands at byte `offset` of the whole. */
 static inline hf_sum hf_sum_join(hf_sum whole, hf_sum part, size_t offset)
 {
-    uint16_t sum = hf_sum_fold(part);
+    if ((offset & 1) == 0)
+        return whole + part;
     /* At an odd offset each byte of the part stands in the other half of its pair [RFC1071#2]. */
-    if ((offset & 1) != 0)
-        sum = (uint16_t)(sum << 8 | sum >> 8);
-    return whole + sum;
+    uint16_t sum = hf_sum_fold(part);
+    return whole + (uint16_t)(sum << 8 | sum >> 8);
 }
 
 #endif

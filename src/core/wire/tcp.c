@@ -83,7 +83,8 @@ static enum hf_reason parse_options(const uint8_t *options, size_t n, struct hf_
             at++;
             continue;
         }
-        /* [RFC9293#3.1, MUST-7] an illegal length must not lead out of the header or in circles. */
+        /* [RFC9293#3.1, MUST-7] an illegal length must not lead out of the header or in circles.
+         * DEVIATION D-11: it is no reason to reset either, one forged segment would do. */
         if (n - at < 2)
             return HF_DROP_TCP_OPTION;
         size_t length = options[at + 1];
