@@ -86,8 +86,8 @@ enum hf_trace {
     X(DROP_ICMP_STRANGER, "an ICMP error that quotes no connection of ours")                       \
     X(DROP_ICMP_SEQUENCE, "an ICMP error that quotes data that is not in flight")                  \
     /* drops in TCP */                                                                             \
-    X(DROP_TCP_TRUNCATED, "shorter than its TCP header says")                                      \
-    X(DROP_TCP_HEADER, "the TCP header is malformed")                                              \
+    X(DROP_TCP_TRUNCATED, "shorter than a TCP header")                                             \
+    X(DROP_TCP_HEADER, "the TCP header is malformed, or longer than the segment")                  \
     X(DROP_TCP_CHECKSUM, "the TCP checksum is wrong")                                              \
     X(DROP_TCP_OPTION, "an option has an impossible length")                                       \
     X(DROP_TCP_PORT, "port 0")                                                                     \

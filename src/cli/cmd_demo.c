@@ -12,10 +12,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,8 +30,12 @@ enum {
     KEY_CLIENT,
     DOWN_BYTES = 4000, /**< the server's file */
     UP_BYTES = 3000,   /**< the client's */
+    THINK_MS = 150,    /**< between two acts of the programs: each gets a segment of its own */
+    WIDTH_MIN = 80,
+    WIDTH_MAX = 110,
 };
 #define MSL_NS HF_MS(2500)
+#define LAB_THINK_NS HF_MS(60)
 
 struct options {
     bool no_tun;
@@ -40,6 +48,11 @@ struct options {
 static uint8_t file_byte(size_t i, unsigned key)
 {
     return (uint8_t)((i * 131 + i / 251 + key * 77) & 0xFF);
+}
+
+static void think(void)
+{
+    (void)usleep(THINK_MS * 1000);
 }
 
 static int write_file(int fd, size_t n, unsigned key)
@@ -75,7 +88,13 @@ static int read_file(int fd, size_t n, unsigned key)
 static int be_server(int listening)
 {
     int fd = accept(listening, NULL, NULL);
-    if (fd < 0 || write_file(fd, DOWN_BYTES, 1) != 0 || shutdown(fd, SHUT_WR) != 0)
+    if (fd < 0)
+        return 1;
+    think();
+    if (write_file(fd, DOWN_BYTES, 1) != 0)
+        return 1;
+    think();
+    if (shutdown(fd, SHUT_WR) != 0)
         return 1;
     int code = read_file(fd, UP_BYTES, 2) == 0 ? 0 : 1;
     close(fd);
@@ -92,7 +111,11 @@ static int be_client(const char *port)
         hf_say("the client could not connect: %s", strerror(errno));
         return 1;
     }
-    int code = read_file(fd, DOWN_BYTES, 1) == 0 && write_file(fd, UP_BYTES, 2) == 0 ? 0 : 1;
+    int code = read_file(fd, DOWN_BYTES, 1) == 0 ? 0 : 1;
+    think();
+    if (write_file(fd, UP_BYTES, 2) != 0)
+        code = 1;
+    think();
     close(fd);
     return code;
 }
@@ -114,49 +137,72 @@ static int listen_on_loopback(uint16_t *port)
 
 /* ---- drawing ------------------------------------------------------------------------------ */
 
+/** Of the terminal; WIDTH_MIN where there is none. */
+static unsigned width(void)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < WIDTH_MIN)
+        return WIDTH_MIN;
+    return size.ws_col < WIDTH_MAX ? size.ws_col : WIDTH_MAX;
+}
+
+/** Colour for a terminal that can, unless https://no-color.org/ asks for none. */
+static bool may_colour(void)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    bool unwanted = no != NULL && no[0] != '\0';
+    bool dumb = term == NULL || strcmp(term, "dumb") == 0;
+    return isatty(STDOUT_FILENO) == 1 && !unwanted && !dumb;
+}
+
 static struct hf_ladder_style style_of(const struct options *o)
 {
     return (struct hf_ladder_style){
-        .ascii = o->ascii,
-        .colour = isatty(STDOUT_FILENO) != 0 && getenv("NO_COLOR") == NULL && !o->ascii,
+        .width_columns = width(),
+        .ascii = o->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0,
+        .colour = may_colour(),
+        .windows = true,
         .gap_ns = HF_SEC(60),
     };
 }
 
-static void say_time_wait(hf_ns left_ns)
-{
-    printf("      TIME-WAIT: %.1f s left\n", (double)left_ns / 1e9);
-    fflush(stdout);
-}
-
-struct countdown {
-    struct hf_demo_draw *draw;
-    hf_ns next_ns;
-};
-
 /** After the client: counts TIME-WAIT down. */
 static bool count_down(void *ctx, struct hf_stack *stack, hf_ns now, hf_ns *again_at)
 {
-    struct countdown *c = ctx;
     struct hf_stack_info info;
     hf_stack_info(stack, &info);
-    hf_demo_draw_flush(c->draw);
     if (info.time_wait == 0)
         return true;
-    if (now >= c->next_ns && c->draw->time_wait_until_ns > now) {
-        say_time_wait(c->draw->time_wait_until_ns - now);
-        c->next_ns = now + HF_SEC(1);
-    }
-    *again_at = c->next_ns;
+    *again_at = hf_demo_draw_count_down(ctx, now);
     return false;
 }
 
 static void say_summary(const struct hf_demo_draw *d, bool intact)
 {
-    printf("\n%" PRIu64 " segments; %d bytes to the client, then %d bytes back: %s.\n", d->segments,
+    printf("\n%" PRIu64 " segments. %d bytes went to the client, then %d back: %s.\n", d->segments,
            DOWN_BYTES, UP_BYTES, intact ? "both files arrived intact" : "NOT intact");
     fflush(stdout);
 }
+
+#define INTRO_HEAD "One TCP connection, from its SYN to the end of TIME-WAIT.\n\n"
+#define INTRO_TAIL                                                                                 \
+    "The server sends 4000 bytes and closes its direction; then the client sends 3000\n"           \
+    "and closes the other. Numbers are relative: the SYN is 0, the first byte is 1.\n\n"           \
+    "The maximum segment lifetime (MSL) is shortened to 2.5 s for this demo. It is\n"              \
+    "30 s by default, and 2 minutes in RFC 9293.\n\n"
+
+_Static_assert(DOWN_BYTES == 4000 && UP_BYTES == 3000 && MSL_NS == HF_MS(2500),
+               "the introduction says so");
+
+static const char intro_tun[] =
+    INTRO_HEAD "On the left a client, on the TCP of this Linux kernel, in a network namespace\n"
+               "of its own. On the right Handfast, which carries the connection to a server on\n"
+               "this host's loopback.\n\n" INTRO_TAIL;
+
+static const char intro_lab[] =
+    INTRO_HEAD "On the left a client, on the right Handfast, which carries the connection to a\n"
+               "server. Both are Handfast's TCP here, over a wire with a delay of 10 ms, in\n"
+               "virtual time: what takes seconds below passes at once.\n\n" INTRO_TAIL;
 
 /* ---- over TUN ----------------------------------------------------------------------------- */
 
@@ -180,8 +226,10 @@ static int run_over_tun(const struct options *o, int *code, struct hf_why *why)
     }
     fflush(stdout);
     pid_t server = fork();
-    if (server == 0)
+    if (server == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         _exit(be_server(listening));
+    }
     close(listening);
     if (server < 0) {
         snprintf(why->text, sizeof why->text, "fork: %s", strerror(errno));
@@ -190,23 +238,23 @@ static int run_over_tun(const struct options *o, int *code, struct hf_why *why)
     struct hf_gateway_config cfg;
     hf_gateway_config_init(&cfg);
     cfg.space.mtu_bytes = 1500;
+    cfg.plain = true; /* a row is a segment */
     cfg.stack.msl_ns = MSL_NS;
     struct hf_demo_draw draw;
     struct hf_ladder_style style = style_of(o);
-    hf_demo_draw_init(&draw, &style, "Linux client", "Handfast", 2 * MSL_NS);
-    struct countdown countdown = {.draw = &draw};
+    hf_demo_draw_init(&draw, &style, intro_tun, "Linux client", "Handfast", 2 * MSL_NS);
     cfg.trace = hf_demo_trace;
     cfg.trace_ctx = &draw;
     cfg.after = count_down;
-    cfg.after_ctx = &countdown;
+    cfg.after_ctx = &draw;
     char port_text[8];
     snprintf(port_text, sizeof port_text, "%u", port);
     char *command[] = {"/proc/self/exe", "demo", "--client", port_text, NULL};
     struct hf_gateway_report report;
     int client_code = 1;
     int err = hf_gateway_run(&cfg, command, &client_code, &report, why);
-    if (err != HF_OK)
-        kill(server, SIGTERM);
+    if (err != HF_OK || client_code != 0)
+        kill(server, SIGTERM); /* it may wait for a client that will not come */
     int server_code = wait_for(server);
     if (err != HF_OK)
         return err;
@@ -226,14 +274,19 @@ static int run_over_lab(const struct options *o)
     config.msl_ns = MSL_NS;
     struct hf_demo_draw draw;
     struct hf_ladder_style style = style_of(o);
-    hf_demo_draw_init(&draw, &style, "client", "Handfast", 2 * MSL_NS);
+    hf_demo_draw_init(&draw, &style, intro_lab, "client", "Handfast", 2 * MSL_NS);
     struct hf_pair *pair = hf_pair_new();
     struct hf_pair_scenario s = {
         .a = {.open = HF_APP_CONNECT,
               .send_bytes = UP_BYTES,
               .close = HF_APP_CLOSE_LAST,
-              .write_at_end = true},
-        .b = {.open = HF_APP_LISTEN_HELD, .decide_after_ns = HF_MS(15), .send_bytes = DOWN_BYTES},
+              .write_at_end = true,
+              .read_every_ns = LAB_THINK_NS,
+              .close_wait_ns = LAB_THINK_NS},
+        .b = {.open = HF_APP_LISTEN_HELD,
+              .decide_after_ns = HF_MS(15),
+              .send_bytes = DOWN_BYTES,
+              .close_wait_ns = LAB_THINK_NS},
         .ab = {.delay_ns = HF_MS(10)},
         .ba = {.delay_ns = HF_MS(10)},
         .a_config = &config,
@@ -267,7 +320,7 @@ int hf_cmd_demo(int argc, char **argv)
 {
     static const struct argp_option argp_options[] = {
         {"no-tun", KEY_NO_TUN, NULL, 0, "Over a virtual wire: needs no device, no rights", 0},
-        {"ascii", KEY_ASCII, NULL, 0, "Plain characters, no colour", 0},
+        {"ascii", KEY_ASCII, NULL, 0, "Plain characters only; so by itself where UTF-8 is not", 0},
         {"client", KEY_CLIENT, "PORT", OPTION_HIDDEN, NULL, 0},
         {0},
     };
@@ -276,7 +329,8 @@ int hf_cmd_demo(int argc, char **argv)
         parse,
         NULL,
         "Shows one connection from SYN to the end of TIME-WAIT: a client of the Linux kernel in a "
-        "namespace of its own, a server on the host's loopback, and Handfast between them.",
+        "namespace of its own, a server on the host's loopback, and Handfast between them. Where "
+        "there is no TUN, over a virtual wire.",
         NULL,
         NULL,
         NULL};
@@ -286,15 +340,13 @@ int hf_cmd_demo(int argc, char **argv)
         return HF_EXIT_USAGE;
     if (o.client_port != NULL)
         return be_client(o.client_port);
-    printf("A connection from SYN to TIME-WAIT. The maximum segment lifetime is %.1f s here, to be "
-           "over soon;\nit is 30 s by default, and 2 minutes in the RFC.\n\n",
-           (double)MSL_NS / 1e9);
-    struct hf_why why = {0};
-    int code = HF_EXIT_FAILED;
+    (void)setlocale(LC_CTYPE, ""); /* for its character set */
     if (!o.no_tun) {
+        struct hf_why why = {0};
+        int code = HF_EXIT_FAILED;
         if (run_over_tun(&o, &code, &why) == HF_OK)
             return code;
-        printf("No TUN here (%s).\nThe same over a virtual wire:\n\n", why.text);
+        printf("No TUN here, so over a virtual wire: %s\n\n", why.text);
     }
     return run_over_lab(&o);
 }

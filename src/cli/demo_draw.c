@@ -16,24 +16,28 @@ enum note {
 };
 
 static const char *const notes[NOTES] = {
-    [NOTE_HELD] = "The SYN is held, not answered: Handfast first asks whether the server can be "
-                  "reached. A SYN takes one sequence number, as if it were a byte.",
-    [NOTE_ADMITTED] = "The server answered, so the client gets its SYN,ACK: our own SYN and the "
-                      "acknowledgment of the client's in one segment. That is why opening takes "
-                      "three segments.",
-    [NOTE_ESTABLISHED] = "The third segment: both sides know that the other one hears them. Data "
-                         "can flow in both directions.",
-    [NOTE_FIRST_FIN] = "The server has said all it wanted: a FIN, after the last byte. It takes a "
-                       "sequence number too, so it is acknowledged, and sent again if lost.",
-    [NOTE_HALF_CLOSED] = "Half closed: this direction is over, the other one stays open for as "
-                         "long as the client likes. That is why a release takes four segments: "
-                         "each direction has its own FIN and its own ACK.",
-    [NOTE_DATA_AFTER_FIN] = "And so it does: the client sends its own file only now.",
-    [NOTE_SECOND_FIN] = "The second FIN, from the client. After our ACK nothing is left to say.",
-    [NOTE_TIME_WAIT] = "TIME-WAIT: our last ACK could be lost, then the FIN comes again and must "
-                       "be answered; and old segments must die out before these two ports may "
-                       "meet again. So we wait for twice the maximum segment lifetime.",
+    [NOTE_HELD] = "The client wants to connect. Its SYN takes one sequence number, as if it were a "
+                  "byte: so it can be acknowledged, and sent again if it is lost. Handfast holds "
+                  "it without an answer and asks the server first: an answer now would promise a "
+                  "server that may not be there.",
+    [NOTE_ADMITTED] = "The server is there. One segment acknowledges the client's SYN and carries "
+                      "our own: two steps in one, and so an open takes three segments.",
+    [NOTE_ESTABLISHED] = "The third. Now each side knows that the other hears it, and where its "
+                         "numbers begin.",
+    [NOTE_FIRST_FIN] = "The server is done, and closes its direction: a FIN behind the last byte. "
+                       "It takes one sequence number too: the ACK of it is one higher.",
+    [NOTE_HALF_CLOSED] = "The FIN is acknowledged: half closed. The client hears no more, but may "
+                         "speak for as long as it likes. So this ACK can't wait for the client's "
+                         "own FIN, and a release takes four segments where an open takes three.",
+    [NOTE_DATA_AFTER_FIN] = "And it does speak: only now it sends its own file.",
+    [NOTE_SECOND_FIN] = "The client is done too: the second FIN, the third segment of the release.",
+    [NOTE_TIME_WAIT] = "The fourth. Will it arrive? If not, the client's FIN comes again, and "
+                       "somebody must be there to answer. And old segments of this connection "
+                       "must die out before its two ports may meet again. So who closed first "
+                       "stays in TIME-WAIT for twice the maximum segment lifetime.",
 };
+
+#define NOTE_OVER "Nothing came: it is over, and all memory of it is free."
 
 static void to_stdout(void *ctx, const char *text, size_t length_bytes)
 {
@@ -43,11 +47,14 @@ static void to_stdout(void *ctx, const char *text, size_t length_bytes)
 }
 
 void hf_demo_draw_init(struct hf_demo_draw *d, const struct hf_ladder_style *style,
-                       const char *client_name, const char *own_name, hf_ns time_wait_ns)
+                       const char *intro, const char *client_name, const char *own_name,
+                       hf_ns time_wait_ns)
 {
-    memset(d, 0, sizeof *d);
-    d->time_wait_ns = time_wait_ns;
-    hf_ladder_begin(&d->ladder, style, to_stdout, NULL, client_name, own_name);
+    *d = (struct hf_demo_draw){.style = *style,
+                               .intro = intro,
+                               .client_name = client_name,
+                               .own_name = own_name,
+                               .time_wait_ns = time_wait_ns};
 }
 
 static void say(struct hf_demo_draw *d, enum note n)
@@ -58,12 +65,14 @@ static void say(struct hf_demo_draw *d, enum note n)
     d->note = notes[n];
 }
 
-void hf_demo_draw_flush(struct hf_demo_draw *d)
+/** Draws the row that waits, with the states as they are by now. Both are shown in every row, also
+ *  where they did not change: a ladder shows news only, so it is made to forget. */
+static void flush(struct hf_demo_draw *d)
 {
     if (d->row_waits) {
         d->row.left_state = (int)d->peer.state;
         d->row.right_state = (int)d->state;
-        d->row.note = NULL;
+        d->ladder.left.state = d->ladder.right.state = HF_LADDER_STATE_UNKNOWN;
         hf_ladder_add(&d->ladder, &d->row);
         d->row_waits = false;
     }
@@ -74,27 +83,47 @@ void hf_demo_draw_flush(struct hf_demo_draw *d)
 
 void hf_demo_draw_end(struct hf_demo_draw *d)
 {
-    hf_demo_draw_flush(d);
+    if (!d->started)
+        return;
+    flush(d);
     hf_ladder_end(&d->ladder);
 }
 
-/** What a segment of ours, or of the client, is the occasion to say. */
+hf_ns hf_demo_draw_count_down(struct hf_demo_draw *d, hf_ns now)
+{
+    if (!d->started || d->time_wait_until_ns <= now)
+        return HF_NEVER;
+    flush(d);
+    hf_ns left_ns = d->time_wait_until_ns - now;
+    int left_s = (int)((left_ns + HF_SEC(1) - 1) / HF_SEC(1));
+    if (left_s != d->seconds_told) {
+        char text[40];
+        (void)snprintf(text, sizeof text, "TIME-WAIT: %d s left", left_s);
+        hf_ladder_note(&d->ladder, text);
+        d->seconds_told = left_s;
+    }
+    return d->time_wait_until_ns - HF_SEC(left_s - 1);
+}
+
+/** What a segment of the client's, or of ours, is the occasion to say. */
 static void comment_segment(struct hf_demo_draw *d, const struct hf_segment *seg, bool from_client)
 {
     bool fin = (seg->flags & HF_FIN) != 0;
     if (!from_client && (seg->flags & HF_SYN) != 0)
         say(d, NOTE_ADMITTED);
-    if (!from_client && fin)
+    else if (!from_client && fin)
         say(d, NOTE_FIRST_FIN);
-    if (from_client && seg->payload_bytes > 0 && d->state == HF_FIN_WAIT_2 && !fin)
-        say(d, NOTE_DATA_AFTER_FIN);
-    if (from_client && fin)
+    else if (!from_client && d->state == HF_TIME_WAIT)
+        say(d, NOTE_TIME_WAIT);
+    else if (from_client && fin)
         say(d, NOTE_SECOND_FIN);
+    else if (from_client && seg->payload_bytes > 0 && d->state == HF_FIN_WAIT_2)
+        say(d, NOTE_DATA_AFTER_FIN);
 }
 
 static void take_segment(struct hf_demo_draw *d, const struct hf_trace_event *e, bool from_client)
 {
-    hf_demo_draw_flush(d);
+    flush(d);
     d->segments++;
     d->row = (struct hf_ladder_row){
         .time_ns = e->now_ns,
@@ -108,30 +137,43 @@ static void take_segment(struct hf_demo_draw *d, const struct hf_trace_event *e,
     else
         hf_guess_got(&d->peer, e->segment);
     comment_segment(d, e->segment, from_client);
+    if (!from_client) /* what brought our state about came before it */
+        flush(d);
+}
+
+/** True: a segment that came in has changed the state; false: the application did, or time. */
+static bool is_by_segment(const struct hf_trace_event *e)
+{
+    return e->from != HF_TIME_WAIT && e->reason != HF_WHY_SHUTDOWN && e->reason != HF_WHY_CLOSE &&
+           e->reason != HF_WHY_ABORT;
 }
 
 static void take_state(struct hf_demo_draw *d, const struct hf_trace_event *e)
 {
-    if (e->from == HF_TIME_WAIT)
-        hf_demo_draw_flush(d);
+    if (!is_by_segment(e))
+        flush(d);
+    if (e->from == HF_TIME_WAIT) { /* in virtual time nobody has counted */
+        while (d->seconds_told != 1 && d->time_wait_until_ns > 0) {
+            int left_s =
+                d->seconds_told > 0 ? d->seconds_told - 1 : (int)(d->time_wait_ns / HF_SEC(1));
+            hf_demo_draw_count_down(d, d->time_wait_until_ns - HF_SEC(left_s));
+        }
+        d->state = e->to;
+        d->ladder.left.state = d->ladder.right.state = HF_LADDER_STATE_UNKNOWN;
+        hf_ladder_pause(&d->ladder, e->now_ns, (int)d->peer.state, (int)d->state, NOTE_OVER);
+        return;
+    }
     d->state = e->to;
     if (e->reason == HF_WHY_HELD)
         say(d, NOTE_HELD);
-    if (e->to == HF_ESTABLISHED) {
+    if (e->to == HF_ESTABLISHED)
         say(d, NOTE_ESTABLISHED);
-        hf_demo_draw_flush(
-            d); /* a quick application is in the next state before the next segment */
-    }
     if (e->to == HF_FIN_WAIT_2)
         say(d, NOTE_HALF_CLOSED);
-    if (e->to == HF_TIME_WAIT) {
+    if (e->to == HF_TIME_WAIT)
         d->time_wait_until_ns = e->now_ns + d->time_wait_ns;
-        hf_demo_draw_flush(d);
-        say(d, NOTE_TIME_WAIT);
-    }
-    if (e->from == HF_TIME_WAIT) {
-        hf_ladder_pause(&d->ladder, e->now_ns, (int)d->peer.state, (int)d->state, NULL);
-    }
+    if (is_by_segment(e))
+        flush(d);
 }
 
 /** The first connection is drawn; others are not the demo's. */
@@ -141,7 +183,8 @@ static bool is_drawn(struct hf_demo_draw *d, const struct hf_trace_event *e)
         (e->segment->flags & HF_SYN) != 0) {
         d->started = true;
         d->client = e->remote;
-        d->start_ns = e->now_ns;
+        to_stdout(NULL, d->intro, strlen(d->intro));
+        hf_ladder_begin(&d->ladder, &d->style, to_stdout, NULL, d->client_name, d->own_name);
     }
     return d->started && e->remote.port == d->client.port &&
            hf_addr_equal(&e->remote.addr, &d->client.addr);

@@ -10,26 +10,30 @@
 
 struct hf_demo_draw {
     struct hf_ladder ladder;
-    bool started;
+    struct hf_ladder_style style;
+    const char *intro, *client_name, *own_name;
+    bool started;              /**< the ladder has its head */
     struct hf_endpoint client; /**< the one connection that is drawn */
-    hf_ns start_ns;
-    enum hf_state state;  /**< of Handfast's side */
-    struct hf_guess peer; /**< of the other */
-    bool row_waits;       /**< a segment whose consequences are still coming */
+    enum hf_state state;       /**< of Handfast's side */
+    struct hf_guess peer;      /**< of the other */
+    bool row_waits;            /**< a segment whose consequences are still coming */
     struct hf_ladder_row row;
     const char *note; /**< to be said after that row */
     unsigned told;    /**< which notes were said: each once */
     uint64_t segments;
-    hf_ns time_wait_until_ns; /**< 0: not in TIME-WAIT */
-    hf_ns time_wait_ns;
+    hf_ns time_wait_ns;       /**< how long it lasts */
+    hf_ns time_wait_until_ns; /**< 0: not in TIME-WAIT yet */
+    int seconds_told;         /**< of the countdown: the last one; 0: none yet */
 };
 
+/** Draws nothing before the first segment, and then the intro first. Texts are kept by reference. */
 void hf_demo_draw_init(struct hf_demo_draw *d, const struct hf_ladder_style *style,
-                       const char *client_name, const char *own_name, hf_ns time_wait_ns);
+                       const char *intro, const char *client_name, const char *own_name,
+                       hf_ns time_wait_ns);
 /** The trace sink of the stack that is drawn; ctx is the struct hf_demo_draw, or NULL. */
 void hf_demo_trace(void *ctx, const struct hf_trace_event *e);
-/** Draws what waits: when nothing more is expected soon. */
-void hf_demo_draw_flush(struct hf_demo_draw *d);
+/** Tells how much of TIME-WAIT is left, each whole second once. Returns when the next is due. */
+hf_ns hf_demo_draw_count_down(struct hf_demo_draw *d, hf_ns now);
 void hf_demo_draw_end(struct hf_demo_draw *d);
 
 #endif

@@ -4,6 +4,8 @@
  */
 #include "stack.h"
 
+enum { WAKE_MAX = 16 };
+
 /* ---- acknowledgments ---------------------------------------------------------------------- */
 
 /** Time since the segment that this timestamp echoes; 0: no use. */
@@ -174,8 +176,9 @@ void hf_send_room(struct hf_stack *s, struct hf_conn *c)
 
 void hf_wake_waiting(struct hf_stack *s)
 {
-    /* One turn each, and no more than there are blocks for: the rest wait for the next ones. */
-    uint32_t turns = s->p.waiting.count;
+    /* One turn each, no more than there are blocks for, and a bounded number: the others' turn comes
+     * with the next call. */
+    uint32_t turns = hf_min_u32(s->p.waiting.count, WAKE_MAX);
     uint32_t blocks = s->blocks.pool.limit - s->blocks.pool.used;
     for (; turns > 0 && blocks > 0; turns--, blocks--) {
         uint32_t index = s->p.waiting.head;
@@ -303,13 +306,13 @@ int64_t hf_send_reserve(struct hf_stack *s, hf_handle h, void **room, hf_ns now)
 
 int hf_send_commit(struct hf_stack *s, hf_handle h, size_t length_bytes, unsigned flags, hf_ns now)
 {
-    uint32_t block = s->reserved_block;
-    s->reserved_block = HF_NIL;
+    uint32_t block = s->reserved_block, reserved_conn = s->reserved_conn;
+    s->reserved_conn = s->reserved_block = HF_NIL;
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
     struct hf_conn *c = hf_conn_of(s, h);
     int err = c == NULL ? HF_E_HANDLE : why_not_send(c);
-    if (err == HF_OK && s->reserved_conn != c->index)
+    if (err == HF_OK && reserved_conn != c->index)
         err = HF_E_STATE; /* nothing was reserved for this connection */
     if (err == HF_OK) {
         uint32_t room =

@@ -72,7 +72,7 @@ static void init_containers(struct hf_stack *s)
     hf_table_init(&s->local_table, mem);
     hf_table_init(&s->remote_count_table, mem);
     hf_wheel_init(&s->wheel, wheel_node, s, s->p.now_ns);
-    s->reserved_block = HF_NIL;
+    s->reserved_conn = s->reserved_block = HF_NIL;
     s->recent_local = HF_NIL;
 }
 
@@ -135,6 +135,7 @@ void hf_stack_free(struct hf_stack *s)
 /* Every public call that may follow hf_send_reserve or hf_stack_output ends what they lent. */
 void hf_stack_take_back(struct hf_stack *s)
 {
+    s->reserved_conn = HF_NIL;
     if (s->reserved_block != HF_NIL) {
         hf_blocks_give(&s->blocks, s->reserved_block);
         s->reserved_block = HF_NIL;

@@ -114,9 +114,9 @@ struct hf_stack {
     struct hf_table listener_table, local_table, remote_count_table;
     struct hf_wheel wheel;
     struct hf_reply *replies;
-    uint32_t recent_local; /**< local address taken last, or HF_NIL: likely the next one too */
-    uint32_t reserved_conn;
-    uint32_t reserved_block; /**< by hf_send_reserve, until the next call: HF_NIL if none */
+    uint32_t recent_local;   /**< local address taken last, or HF_NIL: likely the next one too */
+    uint32_t reserved_conn;  /**< by hf_send_reserve, until the next call: HF_NIL if none */
+    uint32_t reserved_block; /**< likewise; HF_NIL too if the room is in a block that is in use */
     uint32_t given_blocks[HF_OUTPUT_BATCH]; /**< payloads of answers given out by the last output */
     uint32_t given_count;
     uint32_t slices_used;
@@ -154,7 +154,7 @@ struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_
 void hf_stack_take_back(struct hf_stack *s);
 static inline void hf_stack_end_loans(struct hf_stack *s)
 {
-    if (s->reserved_block != HF_NIL || s->given_count > 0)
+    if (s->reserved_conn != HF_NIL || s->reserved_block != HF_NIL || s->given_count > 0)
         hf_stack_take_back(s);
 }
 

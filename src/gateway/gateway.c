@@ -140,7 +140,7 @@ static void on_events(void *ctx, struct hf_loop *loop, hf_ns now)
 static int open_link(struct gateway *g, struct hf_why *why)
 {
     const struct hf_gateway_config *cfg = g->cfg;
-    struct hf_tun_config tun = {.mtu_bytes = cfg->space.mtu_bytes};
+    struct hf_tun_config tun = {.mtu_bytes = cfg->space.mtu_bytes, .plain = cfg->plain};
     int fd = hf_namespace_take_tun(&g->space);
     int err = hf_link_tun_from_fd(&g->link, fd, &tun, why);
     if (err != HF_OK) {

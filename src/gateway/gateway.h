@@ -18,6 +18,7 @@ struct hf_gateway_config {
     struct hf_config stack;
     const char *record; /**< pcapng file, or NULL */
     const char *spoil;  /**< fault rules, or NULL */
+    bool plain;         /**< no super-packets on TUN: slower, each segment by itself */
     hf_ns drain_ns;     /**< how long connections may last without progress after the command */
     hf_ns stalled_ns;   /**< the same where bytes wait for the outside */
     hf_trace_fn *trace; /**< or NULL */

@@ -1,0 +1,347 @@
+/* What a hostile peer, a hostile network or a careless application once broke: each stays a test. */
+#include "opening.h"
+
+/* A peer whose window was closed opens it before it acknowledges our SYN, while our FIN waits: what
+ * is sent again then may not begin before the first byte. */
+static void window_opens_before_the_syn_is_acknowledged(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    struct hf_listen listen = {.port = 80, .held = true};
+    bench_listen(&b, &listen);
+    hf_peer_send(&b.peer, "S seq 0 win 0");
+    b.conn = bench_event(&b, HF_EV_SYN);
+    assert_int_equal(hf_admit(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+    assert_int_equal(hf_shutdown(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+    hf_rig_pull(&b.rig);
+    assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+    hf_peer_send(&b.peer, ". seq 1 ack 0 win 1000");
+    assert_true(hf_peer_expect(&b.peer, "F. seq 1 ack 1"));
+    assert_true(hf_peer_expect_nothing(&b.peer));
+    hf_peer_send(&b.peer, ". seq 1 ack 2");
+    assert_int_equal(hf_peer_state(&b.peer), HF_FIN_WAIT_2);
+    bench_close(&b);
+}
+
+/* Duplicate ACKs below our SYN are no sign of loss either. */
+static void duplicate_acks_before_the_syn_is_acknowledged(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    struct hf_listen listen = {.port = 80, .held = true};
+    bench_listen(&b, &listen);
+    hf_peer_send(&b.peer, "S seq 0 win 1000");
+    b.conn = bench_event(&b, HF_EV_SYN);
+    assert_int_equal(hf_admit(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+    assert_int_equal(hf_shutdown(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+    hf_rig_pull(&b.rig);
+    assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+    assert_true(hf_peer_expect(&b.peer, "F. seq 1 ack 1"));
+    for (int i = 0; i < 8; i++)
+        hf_peer_send(&b.peer, ". seq 1 ack 0 win 1000");
+    assert_int_equal(bench_count(&b, HF_RETRANSMIT_FAST), 0);
+    hf_peer_send(&b.peer, ". seq 1 ack 1");
+    assert_true(hf_peer_expect_nothing(&b.peer));
+    bench_close(&b);
+}
+
+/* A FIN in order although data beyond it came before: that data is not part of the stream, and may not
+ * stand in the way of reading. The FIN's number opens another block than the last byte's. */
+static void fin_below_data_that_was_received(void **state)
+{
+    (void)state;
+    for (uint32_t last = 4090; last < 4100; last++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 0xFFFFF000u);
+        struct hf_listen listen = {.port = 80};
+        bench_listen(&b, &listen);
+        assert_true(hf_peer_connect(&b.peer, "<mss 1460,sackOK>"));
+        b.conn = bench_event(&b, HF_EV_ACCEPTED);
+        char text[64];
+        snprintf(text, sizeof text, "P. seq 1:%u ack 1", last);
+        hf_peer_send(&b.peer, text);
+        hf_peer_send(&b.peer, "P. seq 5000:5100 ack 1");
+        snprintf(text, sizeof text, "F. seq %u ack 1", last);
+        hf_peer_send(&b.peer, text);
+        hf_peer_skip(&b.peer);
+        assert_int_equal(hf_peer_state(&b.peer), HF_CLOSE_WAIT);
+        assert_int_equal(bench_info(&b, b.conn).out_of_order_bytes, 0);
+        uint8_t bytes[5000];
+        hf_ns now = bench_now(&b);
+        assert_int_equal(hf_receive(b.rig.stack, b.conn, bytes, sizeof bytes, now), last - 1);
+        assert_int_equal(hf_pattern_check(b.peer.key, 0, bytes, last - 1), last - 1);
+        assert_int_equal(hf_receive(b.rig.stack, b.conn, bytes, sizeof bytes, now), HF_E_END);
+        assert_int_equal(bench_sizes(&b).pool_used_bytes, 0);
+        bench_close(&b);
+    }
+}
+
+/* Segments of a huge MTU lie in more small blocks than one packet may have slices. */
+static void segments_of_many_small_blocks(void **state)
+{
+    (void)state;
+    enum { BYTES = 100000 };
+    struct bench b;
+    bench_init(&b);
+    b.config.mtu_bytes = 65535;
+    b.config.block_bytes = 512;
+    b.config.nagle = 0;
+    bench_open(&b, false, 1000);
+    struct hf_listen listen = {.port = 80};
+    bench_listen(&b, &listen);
+    assert_true(hf_peer_connect(&b.peer, "<mss 65495,wscale 7>"));
+    b.conn = bench_event(&b, HF_EV_ACCEPTED);
+    static uint8_t sent[BYTES], got[BYTES];
+    hf_pattern_fill(3, 0, sent, sizeof sent);
+    int64_t n = hf_send(b.rig.stack, b.conn, sent, sizeof sent, 0, bench_now(&b));
+    assert_int_equal(n, BYTES);
+    hf_rig_pull(&b.rig);
+    assert_int_equal(hf_peer_collect(&b.peer, 0, got, sizeof got), BYTES);
+    assert_memory_equal(sent, got, BYTES);
+    bench_close(&b);
+}
+
+/* No retries means none: not for ever. */
+static void no_retries_end_a_handshake(void **state)
+{
+    (void)state;
+    for (int admitted = 0; admitted < 2; admitted++) {
+        struct bench b;
+        bench_init(&b);
+        b.config.syn_retries = b.config.synack_retries = 0;
+        bench_open(&b, false, 1000);
+        if (admitted) {
+            struct hf_listen listen = {.port = 80, .held = true};
+            bench_listen(&b, &listen);
+            hf_peer_send(&b.peer, "S seq 0 win 1000");
+            b.conn = bench_event(&b, HF_EV_SYN);
+            assert_int_equal(hf_admit(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+            hf_rig_pull(&b.rig);
+            assert_true(hf_peer_expect(&b.peer, "0.000 S. seq 0 ack 1"));
+        } else {
+            b.conn = bench_connect(&b);
+            assert_true(hf_peer_expect(&b.peer, "0.000 S seq 0"));
+        }
+        hf_rig_wait(&b.rig, HF_SEC(2));
+        struct hf_event e = hf_rig_event(&b.rig);
+        assert_int_equal(e.bits, HF_EV_CLOSED);
+        assert_int_equal(e.how, HF_CLOSED_TIMED_OUT);
+        assert_int_equal(bench_count(&b, HF_RETRANSMIT_SYN), 0);
+        assert_int_equal(bench_count(&b, HF_RETRANSMIT_SYNACK), 0);
+        assert_int_equal(hf_stack_deadline(b.rig.stack), HF_NEVER);
+        bench_close(&b);
+    }
+}
+
+/* A user timeout shorter than the RTO moves the timer, not the time at which the SYN left. */
+static void user_timeout_does_not_falsify_the_round_trip(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    b.config.user_timeout_ns = HF_MS(300);
+    bench_open(&b, false, 1000);
+    b.conn = bench_connect(&b);
+    hf_rig_wait(&b.rig, HF_MS(20));
+    assert_true(hf_peer_accept(&b.peer, ""));
+    hf_ns srtt_ns = bench_info(&b, b.conn).srtt_ns;
+    assert_true(srtt_ns >= HF_MS(19) && srtt_ns <= HF_MS(22));
+    bench_close(&b);
+}
+
+/* What was not reserved, or was reserved before another call, is not there to be sent. */
+static void commit_needs_its_own_reservation(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    struct hf_listen listen = {.port = 80};
+    bench_listen(&b, &listen);
+    assert_true(hf_peer_connect(&b.peer, ""));
+    b.conn = bench_event(&b, HF_EV_ACCEPTED);
+    struct hf_stack *s = b.rig.stack;
+    hf_ns now = bench_now(&b);
+    void *room;
+    assert_int_equal(hf_send(s, b.conn, "x", 1, HF_SEND_MORE, now), 1);
+    assert_int_equal(hf_send_commit(s, b.conn, 1, 0, now), HF_E_STATE);
+    assert_true(hf_send_reserve(s, b.conn, &room, now) > 0);
+    assert_int_equal(hf_send(s, b.conn, "y", 1, HF_SEND_MORE, now), 1);
+    assert_int_equal(hf_send_commit(s, b.conn, 1, 0, now), HF_E_STATE);
+    assert_true(hf_send_reserve(s, b.conn, &room, now) > 0);
+    memcpy(room, "z", 1);
+    assert_int_equal(hf_send_commit(s, b.conn, 1, 0, now), HF_OK);
+    assert_int_equal(hf_send_commit(s, b.conn, 1, 0, now), HF_E_STATE);
+    hf_rig_pull(&b.rig);
+    assert_true(hf_peer_expect(&b.peer, "P. seq 1:4 ack 1"));
+    assert_memory_equal(b.peer.last.payload, "xyz", 3);
+    bench_close(&b);
+}
+
+/* The pool closed a window; blocks come back one by one, each too few to open it again. The peer must
+ * hear of the opening without having to ask. */
+static void window_closed_by_the_pool_opens_again(void **state)
+{
+    (void)state;
+    enum { HELD_BYTES = 96 * 512 };
+    struct bench b;
+    bench_init(&b);
+    b.config.block_bytes = 512;
+    b.config.pool_bytes = 128 * 512;
+    b.config.receive_buffer_bytes = 60000;
+    bench_open(&b, false, 1000);
+    struct hf_listen listen = {.port = 80};
+    bench_listen(&b, &listen);
+    struct hf_peer first = bench_peer(&b, 2, 4001, 1000);
+    assert_true(hf_peer_connect(&first, "<mss 1460>"));
+    hf_handle reader = bench_event(&b, HF_EV_ACCEPTED);
+    hf_peer_send(&first, ". seq 1:49153 ack 1");
+    assert_int_equal(bench_info(&b, reader).receive_queue_bytes, HELD_BYTES);
+    hf_peer_skip(&first);
+    assert_true(hf_peer_connect(&b.peer, "<mss 1460>"));
+    assert_int_equal(b.peer.last.segment.window, 1024);
+    while (b.conn == 0)
+        b.conn = bench_event(&b, HF_EV_ACCEPTED);
+    hf_peer_send(&b.peer, "P. seq 1:1025 ack 1");
+    static uint8_t bytes[HELD_BYTES];
+    hf_ns now = bench_now(&b);
+    assert_int_equal(hf_receive(b.rig.stack, b.conn, bytes, sizeof bytes, now), 1024);
+    hf_rig_pull(&b.rig);
+    assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 1025 win 0"));
+    assert_int_equal(hf_receive(b.rig.stack, reader, bytes, 512, now), 512);
+    hf_rig_pull(&b.rig);
+    int64_t rest = hf_receive(b.rig.stack, reader, bytes, sizeof bytes, now);
+    assert_int_equal(rest, HELD_BYTES - 512);
+    hf_rig_pull(&b.rig);
+    assert_true(hf_peer_pop(&b.peer));
+    assert_true(b.peer.last.segment.window > 1460);
+    bench_close(&b);
+}
+
+/* A buffer smaller than the window's unit: still the peer may send. */
+static void window_unit_larger_than_the_buffer(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    b.config.window_scale = 14;
+    b.config.receive_buffer_bytes = 2000;
+    bench_open(&b, false, 1000);
+    struct hf_listen listen = {.port = 80};
+    bench_listen(&b, &listen);
+    assert_true(hf_peer_connect(&b.peer, "<mss 1460,wscale 0>"));
+    b.conn = bench_event(&b, HF_EV_ACCEPTED);
+    uint8_t bytes[2000];
+    for (uint32_t i = 0; i < 10; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "P. seq %u:%u ack 1", 1 + i * 1000, 1001 + i * 1000);
+        hf_peer_send(&b.peer, text);
+        assert_int_equal(hf_receive(b.rig.stack, b.conn, bytes, sizeof bytes, bench_now(&b)), 1000);
+        hf_rig_pull(&b.rig);
+    }
+    hf_rig_wait(&b.rig, HF_SEC(1));
+    hf_peer_skip(&b.peer);
+    assert_true(b.peer.last.segment.window > 0);
+    bench_close(&b);
+}
+
+/* Lengths of prefixes that exceed the address, also by far. */
+static void impossible_prefixes_are_refused(void **state)
+{
+    (void)state;
+    static const unsigned lengths[] = {33, 128, 129, 0x7FFFFFFF, 0xFFFFFFA0u, 0xFFFFFFFFu};
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    struct hf_addr addr = hf_addr_v4(10, 7, 7, 7);
+    for (size_t i = 0; i < HF_COUNT_OF(lengths); i++) {
+        struct hf_listen listen = {.addr = addr, .prefix_bits = lengths[i], .port = 80};
+        hf_handle h;
+        assert_int_equal(hf_listen(b.rig.stack, &listen, &h, bench_now(&b)), HF_E_INVALID);
+        assert_int_equal(hf_stack_add_address(b.rig.stack, &addr, lengths[i]), HF_E_INVALID);
+    }
+    bench_close(&b);
+}
+
+/* Two events that are pulled as one still name the listener; a refusal leaves the closed event alone. */
+static void events_that_are_pulled_late(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    struct hf_listen listen = {.port = 80, .held = true};
+    bench_listen(&b, &listen);
+    hf_peer_send(&b.peer, "S seq 0 win 1000");
+    uint64_t cursor = 0;
+    struct hf_tuple t;
+    while (hf_iterate(b.rig.stack, &cursor, &t) && t.kind != HF_KIND_CONN)
+        continue;
+    assert_int_equal(t.kind, HF_KIND_CONN);
+    assert_int_equal(hf_refuse(b.rig.stack, t.handle, HF_REFUSE_RESET, bench_now(&b)), HF_OK);
+    struct hf_event e = hf_rig_event(&b.rig);
+    assert_int_equal(e.bits, HF_EV_CLOSED);
+    assert_int_equal(e.how, HF_CLOSED_REJECTED);
+    assert_false(hf_rig_event(&b.rig).bits);
+    bench_close(&b);
+}
+
+/* NewReno's mark of the last recovery may not come to life again after half of the number space. */
+static void fast_retransmit_after_two_gigabytes(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    b.config.offload_checksum = 1;
+    b.config.offload_super_bytes = 65535;
+    b.config.congestion_control = 0;
+    b.config.send_buffer_bytes = 1 << 20;
+    b.config.block_bytes = 65536;
+    bench_open(&b, false, 1000);
+    struct hf_listen listen = {.port = 80};
+    bench_listen(&b, &listen);
+    assert_true(hf_peer_connect(&b.peer, "<mss 1460,wscale 7>"));
+    b.conn = bench_event(&b, HF_EV_ACCEPTED);
+    static uint8_t zeros[1 << 20];
+    struct hf_segment ack = {.flags = HF_ACK, .window = 65535, .seq = b.peer.iss + 1};
+    bool once = false;
+    for (uint64_t done = 0; done < (uint64_t)5 << 29;) {
+        int64_t n = hf_send(b.rig.stack, b.conn, zeros, sizeof zeros, 0, bench_now(&b));
+        done += n > 0 ? (uint64_t)n : 0;
+        hf_rig_pull(&b.rig);
+        while (hf_peer_pop(&b.peer))
+            ack.ack = b.peer.last.segment.seq; /* the last one stays in flight: so never idle */
+        hf_peer_send_segment(&b.peer, &ack, NULL);
+        if (!once || done >= (uint64_t)5 << 29) {
+            for (int i = 0; i < 3; i++)
+                hf_peer_send_segment(&b.peer, &ack, NULL);
+            assert_int_equal(bench_count(&b, HF_RETRANSMIT_FAST), once ? 2 : 1);
+            once = true;
+        }
+    }
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(window_opens_before_the_syn_is_acknowledged),
+        cmocka_unit_test(duplicate_acks_before_the_syn_is_acknowledged),
+        cmocka_unit_test(fin_below_data_that_was_received),
+        cmocka_unit_test(segments_of_many_small_blocks),
+        cmocka_unit_test(no_retries_end_a_handshake),
+        cmocka_unit_test(user_timeout_does_not_falsify_the_round_trip),
+        cmocka_unit_test(commit_needs_its_own_reservation),
+        cmocka_unit_test(window_closed_by_the_pool_opens_again),
+        cmocka_unit_test(window_unit_larger_than_the_buffer),
+        cmocka_unit_test(impossible_prefixes_are_refused),
+        cmocka_unit_test(events_that_are_pulled_late),
+        cmocka_unit_test(fast_retransmit_after_two_gigabytes),
+    };
+    return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);
+}
