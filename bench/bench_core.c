@@ -125,7 +125,7 @@ static void close_bench(struct bench *w)
     free(w->sink);
 }
 
-/** A link without hardware help: the checksum over the whole super-packet, in the pass that copies. */
+/** A link without hardware help sums the whole super-packet in the pass that copies. */
 static void copy_and_sum(const struct hf_out_packet *p, uint8_t *frame)
 {
     uint8_t *tcp = frame + p->ip_bytes;

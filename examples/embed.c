@@ -53,8 +53,8 @@ static bool packet_in(struct side *me, struct hf_packet *packet)
     return true;
 }
 
-/** Puts a packet on the wire: its header, then its payload from wherever the pieces lie. A full wire
- *  loses it, as wires do. */
+/** Puts a packet on the wire: its header, then its payload from wherever the pieces lie. A full
+ *  wire loses it, as wires do. */
 static void packet_out(struct side *me, const struct hf_out_packet *packet)
 {
     struct wire *w = me->to;

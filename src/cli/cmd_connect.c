@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,9 +180,11 @@ static void on_events(void *ctx, struct hf_loop *loop, hf_ns now)
 
 /* ---- running ------------------------------------------------------------------------------ */
 
-static int resolve(const char *host, const char *port, struct hf_endpoint *out)
+/** Only addresses of the stack's own family are of use. */
+static int resolve(const char *host, const char *port, const char *own, struct hf_endpoint *out)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+    hints.ai_family = strchr(own, ':') != NULL ? AF_INET6 : AF_INET;
     int err = getaddrinfo(host, port, &hints, &list);
     if (err != 0) {
         hf_say("%s port %s: %s", host, port, gai_strerror(err));
@@ -203,7 +206,7 @@ static int run(struct session *s, const struct options *o)
 {
     struct hf_connect what = {0};
     struct hf_why why;
-    int code = resolve(o->host, o->port, &what.remote);
+    int code = resolve(o->host, o->port, o->tun.addr, &what.remote);
     if (code != HF_EXIT_DONE)
         return code;
     if (hf_tun_stack_open(&s->t, &o->tun, NULL, NULL, on_events, s, &why) != HF_OK)
@@ -214,7 +217,6 @@ static int run(struct session *s, const struct options *o)
         return HF_EXIT_FAILED;
     }
     hf_ns start = hf_host_now();
-    fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
     if (hf_loop_run(s->t.loop, &why) != HF_OK)
         return hf_say_why(&why);
     if (hf_loop_signal(s->t.loop) != 0)
@@ -230,6 +232,20 @@ static int run(struct session *s, const struct options *o)
     hf_say_rate("sent", s->sent_bytes, hf_host_now() - start);
     hf_say_rate("received", s->received_bytes, hf_host_now() - start);
     return HF_EXIT_DONE;
+}
+
+static int make_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0)
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    return flags;
+}
+
+static void put_back(int fd, int flags)
+{
+    if (flags >= 0)
+        fcntl(fd, F_SETFL, flags);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -269,10 +285,13 @@ int hf_cmd_connect(int argc, char **argv)
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
         return HF_EXIT_USAGE;
     struct session s = {0};
-    int flags = fcntl(STDIN_FILENO, F_GETFL);
+    /* A reader or writer that is slow must not keep the stack from answering; one that is gone is
+     * told like any other failure. Both may be the same terminal: flags go back in reverse. */
+    signal(SIGPIPE, SIG_IGN);
+    int in_flags = make_nonblocking(STDIN_FILENO), out_flags = make_nonblocking(STDOUT_FILENO);
     int code = run(&s, &o);
-    if (flags >= 0)
-        fcntl(STDIN_FILENO, F_SETFL, flags);
+    put_back(STDOUT_FILENO, out_flags);
+    put_back(STDIN_FILENO, in_flags);
     hf_tun_stack_close(&s.t);
     return code;
 }

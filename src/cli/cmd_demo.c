@@ -30,7 +30,8 @@ enum {
     KEY_CLIENT,
     DOWN_BYTES = 4000, /**< the server's file */
     UP_BYTES = 3000,   /**< the client's */
-    THINK_MS = 150,    /**< between two acts of the programs: each gets a segment of its own */
+    FILE_BYTES_MAX = 4096,
+    THINK_MS = 150, /**< between two acts of the programs: each gets a segment of its own */
     WIDTH_MIN = 80,
     WIDTH_MAX = 110,
 };
@@ -55,19 +56,13 @@ static void think(void)
     (void)usleep(THINK_MS * 1000);
 }
 
+/** In one call, so that the segments are as large as they may be. */
 static int write_file(int fd, size_t n, unsigned key)
 {
-    uint8_t bytes[1000];
-    for (size_t done = 0; done < n;) {
-        size_t piece = n - done < sizeof bytes ? n - done : sizeof bytes;
-        for (size_t i = 0; i < piece; i++)
-            bytes[i] = file_byte(done + i, key);
-        ssize_t put = write(fd, bytes, piece);
-        if (put <= 0)
-            return -1;
-        done += (size_t)put;
-    }
-    return 0;
+    uint8_t bytes[FILE_BYTES_MAX];
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = file_byte(i, key);
+    return write(fd, bytes, n) == (ssize_t)n ? 0 : -1;
 }
 
 /** Reads to the end; 0 if it was exactly this file. */
@@ -179,8 +174,8 @@ static bool count_down(void *ctx, struct hf_stack *stack, hf_ns now, hf_ns *agai
 
 static void say_summary(const struct hf_demo_draw *d, bool intact)
 {
-    printf("\n%" PRIu64 " segments. %d bytes went to the client, then %d back: %s.\n", d->segments,
-           DOWN_BYTES, UP_BYTES, intact ? "both files arrived intact" : "NOT intact");
+    printf("\n%" PRIu64 " segments. %d bytes to the client, then %d back: %s.\n", d->segments,
+           DOWN_BYTES, UP_BYTES, intact ? "both files intact" : "NOT intact");
     fflush(stdout);
 }
 

@@ -16,7 +16,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { REPLY_BYTES = 2048, PORT_DEFAULT = 80, SLICES = 8, KEY_PORT = 'p', KEY_WRITABLE = 'w' };
+enum {
+    REPLY_BYTES = 2048,
+    PART_NAME_BYTES = HTTP_PATH_BYTES + 32,
+    PORT_DEFAULT = 80,
+    SLICES = 8,
+    KEY_PORT = 'p',
+    KEY_WRITABLE = 'w'
+};
 
 struct options {
     struct hf_tun_options tun;
@@ -50,7 +57,8 @@ struct client {
     char reply[REPLY_BYTES];
     size_t reply_bytes, reply_sent;
     bool keep_alive;
-    bool skip_body; /**< of a refused upload */
+    bool skip_body; /**< of a refused request */
+    bool head_only; /**< the answer has no body */
 };
 
 /* ---- answering ---------------------------------------------------------------------------- */
@@ -79,8 +87,10 @@ static void answer_text(struct client *c, int status)
     close_file(c);
     c->left_bytes = 0;
     answer(c, status, "text/plain; charset=utf-8", (uint64_t)n, "");
-    memcpy(c->reply + c->reply_bytes, body, (size_t)n);
-    c->reply_bytes += (size_t)n;
+    if (!c->head_only) {
+        memcpy(c->reply + c->reply_bytes, body, (size_t)n);
+        c->reply_bytes += (size_t)n;
+    }
     c->server->failed_requests += status >= 400;
 }
 
@@ -99,13 +109,16 @@ static int status_of_errno(int err)
     }
 }
 
-static int open_file(const struct client *c, const char *path)
+/** A folder is answered with its index. */
+static int open_file(const struct client *c, const char *path, const char **type)
 {
+    *type = http_type_of(path);
     int fd = openat(c->server->folder_fd, path[0] == '\0' ? "." : path,
                     O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISDIR(st.st_mode))
         return fd;
+    *type = http_type_of("index.html");
     int index = openat(fd, "index.html", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     close(fd);
     return index;
@@ -114,7 +127,8 @@ static int open_file(const struct client *c, const char *path)
 static void answer_file(struct client *c, const struct http_request *r)
 {
     struct stat st;
-    c->fd = open_file(c, r->path);
+    const char *type;
+    c->fd = open_file(c, r->path, &type);
     if (c->fd < 0 || fstat(c->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         answer_text(c, c->fd < 0 ? status_of_errno(errno) : 403);
         return;
@@ -134,33 +148,34 @@ static void answer_file(struct client *c, const struct http_request *r)
     }
     c->offset = (off_t)first;
     c->left_bytes = r->method == HTTP_HEAD ? 0 : length;
-    answer(c, r->has_range ? 206 : 200, http_type_of(r->path), length, more);
+    answer(c, r->has_range ? 206 : 200, type, length, more);
 }
 
 /* ---- uploads ------------------------------------------------------------------------------ */
 
-static void refuse_upload(struct client *c, int status)
+static void refuse(struct client *c, int status)
 {
-    /* The body may follow all the same: the connection ends with the answer. */
+    /* A body may follow all the same: the connection ends with the answer. */
     c->keep_alive = false;
     c->skip_body = true;
     answer_text(c, status);
 }
 
-static void part_name(const struct client *c, char name[HTTP_PATH_BYTES + 8])
+/** Two uploads of one file don't write into each other's. */
+static void part_name(const struct client *c, char name[PART_NAME_BYTES])
 {
-    snprintf(name, HTTP_PATH_BYTES + 8, "%s.part", c->path);
+    snprintf(name, PART_NAME_BYTES, "%s.%" PRIx64 ".part", c->path, c->conn);
 }
 
 static void start_upload(struct client *c, const struct http_request *r, hf_ns now)
 {
-    char name[HTTP_PATH_BYTES + 8];
+    char name[PART_NAME_BYTES];
     if (!c->server->writable || r->path[0] == '\0') {
-        refuse_upload(c, 405);
+        refuse(c, 405);
         return;
     }
     if (!r->has_length || r->chunked) {
-        refuse_upload(c, 411);
+        refuse(c, 411);
         return;
     }
     memcpy(c->path, r->path, sizeof c->path);
@@ -168,7 +183,7 @@ static void start_upload(struct client *c, const struct http_request *r, hf_ns n
     c->fd = openat(c->server->folder_fd, name,
                    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (c->fd < 0) {
-        refuse_upload(c, status_of_errno(errno));
+        refuse(c, status_of_errno(errno));
         return;
     }
     c->left_bytes = r->length_bytes;
@@ -180,22 +195,21 @@ static void start_upload(struct client *c, const struct http_request *r, hf_ns n
 
 static void finish_upload(struct client *c)
 {
-    char name[HTTP_PATH_BYTES + 8];
+    char name[PART_NAME_BYTES];
     part_name(c, name);
-    int folder = c->server->folder_fd;
+    int folder = c->server->folder_fd, status = 201;
     if (close(c->fd) != 0 || renameat(folder, name, folder, c->path) != 0) {
-        c->fd = -1;
-        answer_text(c, status_of_errno(errno));
-        return;
+        status = status_of_errno(errno);
+        unlinkat(folder, name, 0);
     }
     c->fd = -1;
-    answer_text(c, 201);
+    answer_text(c, status);
 }
 
 /** An upload that came to nothing leaves nothing behind. */
 static void drop_upload(struct client *c)
 {
-    char name[HTTP_PATH_BYTES + 8];
+    char name[PART_NAME_BYTES];
     if (c->phase != PHASE_UPLOAD)
         return;
     part_name(c, name);
@@ -212,6 +226,11 @@ static bool take_body(struct client *c, hf_ns now)
         return true;
     }
     int64_t n = hf_receive_peek(c->server->t.stack, c->conn, slices, SLICES, &count);
+    if (n == HF_E_END) { /* less than was promised */
+        drop_upload(c);
+        refuse(c, 400);
+        return true;
+    }
     if (n <= 0)
         return false;
     uint64_t taken = 0;
@@ -221,7 +240,7 @@ static bool take_body(struct client *c, hf_ns now)
         if (write(c->fd, slices[i].bytes, piece) != (ssize_t)piece) {
             int status = status_of_errno(errno);
             drop_upload(c);
-            refuse_upload(c, status);
+            refuse(c, status);
             return true;
         }
         c->left_bytes -= piece;
@@ -232,6 +251,12 @@ static bool take_body(struct client *c, hf_ns now)
 }
 
 /* ---- the conversation --------------------------------------------------------------------- */
+
+static bool peer_has_closed(const struct client *c)
+{
+    struct hf_info info;
+    return hf_info(c->server->t.stack, c->conn, &info) == HF_OK && info.peer_closed;
+}
 
 static bool take_request(struct client *c, hf_ns now)
 {
@@ -254,11 +279,14 @@ static bool take_request(struct client *c, hf_ns now)
     }
     struct http_request r;
     enum http_parse parsed = http_parse(head, n, &r, &head_bytes);
+    if (parsed == HTTP_INCOMPLETE && peer_has_closed(c))
+        parsed = HTTP_BAD; /* the rest never comes */
     if (parsed == HTTP_INCOMPLETE)
         return false;
+    c->head_only = parsed == HTTP_COMPLETE && r.method == HTTP_HEAD;
     c->keep_alive = parsed == HTTP_COMPLETE && r.keep_alive;
     if (parsed == HTTP_BAD) {
-        refuse_upload(c, 400);
+        refuse(c, 400);
         return true;
     }
     if (hf_receive_consume(stack, c->conn, head_bytes, now) != HF_OK)
@@ -266,7 +294,7 @@ static bool take_request(struct client *c, hf_ns now)
     if (r.method == HTTP_PUT)
         start_upload(c, &r, now);
     else if (r.method == HTTP_OTHER)
-        refuse_upload(c, 405);
+        refuse(c, 405);
     else
         answer_file(c, &r);
     return true;
@@ -330,7 +358,8 @@ static bool step(struct client *c, hf_ns now)
     case PHASE_CLOSING: break;
     }
     (void)!hf_shutdown(c->server->t.stack, c->conn, now);
-    return c->skip_body && discard_rest(c, now);
+    /* What still comes is read: unread data would reset the connection, and the answer with it. */
+    return discard_rest(c, now);
 }
 
 static void go_on(struct client *c, hf_ns now)
@@ -361,6 +390,15 @@ static void client_free(struct client *c)
     free(c);
 }
 
+/** The peer has closed too, or has our last byte and nothing of a refused body to send. */
+static bool all_is_said(const struct client *c)
+{
+    struct hf_info info;
+    if (hf_info(c->server->t.stack, c->conn, &info) != HF_OK || info.receive_queue_bytes > 0)
+        return false;
+    return info.peer_closed || (info.state == HF_FIN_WAIT_2 && !c->skip_body);
+}
+
 static void on_event(struct server *s, const struct hf_event *e, hf_ns now)
 {
     struct client *c = (struct client *)(uintptr_t)e->tag;
@@ -374,10 +412,8 @@ static void on_event(struct server *s, const struct hf_event *e, hf_ns now)
         return;
     }
     go_on(c, now);
-    struct hf_info info;
-    if (c->phase == PHASE_CLOSING && hf_info(s->t.stack, e->handle, &info) == HF_OK &&
-        info.peer_closed && info.receive_queue_bytes == 0 && !info.orphan) {
-        /* Both sides have said all: what is left is the stack's. */
+    if (c->phase == PHASE_CLOSING && all_is_said(c)) {
+        /* What is left is the stack's. */
         (void)!hf_set(s->t.stack, e->handle, HF_OPT_TAG, 0, now);
         hf_close(s->t.stack, e->handle, now);
         client_free(c);

@@ -3,6 +3,7 @@
  */
 #include "cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,6 +63,7 @@ static int run_command(const struct hf_command *c, int argc, char **argv)
     static char name[64];
     snprintf(name, sizeof name, "handfast %s", c->name);
     argv[1] = name;
+    program_invocation_name = name; /* and hf_say by this */
     return c->run(argc - 1, argv + 1);
 }
 

@@ -132,11 +132,19 @@ static int fail(struct hf_why *why, const char *format, const char *what)
     return HF_E_INVALID;
 }
 
+static unsigned host_bits_of(const struct hf_addr *addr, unsigned bits)
+{
+    return (hf_addr_is_v4(addr) ? 32 : 128) - bits;
+}
+
 /** The kernel's end of the device: the prefix's first address that is not the stack's. */
-static struct hf_addr other_address(const struct hf_addr *addr, unsigned bits)
+static struct hf_addr other_address(const struct hf_addr *addr, unsigned host_bits)
 {
     struct hf_addr other = *addr;
-    unsigned host_bits = (hf_addr_is_v4(addr) ? 32 : 128) - bits;
+    if (host_bits == 1) { /* two addresses, and both are hosts [RFC3021] [RFC6164] */
+        other.octets[15] ^= 1;
+        return other;
+    }
     for (unsigned b = 0; b < host_bits; b++)
         other.octets[15 - b / 8] &= (uint8_t) ~(1u << b % 8);
     other.octets[15] |= 1;
@@ -148,14 +156,20 @@ static struct hf_addr other_address(const struct hf_addr *addr, unsigned bits)
 static int configure(const char *name, const struct hf_tun_options *o, const struct hf_addr *addr,
                      unsigned bits, struct hf_why *why)
 {
-    struct hf_addr kernel = other_address(addr, bits);
+    struct hf_addr kernel = other_address(addr, host_bits_of(addr, bits));
+    struct hf_why where;
     unsigned unused;
     int err = HF_OK;
-    if (o->kernel_addr != NULL)
-        err = hf_prefix_parse(o->kernel_addr, &kernel, &unused, why);
+    if (host_bits_of(addr, bits) == 0)
+        err = fail(why, "--addr %s leaves no room for the kernel: give the prefix, say 10.9.0.2/24",
+                   o->addr);
+    else if (o->kernel_addr != NULL &&
+             hf_prefix_parse(o->kernel_addr, &kernel, &unused, &where) != HF_OK)
+        err = fail(why, "--kernel-addr: %s", where.text);
+    /* First up: an IPv6 address is usable only some time after both. */
     if (err == HF_OK)
-        err = hf_netif_add_address(name, &kernel, bits, why);
-    return err == HF_OK ? hf_netif_up(name, why) : err;
+        err = hf_netif_up(name, why);
+    return err == HF_OK ? hf_netif_add_address(name, &kernel, bits, why) : err;
 }
 
 static int wrap(struct hf_link **link, const struct hf_tun_options *o, struct hf_why *why)
@@ -164,9 +178,11 @@ static int wrap(struct hf_link **link, const struct hf_tun_options *o, struct hf
     size_t count;
     int err = HF_OK;
     if (o->spoil != NULL) {
-        err = hf_spoil_parse(o->spoil, rules, HF_SPOIL_RULES_MAX, &count, why);
-        if (err == HF_OK)
-            err = hf_link_spoil(link, *link, rules, count, NULL, NULL, why);
+        struct hf_why where;
+        err = hf_spoil_parse(o->spoil, rules, HF_SPOIL_RULES_MAX, &count, &where);
+        if (err != HF_OK)
+            return fail(why, "--spoil, %s", where.text);
+        err = hf_link_spoil(link, *link, rules, count, NULL, NULL, why);
     }
     if (err == HF_OK && o->record != NULL) {
         struct hf_record_config record = {.path = o->record, .interface_name = o->tun};
@@ -175,8 +191,8 @@ static int wrap(struct hf_link **link, const struct hf_tun_options *o, struct hf
     return err;
 }
 
-static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o, unsigned bits,
-                      hf_trace_fn *trace, void *trace_ctx, struct hf_why *why)
+static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o, hf_trace_fn *trace,
+                      void *trace_ctx, struct hf_why *why)
 {
     struct hf_config cfg = o->config;
     struct hf_link_caps caps;
@@ -197,7 +213,6 @@ static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o, un
     err = hf_stack_new(&t->stack, &cfg, &env, hf_host_now());
     if (err == HF_OK)
         err = hf_stack_add_address(t->stack, &t->addr, hf_addr_is_v4(&t->addr) ? 32 : 128);
-    (void)bits;
     return err == HF_OK ? HF_OK : fail(why, "the stack can't be made: %s", hf_err_text(err));
 }
 
@@ -205,14 +220,14 @@ int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o, hf
                       void *trace_ctx, hf_loop_events_fn *events, void *events_ctx,
                       struct hf_why *why)
 {
+    struct hf_why where;
     unsigned bits;
     *t = (struct hf_tun_stack){0};
-    int err = hf_prefix_parse(o->addr, &t->addr, &bits, why);
-    if (err != HF_OK)
-        return err;
+    if (hf_prefix_parse(o->addr, &t->addr, &bits, &where) != HF_OK)
+        return fail(why, "--addr: %s", where.text);
     struct hf_tun_config tun = {
         .name = o->tun, .mtu_bytes = (uint32_t)o->config.mtu_bytes, .plain = o->plain};
-    err = hf_link_tun_open(&t->link, &tun, why);
+    int err = hf_link_tun_open(&t->link, &tun, why);
     if (err != HF_OK)
         return err;
     if (!o->no_configure)
@@ -220,7 +235,7 @@ int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o, hf
     if (err == HF_OK)
         err = wrap(&t->link, o, why);
     if (err == HF_OK)
-        err = open_stack(t, o, bits, trace, trace_ctx, why);
+        err = open_stack(t, o, trace, trace_ctx, why);
     if (err == HF_OK) {
         struct hf_loop_config loop = {
             .stack = t->stack, .link = t->link, .events = events, .events_ctx = events_ctx};

@@ -1,10 +1,10 @@
 /**
  * The common segment: data that is next in order, on an established connection, and says nothing
- * else that is new. Its payload is copied to its place and summed in one pass; only then is it known
- * to be whole, and only then does anything count. All that it does is what the eight checks of input.c
- * would have done: whatever they might see differently is left to them.
+ * else that is new. Its payload is copied to its place and summed in one pass; only then is it
+ * known to be whole, and only then does anything count. All that it does is what the eight checks
+ * of input.c would have done: whatever they might see differently is left to them.
  *
- * Only for segments whose checksum is ours to verify: without that there is no second pass to save.
+ * Only for segments whose checksum is ours to verify: without that there is no pass to save.
  */
 #include "stack.h"
 
@@ -86,11 +86,10 @@ static void commit(struct hf_stack *s, struct hf_conn *c, const struct hf_arriva
     hf_conn_release_flight(s, c);
 }
 
-enum hf_fast_path hf_fast_path_input(struct hf_stack *s, struct hf_conn *c,
-                                     const struct hf_arrival *in)
+/** Out of line, so that what is not for us needs no registers saved. */
+__attribute__((noinline)) static enum hf_fast_path take(struct hf_stack *s, struct hf_conn *c,
+                                                        const struct hf_arrival *in)
 {
-    if (!is_next_in_order(s, c, in->seg))
-        return HF_FAST_PATH_NOT;
     struct copied copied;
     copied.count = 0;
     copied.peak = s->blocks.peak;
@@ -105,4 +104,10 @@ enum hf_fast_path hf_fast_path_input(struct hf_stack *s, struct hf_conn *c,
     }
     commit(s, c, in, &copied);
     return HF_FAST_PATH_TAKEN;
+}
+
+enum hf_fast_path hf_fast_path_input(struct hf_stack *s, struct hf_conn *c,
+                                     const struct hf_arrival *in)
+{
+    return is_next_in_order(s, c, in->seg) ? take(s, c, in) : HF_FAST_PATH_NOT;
 }

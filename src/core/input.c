@@ -277,8 +277,8 @@ static bool ack_is_possible(struct hf_stack *s, struct hf_conn *c, const struct 
 /** [RFC5681#2] (a) to (e). Before a closed window it answers a probe and says nothing of loss. */
 static bool is_duplicate_ack(const struct hf_conn *c, const struct hf_segment *seg)
 {
-    return hf_conn_in_flight(c) > 0 && hf_segment_length(seg) == 0 && c->snd_wnd > 0 &&
-           hf_seq_eq(hf_seq_make(seg->ack), c->snd_una) &&
+    return hf_conn_in_flight(c) > 0 && !c->syn_unacked && hf_segment_length(seg) == 0 &&
+           c->snd_wnd > 0 && hf_seq_eq(hf_seq_make(seg->ack), c->snd_una) &&
            (uint32_t)seg->window << c->snd_shift == c->snd_wnd;
 }
 

@@ -97,7 +97,7 @@ int hf_listen(struct hf_stack *s, const struct hf_listen *what, hf_handle *out, 
         .options = hf_stack_options(s),
     };
     unsigned base = hf_addr_is_v4(&what->addr) ? 96 : 0;
-    if (!l.any_address && what->prefix_bits + base > 128)
+    if (!l.any_address && what->prefix_bits > 128 - base)
         return HF_E_INVALID;
     l.bits = (uint8_t)(what->prefix_bits + base);
     l.options.tag = what->tag;

@@ -61,7 +61,7 @@ void hf_local_give(struct hf_stack *s, uint32_t index)
 static bool prefix_of_128(const struct hf_addr *addr, unsigned bits, uint8_t *out)
 {
     unsigned base = hf_addr_is_v4(addr) ? 96 : 0;
-    if (bits + base > 128)
+    if (bits > 128 - base)
         return false;
     *out = (uint8_t)(bits + base);
     return true;

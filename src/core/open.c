@@ -151,6 +151,7 @@ int hf_refuse(struct hf_stack *s, hf_handle h, enum hf_refusal how, hf_ns now)
         hf_reply_unreachable(s, c, type, code);
     }
     c->app_closed = true;
+    c->events = 0; /* only the closed event still comes */
     hf_conn_end(s, c, HF_CLOSED_REJECTED, HF_WHY_REFUSE, false);
     return HF_OK;
 }

@@ -61,10 +61,17 @@ static bool has_unsent(const struct hf_conn *c)
 
 /* ---- planning ----------------------------------------------------------------------------- */
 
+/** What the slices of one packet hold, wherever in a block it begins. */
+static uint32_t slices_limit(const struct hf_stack *s)
+{
+    return (HF_OUTPUT_SLICES_EACH - 2) * s->blocks.block_bytes;
+}
+
 /** Payload of a full-sized segment beside the SACK blocks that go along [MUST-16]. */
 static uint32_t payload_limit(const struct hf_stack *s, const struct hf_conn *c)
 {
-    uint32_t mss = hf_conn_mss(c);
+    /* More than a packet's slices can hold, of small blocks and a huge MTU, is no segment. */
+    uint32_t mss = hf_min_u32(hf_conn_mss(c), slices_limit(s));
     if (!c->sack_on || !hf_gaps_exist(s, c))
         return mss;
     struct hf_segment seg = {0};
@@ -79,8 +86,7 @@ static uint32_t packet_limit(const struct hf_stack *s, uint32_t mss)
     uint32_t super = (uint32_t)s->p.cfg.offload_super_bytes;
     if (super <= mss + SUPER_HEADROOM_BYTES || s->p.cfg.offload_checksum == 0)
         return mss;
-    uint32_t slices = (HF_OUTPUT_SLICES_EACH - 2) * s->blocks.block_bytes;
-    uint32_t limit = hf_min_u32(super - SUPER_HEADROOM_BYTES, slices);
+    uint32_t limit = hf_min_u32(super - SUPER_HEADROOM_BYTES, slices_limit(s));
     return limit < mss ? mss : limit - limit % mss;
 }
 

@@ -15,7 +15,10 @@ uint32_t hf_receive_room(const struct hf_conn *c)
 /** How far the window may reach from RCV.NXT: the buffer's room, and a share of the pool. */
 static uint32_t window_target(const struct hf_stack *s, const struct hf_conn *c)
 {
-    uint32_t target = hf_min_u32(hf_receive_room(c), hf_blocks_window_bytes(&s->blocks));
+    uint32_t room = hf_receive_room(c);
+    if (c->receive.bytes == 0) /* a buffer below the window's unit could never be told of */
+        room = hf_max_u32(room, 1u << c->rcv_shift);
+    uint32_t target = hf_min_u32(room, hf_blocks_window_bytes(&s->blocks));
     return hf_min_u32(target, (uint32_t)UINT16_MAX << c->rcv_shift);
 }
 
@@ -174,6 +177,7 @@ static void take_fin(struct hf_stack *s, struct hf_conn *c)
 {
     advance(c, 1);
     c->peer_fin = true;
+    hf_gaps_drop(s, c); /* what was said to lie beyond is no part of the stream */
     hf_output_ack_now(s, c, HF_ACK_FIN);
     hf_conn_raise(s, c, HF_EV_PEER_CLOSED | HF_EV_READABLE);
     switch ((enum hf_state)c->state) {

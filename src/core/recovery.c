@@ -94,6 +94,9 @@ void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, uint32_t acked_by
         if (hf_seq_ge(f->resend_next, c->snd_nxt))
             f->phase = HF_PHASE_OPEN;
     }
+    /* Passed: kept on, the mark would lie ahead again after half of the number space. */
+    if (f != NULL && hf_seq_gt(c->snd_una, f->recover))
+        f->recover_valid = false;
     cc->on_ack(&c->cc, &e);
 }
 

@@ -133,7 +133,7 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
         c->probe_due = false;
         if (c->rtx_timer == HF_RTX_PERSIST)
             hf_timer_idle(s, c);
-        if (hf_conn_in_flight(c) > 0) /* what was sent into the closed window is gone */
+        if (hf_conn_in_flight(c) > 0 && !c->syn_unacked) /* sent into the closed window: gone */
             hf_recovery_resend_all(s, c, HF_RETRANSMIT_RTO);
     }
     if (moves)
@@ -174,7 +174,7 @@ void hf_send_room(struct hf_stack *s, struct hf_conn *c)
     hf_conn_raise(s, c, HF_EV_WRITABLE);
 }
 
-void hf_wake_waiting(struct hf_stack *s)
+void hf_wake_some(struct hf_stack *s)
 {
     /* One turn each, no more than there are blocks for, and a bounded number: the others' turn comes
      * with the next call. */
@@ -184,11 +184,15 @@ void hf_wake_waiting(struct hf_stack *s)
         uint32_t index = s->p.waiting.head;
         struct hf_conn *c = hf_conn_at(s, index);
         bool room = c->wants_room && hf_blocks_may_send(&s->blocks);
-        bool window = !c->wants_room && hf_blocks_window_bytes(&s->blocks) > 0;
+        bool update = hf_receive_should_update(s, c);
+        /* A window that the pool keeps closed waits for more blocks: these were too few. */
+        uint32_t share = hf_blocks_window_bytes(&s->blocks);
+        bool enough = update || !c->window_closed || hf_receive_room(c) <= share;
+        bool window = !c->wants_room && share > 0 && enough;
         hf_list_remove(&s->p.waiting, &s->conns, HF_LIST_WAITING, index);
         if (room)
             hf_send_room(s, c);
-        if (hf_receive_should_update(s, c))
+        if (update)
             hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
         if (!room && !window)
             hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, index);

@@ -293,7 +293,8 @@ static enum hf_reason tcp_packet(struct hf_stack *s, const struct hf_packet *p,
     uint32_t ref = hf_tuple_find(s, in.hash, &in.local, &in.remote);
     bool known = (p->flags & (HF_PACKET_CSUM_VALID | HF_PACKET_CSUM_PARTIAL)) != 0;
     enum hf_fast_path fast = HF_FAST_PATH_NOT;
-    if (!known && reason == HF_NONE && ref != HF_NIL && hf_ref_kind(ref) == HF_REF_CONN)
+    bool may_be_fast = !known && reason == HF_NONE && seg.payload_bytes > 0;
+    if (may_be_fast && ref != HF_NIL && hf_ref_kind(ref) == HF_REF_CONN)
         fast = hf_fast_path_input(s, hf_conn_at(s, hf_ref_index(ref)), &in);
     if (fast == HF_FAST_PATH_TAKEN)
         return HF_NONE;

@@ -408,8 +408,13 @@ static inline bool hf_fin_is_acked(const struct hf_conn *c)
 }
 /** Tells writers of a connection that there is room. */
 void hf_send_room(struct hf_stack *s, struct hf_conn *c);
+void hf_wake_some(struct hf_stack *s);
 /** Blocks came back: wakes connections that wait for some. */
-void hf_wake_waiting(struct hf_stack *s);
+static inline void hf_wake_waiting(struct hf_stack *s)
+{
+    if (s->p.waiting.count > 0)
+        hf_wake_some(s);
+}
 
 /** Facts for the congestion control, as they are now. */
 struct hf_cc_event hf_recovery_event(const struct hf_stack *s, const struct hf_conn *c);

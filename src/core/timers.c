@@ -11,7 +11,7 @@
  */
 #include "stack.h"
 
-enum { COUNT_MAX = 255 };
+enum { COUNT_MAX = 255, NO_LIMIT = -1 };
 
 struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s)
 {
@@ -120,7 +120,8 @@ static void count_up(uint8_t *counter)
         ++*counter;
 }
 
-/** Counts one more time-out of the same thing. False: enough, the connection is over. */
+/** Counts one more time-out of the same thing, of `limit` (NO_LIMIT: never enough). False: the
+ *  connection is over. */
 static bool try_again(struct hf_stack *s, struct hf_conn *c, int64_t limit)
 {
     uint32_t used_ms = hf_stack_ms(s) - c->progress_ms;
@@ -129,7 +130,7 @@ static bool try_again(struct hf_stack *s, struct hf_conn *c, int64_t limit)
         give_up(s, c, HF_CLOSED_USER_TIMEOUT, HF_WHY_USER_TIMEOUT);
         return false;
     }
-    if (limit > 0 && c->rtx_count >= limit) {
+    if (limit != NO_LIMIT && c->rtx_count >= limit) {
         give_up(s, c, HF_CLOSED_TIMED_OUT, HF_WHY_R2);
         return false;
     }
@@ -173,7 +174,7 @@ static void fire_persist(struct hf_stack *s, struct hf_conn *c)
         give_up(s, c, HF_CLOSED_TIMED_OUT, HF_WHY_R2);
         return;
     }
-    if (!try_again(s, c, 0))
+    if (!try_again(s, c, NO_LIMIT))
         return;
     count_up(&c->probe_count);
     hf_trace_conn(s, c, HF_TRACE_RETRANSMIT, HF_PROBE_ZERO_WINDOW, c->snd_una.v, c->probe_count,
@@ -191,7 +192,7 @@ static void fire_rto(struct hf_stack *s, struct hf_conn *c)
         return;
     }
     hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_RTO, c->rtx_count, hf_rtt_rto_ns(&c->rtt), NULL);
-    if (!try_again(s, c, c->options.r2_retries))
+    if (!try_again(s, c, c->options.r2_retries > 0 ? c->options.r2_retries : NO_LIMIT))
         return;
     hf_path_on_rto(s, c);
     hf_recovery_on_rto(s, c);

@@ -1,5 +1,5 @@
-/* What somebody gets who has read handfast.h in a hurry: wrong calls are answered by an error, never by
- * something that looks like success. */
+/* What somebody gets who has read handfast.h in a hurry: wrong calls are answered by an error,
+ * never by something that looks like success. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +64,7 @@ static void a_reservation_is_committed_once(void **state)
     hf_stack_free(s);
 }
 
-/* "Valid until the next call on the stack": with a block of its own, and at the end of one in use. */
+/* Valid until the next call on the stack, in a block of its own or at the end of one in use. */
 static void a_reservation_ends_with_the_next_call(void **state)
 {
     (void)state;

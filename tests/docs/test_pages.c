@@ -1,6 +1,6 @@
-/* The reference pages docs/TRACE.md and docs/SETTINGS.md are made here, from the lists that the code
- * itself is made of, and compared with what is in the tree. script/docs writes them anew: it runs
- * this program with HF_DOCS_WRITE=1. */
+/* The reference pages docs/TRACE.md and docs/SETTINGS.md are made here, from the lists that the
+ * code itself is made of, and compared with what is in the tree. script/docs writes them anew: it
+ * runs this program with HF_DOCS_WRITE=1. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,8 +48,10 @@ static size_t lines_before(const char *text, size_t at)
 static void write_page(const char *path, const struct page *p)
 {
     FILE *f = fopen(path, "w");
-    if (f == NULL)
+    if (f == NULL) {
         fail_msg("%s: %s", path, strerror(errno));
+        return;
+    }
     assert_int_equal(fwrite(p->text, 1, p->length_bytes, f), p->length_bytes);
     assert_int_equal(fclose(f), 0);
 }
@@ -64,8 +66,10 @@ static void check_page(const char *name, const struct page *p)
         return;
     }
     FILE *f = fopen(path, "r");
-    if (f == NULL)
+    if (f == NULL) {
         fail_msg("%s: %s; script/docs makes it", path, strerror(errno));
+        return;
+    }
     size_t n = fread(there, 1, sizeof there - 1, f);
     fclose(f);
     there[n] = '\0';

@@ -1,7 +1,7 @@
 /**
  * The fast path of segments in order does what the eight checks do, to the last event: every
- * scenario runs twice, once with checksums that the stacks have to verify (the fast path takes
- * what it can), once with facts that vouch for them (it takes nothing), and both tell the same story.
+ * scenario runs twice, once with checksums that the stacks have to verify (the fast path takes what
+ * it can), once with facts that vouch for them (it takes nothing), and both tell the same story.
  */
 #include <setjmp.h>
 #include <stdarg.h>

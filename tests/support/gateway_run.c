@@ -6,12 +6,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,50 +51,45 @@ double gateway_seconds(void)
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
-static _Noreturn void become(const char *const *args, int said_fd)
+static _Noreturn void become(const char *const *args, int (*prepare)(void), int said_fd)
 {
     union {
         const char *const *in;
         char *const *out;
     } same = {.in = args};
+    (void)setpgid(0, 0);
     (void)dup2(said_fd, STDERR_FILENO);
+    if (prepare && prepare() != 0) {
+        (void)fprintf(stderr, "not prepared: %m\n");
+        _exit(NOT_RUN);
+    }
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of the user has taken an earlier one back */
     (void)execv(args[0], same.out);
     _exit(NOT_RUN);
 }
 
-static pid_t spawn(const char *const *args, int *said_fd)
+pid_t gateway_spawn(const char *const *args, int (*prepare)(void), int *said_fd)
 {
+    const char *all[GATEWAY_ARGS_MAX + 2] = {getenv("HF_COMMAND")};
     int ends[2];
+    for (size_t n = 0; n < GATEWAY_ARGS_MAX && args[n]; n++)
+        all[1 + n] = args[n];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
     (void)fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
-        become(args, ends[1]);
+        become(all, prepare, ends[1]);
     (void)close(ends[1]);
     *said_fd = ends[0];
     return pid;
 }
 
-pid_t gateway_spawn(const char *const *args, int *said_fd)
+void gateway_command(struct gateway_run *run, const char *const *args, int (*prepare)(void))
 {
-    const char *all[GATEWAY_ARGS_MAX + 2] = {getenv("HF_COMMAND")};
-    for (size_t n = 0; n < GATEWAY_ARGS_MAX && args[n]; n++)
-        all[1 + n] = args[n];
-    return spawn(all, said_fd);
-}
-
-pid_t gateway_start(const char *const *options, const char *const *part, int *said_fd)
-{
-    const char *all[GATEWAY_ARGS_MAX] = {"gateway"};
-    size_t n = 1;
-    for (; options && *options && n < GATEWAY_ARGS_MAX - 4; options++)
-        all[n++] = *options;
-    all[n++] = "--";
-    all[n++] = self_path;
-    for (; *part && n < GATEWAY_ARGS_MAX - 1; part++)
-        all[n++] = *part;
-    return gateway_spawn(all, said_fd);
+    int said_fd = -1;
+    pid_t pid = gateway_spawn(args, prepare, &said_fd);
+    gateway_finish(pid, said_fd, run);
 }
 
 void gateway_finish(pid_t pid, int said_fd, struct gateway_run *run)
@@ -120,9 +119,15 @@ void gateway_finish(pid_t pid, int said_fd, struct gateway_run *run)
 
 void gateway_run(struct gateway_run *run, const char *const *options, const char *const *part)
 {
-    int said_fd = -1;
-    pid_t pid = gateway_start(options, part, &said_fd);
-    gateway_finish(pid, said_fd, run);
+    const char *all[GATEWAY_ARGS_MAX] = {"gateway"};
+    size_t n = 1;
+    for (; options && *options && n < GATEWAY_ARGS_MAX - 4; options++)
+        all[n++] = *options;
+    all[n++] = "--";
+    all[n++] = self_path;
+    for (; *part && n < GATEWAY_ARGS_MAX - 1; part++)
+        all[n++] = *part;
+    gateway_command(run, all, NULL);
     if (run->exit_code != 0)
         (void)fprintf(stderr, "exit %d: %s\n", run->exit_code, run->said);
 }
@@ -133,6 +138,14 @@ bool gateway_says(const struct gateway_run *run, const char *part)
         return true;
     (void)fprintf(stderr, "\"%s\" does not say \"%s\"\n", run->said, part);
     return false;
+}
+
+bool gateway_says_one_line(const struct gateway_run *run, const char *subcommand)
+{
+    char start[64];
+    (void)snprintf(start, sizeof start, "handfast %s: ", subcommand);
+    size_t length = strlen(run->said);
+    return gateway_says(run, start) && strchr(run->said, '\n') == run->said + length - 1;
 }
 
 bool gateway_left_nothing(void)
@@ -155,12 +168,44 @@ bool gateway_can(void)
     (void)signal(SIGPIPE, SIG_IGN);
     const char *const args[] = {"gateway", "--", "/bin/true", NULL};
     struct gateway_run run;
-    int said_fd = -1;
-    pid_t pid = gateway_spawn(args, &said_fd);
-    gateway_finish(pid, said_fd, &run);
+    gateway_command(&run, args, NULL);
     if (run.exit_code != 0)
         (void)fprintf(stderr, "skipped: %s", run.said);
     return length > 0 && run.exit_code == 0;
+}
+
+/* ---- places to run in --------------------------------------------------------------------------- */
+
+enum { NOBODY = 65534 };
+
+static int own_dev_net(void)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return -1;
+    return mount("none", "/dev/net", "tmpfs", 0, NULL);
+}
+
+int gateway_without_tun(void)
+{
+    return own_dev_net();
+}
+
+static int as_nobody(mode_t tun_mode)
+{
+    if (own_dev_net() < 0 || mknod("/dev/net/tun", S_IFCHR, makedev(10, 200)) < 0 ||
+        chmod("/dev/net/tun", tun_mode) < 0)
+        return -1;
+    return setgid(NOBODY) < 0 || setuid(NOBODY) < 0 ? -1 : 0;
+}
+
+int gateway_as_nobody_with_tun(void)
+{
+    return as_nobody(0666);
+}
+
+int gateway_as_nobody_without_tun(void)
+{
+    return as_nobody(0600);
 }
 
 /* ---- servers --------------------------------------------------------------------------------- */

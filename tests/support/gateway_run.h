@@ -41,16 +41,19 @@ bool gateway_can(void);
 /** Bytes of a large transfer: 100 MB, 1 GB if HF_TEST_LONG=1. */
 uint64_t gateway_large_bytes(void);
 
-/** Starts `handfast ARGS...`, a NULL-ended list; its stderr comes out of *said_fd. */
-pid_t gateway_spawn(const char *const *args, int *said_fd);
+/** Starts `handfast ARGS...`, a NULL-ended list, as the head of a process group; its stderr comes out
+ *  of *said_fd. prepare, if any, runs in it first; it is not started unless that gives 0. */
+pid_t gateway_spawn(const char *const *args, int (*prepare)(void), int *said_fd);
+/** Starts it, and waits for it. */
+void gateway_command(struct gateway_run *run, const char *const *args, int (*prepare)(void));
 /** Waits for what gateway_spawn started. */
 void gateway_finish(pid_t pid, int said_fd, struct gateway_run *run);
 /** Runs `handfast gateway OPTIONS... -- SELF PART...`, both lists NULL-ended, options may be NULL. */
 void gateway_run(struct gateway_run *run, const char *const *options, const char *const *part);
-/** The same, not waited for. */
-pid_t gateway_start(const char *const *options, const char *const *part, int *said_fd);
 /** Whether what was said contains part; if not, shows it. */
 bool gateway_says(const struct gateway_run *run, const char *part);
+/** What was said is one line, in the name of a subcommand. */
+bool gateway_says_one_line(const struct gateway_run *run, const char *subcommand);
 /** No process of a run is left. Runs of this program leave their orphans to it. */
 bool gateway_left_nothing(void);
 
@@ -73,6 +76,14 @@ bool gateway_read_end(int fd);
 /** Closes with a RST. */
 void gateway_reset(int fd);
 double gateway_seconds(void);
+
+/* For `prepare`, as root: in a mount namespace of its own, which goes with the run. */
+
+/** No /dev/net/tun. */
+int gateway_without_tun(void);
+/** Not root any more; /dev/net/tun is open to all, or to root alone. */
+int gateway_as_nobody_with_tun(void);
+int gateway_as_nobody_without_tun(void);
 
 /** In a process that is no test itself: names the line and gives 1 back. */
 #define GATEWAY_MUST(condition)                                                                    \

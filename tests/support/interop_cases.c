@@ -27,7 +27,7 @@ enum {
     SYN_PATIENCE_MS = 300,
 };
 
-static const hf_ns msl_ns = HF_MS(100);
+static const hf_ns msl_ns = HF_MS(60);
 
 static const char *const opening_names[OPENING_COUNT] = {"we accept", "we connect", "both connect"};
 static const char *const close_names[CLOSE_COUNT] = {"peer closes first",
@@ -201,6 +201,8 @@ static void open_place(struct interop_run *run)
     cfg.msl_ns = msl_ns;
     if (run->what.keeps_time_wait)
         cfg.msl_ns = HF_SEC(30);
+    if (run->what.drop)
+        cfg.rto_initial_ns = HF_MS(300);
     if (run->what.close == CLOSE_SILENT_PORT) {
         cfg.rst_rate = 0; /* our closed ports are silent ones */
         cfg.rto_initial_ns = cfg.rto_min_ns = HF_MS(50);
