@@ -242,7 +242,8 @@ HF_API bool hf_stack_event(struct hf_stack *s, struct hf_event *event);
 
 struct hf_listen {
     struct hf_addr addr;    /**< HF_ADDR_ANY: any address of any family, local or not */
-    unsigned prefix_bits;   /**< how much of addr counts: 32 or 128 for one address */
+    unsigned prefix_bits;   /**< how much of addr counts: 32 or 128 for one address; its bits behind
+                                 that must be 0 */
     uint16_t port;          /**< 0: any port */
     bool held;              /**< the application decides before the SYN is answered */
     bool reset_overflow;    /**< at a limit: answer with RST rather than drop the SYN */

@@ -1,7 +1,7 @@
 /**
  * handfast demo: a real client of the kernel in a namespace of its own, a real server on loopback,
- * Handfast between them, and its connection drawn as it happens. Without TUN the same over the lab's
- * virtual wire.
+ * Handfast between them, and its connection drawn as it happens. Without TUN the same over the
+ * lab's virtual wire.
  */
 #include "cli.h"
 #include "demo_draw.h"

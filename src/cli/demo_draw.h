@@ -1,6 +1,6 @@
 /**
- * Draws the demo's connection from a stack's trace events, as they happen: the ladder, and a line of
- * plain words at each turning point.
+ * Draws the demo's connection from a stack's trace events, as they happen: the ladder, and a line
+ * of plain words at each turning point.
  */
 #ifndef HF_CLI_DEMO_DRAW_H
 #define HF_CLI_DEMO_DRAW_H
@@ -26,7 +26,7 @@ struct hf_demo_draw {
     int seconds_told;         /**< of the countdown: the last one; 0: none yet */
 };
 
-/** Draws nothing before the first segment, and then the intro first. Texts are kept by reference. */
+/** Draws nothing before the first segment, then the intro first. Texts are kept by reference. */
 void hf_demo_draw_init(struct hf_demo_draw *d, const struct hf_ladder_style *style,
                        const char *intro, const char *client_name, const char *own_name,
                        hf_ns time_wait_ns);

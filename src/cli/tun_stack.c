@@ -165,7 +165,7 @@ static int configure(const char *name, const struct hf_tun_options *o, const str
                    o->addr);
     else if (o->kernel_addr != NULL &&
              hf_prefix_parse(o->kernel_addr, &kernel, &unused, &where) != HF_OK)
-        err = fail(why, "--kernel-addr: %s", where.text);
+        err = fail(why, "--kernel-addr: %.200s", where.text);
     /* First up: an IPv6 address is usable only some time after both. */
     if (err == HF_OK)
         err = hf_netif_up(name, why);
@@ -181,7 +181,7 @@ static int wrap(struct hf_link **link, const struct hf_tun_options *o, struct hf
         struct hf_why where;
         err = hf_spoil_parse(o->spoil, rules, HF_SPOIL_RULES_MAX, &count, &where);
         if (err != HF_OK)
-            return fail(why, "--spoil, %s", where.text);
+            return fail(why, "--spoil, %.200s", where.text);
         err = hf_link_spoil(link, *link, rules, count, NULL, NULL, why);
     }
     if (err == HF_OK && o->record != NULL) {
@@ -224,7 +224,7 @@ int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o, hf
     unsigned bits;
     *t = (struct hf_tun_stack){0};
     if (hf_prefix_parse(o->addr, &t->addr, &bits, &where) != HF_OK)
-        return fail(why, "--addr: %s", where.text);
+        return fail(why, "--addr: %.200s", where.text);
     struct hf_tun_config tun = {
         .name = o->tun, .mtu_bytes = (uint32_t)o->config.mtu_bytes, .plain = o->plain};
     int err = hf_link_tun_open(&t->link, &tun, why);

@@ -216,7 +216,8 @@ static const char *find_conflict(const struct hf_config *cfg)
 
 int hf_config_check(const struct hf_config *cfg, const char **culprit)
 {
-    const char *name = NULL;
+    /* Zeroed: somebody forgot hf_config_init. */
+    const char *name = fields_known(cfg) == 0 ? "config_bytes" : NULL;
     struct hf_config full;
     hf_config_complete(&full, cfg);
     for (size_t i = 0; i < SETTING_COUNT && name == NULL; i++)

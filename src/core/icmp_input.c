@@ -73,10 +73,21 @@ void hf_path_on_rto(struct hf_stack *s, struct hf_conn *c)
     lower_mtu(s, c, mtu);
 }
 
+/** For a router that does not tell its MTU: the next one that links have [RFC1191#7]. */
+static uint32_t plateau_below(uint32_t mtu)
+{
+    static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68};
+    size_t i = 0;
+    while (i + 1 < HF_COUNT_OF(plateaus) && plateaus[i] >= mtu)
+        i++;
+    return plateaus[i];
+}
+
 static void too_big(struct hf_stack *s, struct hf_conn *c, const struct hf_icmp *icmp)
 {
     uint32_t least = icmp->v6 ? V6_MTU_MIN : V4_MTU_MIN + HEADERS_MAX;
-    uint32_t mtu = hf_max_u32(icmp->mtu_bytes, least);
+    uint32_t mtu = icmp->mtu_bytes > 0 ? icmp->mtu_bytes : plateau_below(c->path_mtu);
+    mtu = hf_max_u32(mtu, least);
     if (mtu >= c->path_mtu) {
         hf_drop(s, c, HF_DROP_ICMP_IGNORED, NULL); /* says nothing that we do not do already */
         return;

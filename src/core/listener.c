@@ -79,6 +79,20 @@ static bool listener_exists(const struct hf_stack *s, const struct hf_listener *
     return false;
 }
 
+/** The prefix in bits of 128. False: too long, or the address goes on behind it, as it does when
+ *  somebody forgot to say how long it is. */
+static bool prefix_of(const struct hf_listen *what, uint8_t *bits)
+{
+    unsigned base = hf_addr_is_v4(&what->addr) ? 96 : 0;
+    if (what->prefix_bits > 128 - base)
+        return false;
+    *bits = (uint8_t)(what->prefix_bits + base);
+    for (unsigned b = *bits; b < 128; b++)
+        if ((what->addr.octets[b / 8] & (0x80u >> b % 8)) != 0)
+            return false;
+    return true;
+}
+
 int hf_listen(struct hf_stack *s, const struct hf_listen *what, hf_handle *out, hf_ns now)
 {
     hf_stack_end_loans(s);
@@ -96,10 +110,8 @@ int hf_listen(struct hf_stack *s, const struct hf_listen *what, hf_handle *out, 
         .max_per_remote = what->max_per_remote,
         .options = hf_stack_options(s),
     };
-    unsigned base = hf_addr_is_v4(&what->addr) ? 96 : 0;
-    if (!l.any_address && what->prefix_bits > 128 - base)
+    if (!l.any_address && !prefix_of(what, &l.bits))
         return HF_E_INVALID;
-    l.bits = (uint8_t)(what->prefix_bits + base);
     l.options.tag = what->tag;
     if (listener_exists(s, &l))
         return HF_E_EXISTS;

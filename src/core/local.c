@@ -72,6 +72,9 @@ int hf_stack_add_address(struct hf_stack *s, const struct hf_addr *addr, unsigne
     struct hf_prefix prefix = {.addr = *addr};
     if (!hf_addr_is_unicast(addr) || !prefix_of_128(addr, prefix_bits, &prefix.bits))
         return HF_E_INVALID;
+    for (uint32_t i = 0; i < s->p.prefix_count; i++)
+        if (hf_addr_equal(&s->p.prefixes[i].addr, addr) && s->p.prefixes[i].bits == prefix.bits)
+            return HF_E_EXISTS;
     if (s->p.prefix_count == HF_PREFIXES_MAX)
         return HF_E_MEMORY;
     s->p.prefixes[s->p.prefix_count++] = prefix;

@@ -5,6 +5,7 @@
 #include "stack.h"
 
 enum { WAKE_MAX = 16 };
+static const unsigned SEND_FLAGS = HF_SEND_MORE | HF_SEND_URGENT;
 
 /* ---- acknowledgments ---------------------------------------------------------------------- */
 
@@ -266,7 +267,7 @@ int64_t hf_send(struct hf_stack *s, hf_handle h, const void *bytes, size_t lengt
     int why = why_not_send(c);
     if (why != HF_OK)
         return why;
-    if (length_bytes == 0)
+    if (length_bytes == 0 || (flags & ~SEND_FLAGS) != 0)
         return HF_E_INVALID;
     const uint8_t *from = bytes;
     uint32_t left = (uint32_t)hf_min_size(length_bytes, send_room(c)), wanted = left;

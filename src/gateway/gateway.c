@@ -86,9 +86,9 @@ static void signals_came(void *ctx, struct hf_loop *loop, int fd, unsigned bits)
 }
 
 /**
- * After the command: what it has sent is passed on. That is done when the inside has come to its end
- * on every connection; then nobody is left there to read. Connections that don't get on are not
- * waited for longer than drain_ns, or stalled_ns where the outside is what holds them up.
+ * After the command: what it has sent is passed on. That is done when the inside has come to its
+ * end on every connection; then nobody is left there to read. Connections that don't get on are
+ * not waited for longer than drain_ns, or stalled_ns where the outside is what holds them up.
  */
 static void end_when_drained(struct gateway *g, hf_ns now)
 {

@@ -8,8 +8,8 @@
 #include "namespace.h"
 #include "relay.h"
 
-/** Called in each round once the command is over and its connections are done; true: the gateway may
- *  end. Else it is called again at *again_at, or earlier. */
+/** Called in each round once the command is over and its connections are done; true: the gateway
+ *  may end. Else it is called again at *again_at, or earlier. */
 typedef bool hf_gateway_after_fn(void *ctx, struct hf_stack *stack, hf_ns now, hf_ns *again_at);
 
 struct hf_gateway_config {

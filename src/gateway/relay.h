@@ -3,10 +3,11 @@
  * carries bytes, half-closes and resets between them, exactly.
  *
  *   SYN inside        the outside is asked; nothing is answered yet
- *   connected         the SYN is admitted           refused, unreachable: the SYN is refused likewise
- *   bytes             only as many are taken from one side as the other has room for: the windows of
- *                     both sides carry the back-pressure, nothing is buffered here
- *   FIN, RST          passed on; a FIN after the last byte that came before it
+ *   connected         the SYN is admitted
+ *   refused           so is the SYN: by RST, by ICMP, or by silence as outside
+ *   bytes             only as many are taken from one side as the other has room for: the windows
+ *                     of both sides carry the back-pressure, nothing is buffered here
+ *   FIN, RST          passed on, behind the last byte that came before them
  */
 #ifndef HF_GATEWAY_RELAY_H
 #define HF_GATEWAY_RELAY_H

@@ -34,7 +34,7 @@ static struct gateway_run run_shell(const char *script)
     return run_words("--", "/bin/sh", "-c", script, NULL);
 }
 
-/* ---- exit codes -------------------------------------------------------------------------------- */
+/* ---- exit codes ------------------------------------------------------------------------------ */
 
 static void the_exit_code_is_the_commands(void **state)
 {
@@ -68,7 +68,7 @@ static void a_command_that_is_not_there_is_named(void **state)
     assert_true(gateway_left_nothing());
 }
 
-/* ---- signals ----------------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 #define READY "; echo ready >&2; while :; do sleep 0.05; done"
 
@@ -128,7 +128,7 @@ static void nothing_outlives_a_killed_gateway(void **state)
     assert_true(gateway_left_nothing());
 }
 
-/* ---- mistakes and missing things ------------------------------------------------------------------ */
+/* ---- mistakes and missing things ------------------------------------------------------------- */
 
 static void wrong_usage_is_said_and_ends_with_2(void **state)
 {
@@ -195,7 +195,7 @@ static void no_root_is_needed(void **state)
     assert_int_equal(run.exit_code, 5);
 }
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static int serve_file(int listening)
 {

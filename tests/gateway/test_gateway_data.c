@@ -19,7 +19,7 @@
 enum { REQUEST_BYTES = 1000, SHORT_BYTES = 3 << 20, PARALLEL = 500, EACH_BYTES = 20000 };
 enum { KEY_DOWN = 1, KEY_UP = 2 };
 
-/* ---- one large file --------------------------------------------------------------------------- */
+/* ---- one large file -------------------------------------------------------------------------- */
 
 static int serve_download(int listening)
 {
@@ -99,7 +99,7 @@ static void a_large_file_goes_up(void **state)
     (void)printf("peak %ld KB\n", run.peak_kb);
 }
 
-/* ---- both ways -------------------------------------------------------------------------------- */
+/* ---- both ways ------------------------------------------------------------------------------- */
 
 /** Sends in a process of its own what it reads back here. */
 static int play_both(int argc, char **argv)
@@ -144,7 +144,7 @@ static void both_directions_run_at_once(void **state)
     run_part("both", false, serve_echo, &run);
 }
 
-/* ---- half-close ------------------------------------------------------------------------------- */
+/* ---- half-close ------------------------------------------------------------------------------ */
 
 static int serve_after_request(int listening)
 {
@@ -203,9 +203,9 @@ static void a_half_closed_server_gets_the_rest(void **state)
     run_part("after-end", false, serve_half_closed, &run);
 }
 
-/* ---- pauses ----------------------------------------------------------------------------------- */
+/* ---- pauses ---------------------------------------------------------------------------------- */
 
-enum { STALL_MS = 300, BUFFERS_MAX_BYTES = 32 << 20, GATEWAY_PEAK_KB = 64 << 10 };
+enum { STALL_MS = 300, BUFFERS_MAX_BYTES = 32 << 20, GATEWAY_PEAK_KB = 16 << 10 };
 
 /** Writes until nothing has been taken for a while: so much lies in buffers. */
 static int serve_until_stalled(int listening)
@@ -253,9 +253,7 @@ static void a_reader_that_pauses_stops_the_sender(void **state)
     struct gateway_run run;
     run_part("pause", false, serve_until_stalled, &run);
     (void)printf("peak %ld KB, CPU %.2f s\n", run.peak_kb, run.cpu_seconds);
-#ifndef __SANITIZE_ADDRESS__
-    assert_true(run.peak_kb < GATEWAY_PEAK_KB);
-#endif
+    assert_true(run.peak_kb < GATEWAY_PEAK_KB || GATEWAY_SANITIZED);
 }
 
 static int serve_short(int listening)
@@ -288,12 +286,10 @@ static void waiting_for_a_late_reader_costs_nothing(void **state)
     struct gateway_run run;
     run_part("late-reader", false, serve_short, &run);
     (void)printf("CPU %.2f s of %.2f s\n", run.cpu_seconds, run.seconds);
-#ifndef __SANITIZE_ADDRESS__
-    assert_true(run.cpu_seconds < 0.5);
-#endif
+    assert_true(run.cpu_seconds < 0.5 || GATEWAY_SANITIZED);
 }
 
-/* ---- ends at once ------------------------------------------------------------------------------ */
+/* ---- ends at once ---------------------------------------------------------------------------- */
 
 static int serve_slow_upload(int listening)
 {
@@ -346,7 +342,7 @@ static void a_few_bytes_and_the_end_arrive(void **state)
     }
 }
 
-/* ---- many -------------------------------------------------------------------------------------- */
+/* ---- many ------------------------------------------------------------------------------------ */
 
 /** Serves connections until it is stopped, each in a process of its own. */
 static int serve_echo_all(int listening)

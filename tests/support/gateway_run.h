@@ -1,6 +1,6 @@
 /**
- * For tests of `handfast gateway`: servers on the host's loopback, and runs of the command with this
- * test program as the client inside, called with the name of a part to play.
+ * For tests of `handfast gateway`: servers on the host's loopback, and runs of the command with
+ * this test program as the client inside, called with the name of a part to play.
  */
 #ifndef HF_TEST_GATEWAY_RUN_H
 #define HF_TEST_GATEWAY_RUN_H
@@ -10,6 +10,19 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
+
+/** What a sanitizer adds to memory and time is no finding. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GATEWAY_SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define GATEWAY_SANITIZED true
+#endif
+#endif
+#ifndef GATEWAY_SANITIZED
+#define GATEWAY_SANITIZED false
+#endif
 
 enum { GATEWAY_SKIP = 77, GATEWAY_TEXT_BYTES = 4096, GATEWAY_ARGS_MAX = 16 };
 
@@ -41,14 +54,14 @@ bool gateway_can(void);
 /** Bytes of a large transfer: 100 MB, 1 GB if HF_TEST_LONG=1. */
 uint64_t gateway_large_bytes(void);
 
-/** Starts `handfast ARGS...`, a NULL-ended list, as the head of a process group; its stderr comes out
- *  of *said_fd. prepare, if any, runs in it first; it is not started unless that gives 0. */
+/** Starts `handfast ARGS...`, a NULL-ended list, as the head of a process group; its stderr comes
+ *  out of *said_fd. prepare, if any, runs in it first; it is not started unless that gives 0. */
 pid_t gateway_spawn(const char *const *args, int (*prepare)(void), int *said_fd);
 /** Starts it, and waits for it. */
 void gateway_command(struct gateway_run *run, const char *const *args, int (*prepare)(void));
 /** Waits for what gateway_spawn started. */
 void gateway_finish(pid_t pid, int said_fd, struct gateway_run *run);
-/** Runs `handfast gateway OPTIONS... -- SELF PART...`, both lists NULL-ended, options may be NULL. */
+/** Runs `handfast gateway OPTIONS... -- SELF PART...`; NULL ends both, and options may be NULL. */
 void gateway_run(struct gateway_run *run, const char *const *options, const char *const *part);
 /** Whether what was said contains part; if not, shows it. */
 bool gateway_says(const struct gateway_run *run, const char *part);

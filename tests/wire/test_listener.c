@@ -84,8 +84,8 @@ static void addresses_and_ports_that_do_not_match_are_left(void **state)
          hf_addr_v4(172, 32, 0, 1),
          1,
          false},
-        {{.addr = hf_addr_v4(1, 2, 3, 4), .prefix_bits = 0}, hf_addr_v4(8, 8, 8, 8), 53, true},
-        {{.addr = hf_addr_v4(1, 2, 3, 4), .prefix_bits = 0}, {{0xFD, [15] = 1}}, 53, false},
+        {{.addr = hf_addr_v4(0, 0, 0, 0), .prefix_bits = 0}, hf_addr_v4(8, 8, 8, 8), 53, true},
+        {{.addr = hf_addr_v4(0, 0, 0, 0), .prefix_bits = 0}, {{0xFD, [15] = 1}}, 53, false},
         {{.addr = {{0xFD}}, .prefix_bits = 64}, {{0xFD, [15] = 77}}, 53, true},
         {{.addr = {{0xFD}}, .prefix_bits = 64}, {{0xFD, [7] = 1, [15] = 77}}, 53, false},
         {{.port = 53}, {{0x20, 1, [15] = 77}}, 53, true},
@@ -122,7 +122,7 @@ static void the_same_listener_twice_is_an_error(void **state)
         {.port = 80},
         {.port = 0},
         {.addr = hf_addr_v4(10, 0, 0, 1), .prefix_bits = 32, .port = 80},
-        {.addr = hf_addr_v4(10, 0, 0, 1), .prefix_bits = 24, .port = 80},
+        {.addr = hf_addr_v4(10, 0, 0, 0), .prefix_bits = 24, .port = 80},
         {.addr = {{0xFD}}, .prefix_bits = 8, .port = 80},
     };
     hf_handle handles[5], other = 12345;
@@ -130,8 +130,10 @@ static void the_same_listener_twice_is_an_error(void **state)
         handles[i] = bench_listen(&b, &listens[i]);
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(hf_listen(b.rig.stack, &listens[i], &other, 0), HF_E_EXISTS);
-    struct hf_listen same = {.addr = hf_addr_v4(10, 0, 0, 200), .prefix_bits = 24, .port = 80};
+    struct hf_listen same = {.addr = hf_addr_v4(10, 0, 0, 0), .prefix_bits = 24, .port = 80};
     assert_int_equal(hf_listen(b.rig.stack, &same, &other, 0), HF_E_EXISTS);
+    same.addr = hf_addr_v4(10, 0, 0, 200); /* goes on behind its prefix */
+    assert_int_equal(hf_listen(b.rig.stack, &same, &other, 0), HF_E_INVALID);
     same.prefix_bits = 33;
     assert_int_equal(hf_listen(b.rig.stack, &same, &other, 0), HF_E_INVALID);
     assert_int_equal(other, 12345);
