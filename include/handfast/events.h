@@ -169,6 +169,7 @@ enum hf_trace {
     X(RETRANSMIT_SYN, "the SYN again")                                                             \
     X(RETRANSMIT_SYNACK, "the SYN,ACK again")                                                      \
     X(RETRANSMIT_RTO, "the first unacknowledged segment again, after the RTO")                     \
+    X(RETRANSMIT_GO_BACK, "what was sent behind that one again")                                   \
     X(RETRANSMIT_FAST, "fast retransmit: three duplicate ACKs")                                    \
     X(RETRANSMIT_PARTIAL_ACK, "NewReno: a partial ACK shows the next hole")                        \
     X(RETRANSMIT_FIN, "the FIN again")                                                             \

@@ -160,7 +160,8 @@ HF_API void hf_stack_free(struct hf_stack *s);
 /**
  * Declares local addresses: addr/prefix_bits (of the address itself: 0..32 or 0..128). The first
  * single address of a family is the source of connections that name none. Packets to other
- * addresses are dropped unless a listener takes them.
+ * addresses are dropped unless a listener takes them. HF_E_EXISTS if it was declared before,
+ * HF_E_MEMORY beyond 16 of them; none is ever taken back.
  */
 HF_API HF_MUST_CHECK int hf_stack_add_address(struct hf_stack *s, const struct hf_addr *addr,
                                               unsigned prefix_bits);
@@ -220,7 +221,8 @@ enum hf_event_bit {
     HF_EV_SYN = 1 << 1,         /**< a held listener's new open request: hf_admit or hf_refuse */
     HF_EV_CONNECTED = 1 << 2,   /**< hf_connect or hf_admit: established */
     HF_EV_READABLE = 1 << 3,    /**< at least the receive low-water mark, or the end, can be read */
-    HF_EV_WRITABLE = 1 << 4,    /**< room of the send low-water mark came back after HF_E_AGAIN */
+    HF_EV_WRITABLE = 1 << 4,    /**< room of the send low-water mark came back after a send that
+                                     took less than asked; also comes with HF_EV_CONNECTED */
     HF_EV_PEER_CLOSED = 1 << 5, /**< the peer's FIN is in order: the end follows the unread data */
     HF_EV_URGENT = 1 << 6,      /**< the urgent mark appeared or moved forward: hf_info [RFC6093] */
     HF_EV_SENT_ALL = 1 << 7,    /**< everything written, and the FIN if any, is acknowledged */
@@ -230,7 +232,7 @@ enum hf_event_bit {
 
 struct hf_event {
     hf_handle handle;
-    hf_handle listener; /**< of HF_EV_ACCEPTED and HF_EV_SYN */
+    hf_handle listener; /**< of HF_EV_ACCEPTED and HF_EV_SYN; 0 if the connection ended already */
     uint64_t tag;       /**< what the application set on the connection (or inherited) */
     uint32_t bits;      /**< enum hf_event_bit */
     enum hf_closed how; /**< of HF_EV_CLOSED */
@@ -290,8 +292,9 @@ enum {
     HF_SEND_URGENT = 2, /**< the last byte ends urgent data; not for new applications [RFC6093#5] */
 };
 
-/** Queues bytes; returns how many were taken (> 0) or HF_E_AGAIN (HF_EV_WRITABLE follows),
- *  HF_E_CLOSING, or the way the connection ended. */
+/** Queues bytes, also before the connection is established; returns how many were taken (> 0) or
+ *  HF_E_AGAIN, HF_E_CLOSING, or the way the connection ended. After HF_E_AGAIN, or less than asked,
+ *  HF_EV_WRITABLE follows. */
 HF_API HF_MUST_CHECK int64_t hf_send(struct hf_stack *s, hf_handle c, const void *bytes,
                                      size_t length_bytes, unsigned flags, hf_ns now);
 /** Gives room in the stack's own blocks to write into; returns its length or an error as hf_send.
@@ -324,7 +327,7 @@ HF_API HF_MUST_CHECK int hf_shutdown(struct hf_stack *s, hf_handle c, hf_ns now)
  * connections stay.
  */
 HF_API int hf_close(struct hf_stack *s, hf_handle h, hf_ns now);
-/** Ends a connection with RST and lets go of it. */
+/** Ends a connection with RST and lets go of it. Of a listener: as hf_close. */
 HF_API int hf_abort(struct hf_stack *s, hf_handle c, hf_ns now);
 
 /* ---- options, information ------------------------------------------------------------------ */
@@ -333,14 +336,16 @@ HF_API int hf_abort(struct hf_stack *s, hf_handle c, hf_ns now);
 enum hf_option {
     HF_OPT_TAG,       /**< the application's 64 bits */
     HF_OPT_NAGLE,     /**< 0: send short segments at once */
-    HF_OPT_CORK,      /**< 1: send full segments only (for at most 200 ms) */
+    HF_OPT_CORK,      /**< 1: send full segments only; what is left waits for at most
+                           sws_override_ns once nothing is in flight */
     HF_OPT_KEEPALIVE, /**< 1: probe an idle peer */
     HF_OPT_KEEPALIVE_IDLE_NS,
     HF_OPT_KEEPALIVE_INTERVAL_NS,
     HF_OPT_KEEPALIVE_PROBES,
     HF_OPT_USER_TIMEOUT_NS, /**< 0: R2 alone; unanswered data ends the connection after this */
     HF_OPT_R2_RETRIES,      /**< 0: never give up */
-    HF_OPT_LINGER_NS,       /**< -1: none; 0: hf_close aborts; else hf_close aborts after this */
+    HF_OPT_LINGER_NS,       /**< -1: none; 0: hf_close aborts; else hf_close aborts after this,
+                                 unless the peer has acknowledged everything by then */
     HF_OPT_TTL,
     HF_OPT_DSCP,
     HF_OPT_SEND_BUFFER_BYTES,
@@ -375,9 +380,9 @@ struct hf_info {
     uint32_t urgent_bytes; /**< unread bytes up to the urgent mark; 0: no mark ahead */
     bool peer_closed;      /**< the peer's FIN was taken */
     uint8_t retransmit_count, probe_count;
-    int16_t soft_error; /**< last ICMP error: type * 256 + code, ICMPv6 types + 32768; 0: none */
+    uint16_t soft_error; /**< last ICMP error: type * 256 + code, ICMPv6 types + 32768; 0: none */
     uint64_t bytes_sent, bytes_received; /**< acknowledged, and taken in order */
-    uint32_t segments_retransmitted;
+    uint32_t segments_retransmitted;     /**< counted up to 65535 */
     hf_ns rto_deadline_ns, ack_deadline_ns, life_deadline_ns; /**< HF_NEVER: not armed */
 };
 HF_API HF_MUST_CHECK int hf_info(const struct hf_stack *s, hf_handle c, struct hf_info *info);
@@ -414,7 +419,8 @@ HF_API void hf_stack_info(const struct hf_stack *s, struct hf_stack_info *info);
  *  than capacity (bytes may be NULL then). Secrets are in it: keep it as such. */
 HF_API size_t hf_stack_save(const struct hf_stack *s, void *bytes, size_t capacity_bytes);
 /** Makes a stack from saved state. Allocator and trace come from env; its seed is not used. Only
- *  state saved by this very version on a machine of this kind is taken: HF_E_VERSION. */
+ *  state saved by this very version on a machine of this kind is taken: HF_E_VERSION. Time goes on
+ *  from the saved instant: until `now` has passed that, the clock stands still. */
 HF_API HF_MUST_CHECK int hf_stack_restore(struct hf_stack **out, const void *bytes,
                                           size_t length_bytes, const struct hf_env *env);
 

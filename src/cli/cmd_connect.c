@@ -1,6 +1,6 @@
 /**
- * handfast connect: standard input -> connection -> standard output, a netcat from the stack itself.
- * At the end of input our direction is closed and the other is read to its end.
+ * handfast connect: standard input -> connection -> standard output, a netcat from the stack
+ * itself. At the end of input our direction is closed and the other is read to its end.
  */
 #include "cli.h"
 

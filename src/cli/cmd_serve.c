@@ -32,8 +32,11 @@ struct options {
     const char *folder;
 };
 
+struct client;
+
 struct server {
     struct hf_tun_stack t;
+    struct client *clients; /**< all that are there */
     int folder_fd;
     bool writable;
     uint64_t requests, failed_requests, bytes_out, bytes_in;
@@ -48,6 +51,7 @@ enum phase {
 
 struct client {
     struct server *server;
+    struct client *next, **place; /**< in the server's list: what points here */
     hf_handle conn;
     enum phase phase;
     int fd; /**< of the file, -1: none */
@@ -380,11 +384,19 @@ static struct client *client_new(struct server *s, hf_handle conn, hf_ns now)
     c->server = s;
     c->conn = conn;
     c->fd = -1;
+    c->next = s->clients;
+    c->place = &s->clients;
+    if (c->next != NULL)
+        c->next->place = &c->next;
+    s->clients = c;
     return c;
 }
 
 static void client_free(struct client *c)
 {
+    *c->place = c->next;
+    if (c->next != NULL)
+        c->next->place = c->place;
     drop_upload(c);
     close_file(c);
     free(c);
@@ -519,6 +531,8 @@ int hf_cmd_serve(int argc, char **argv)
         return HF_EXIT_USAGE;
     struct server s = {.folder_fd = -1};
     int code = run(&s, &o);
+    while (s.clients != NULL) /* uploads that are cut short leave nothing either */
+        client_free(s.clients);
     hf_tun_stack_close(&s.t);
     if (s.folder_fd >= 0)
         close(s.folder_fd);

@@ -3,9 +3,12 @@
  */
 #include "cli.h"
 
+#include <argp.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+static const char version[] = "handfast " HF_VERSION_TEXT;
 
 static const struct hf_command commands[] = {
     {"demo", hf_cmd_demo, "a real connection, drawn as it happens"},
@@ -21,7 +24,7 @@ static void print_help(FILE *to)
     fputs("Usage: handfast COMMAND [OPTION...]\n"
           "       handfast --profiles | --help | --version\n\n"
           "A TCP in user space: every step from SYN to TIME-WAIT, and the reason for it.\n\n"
-          "Commands (each has --help):\n",
+          "Commands (each has --help and --version):\n",
           to);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].line);
@@ -64,6 +67,7 @@ static int run_command(const struct hf_command *c, int argc, char **argv)
     snprintf(name, sizeof name, "handfast %s", c->name);
     argv[1] = name;
     program_invocation_name = name; /* and hf_say by this */
+    argp_program_version = version;
     return c->run(argc - 1, argv + 1);
 }
 
@@ -79,7 +83,7 @@ int main(int argc, char **argv)
         return HF_EXIT_DONE;
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-        puts("handfast " HF_VERSION_TEXT);
+        puts(version);
         return HF_EXIT_DONE;
     }
     if (strcmp(argv[1], "--profiles") == 0)

@@ -88,14 +88,14 @@ static bool has_unread(const struct hf_stack *s, const struct hf_conn *c)
     return c->receive.bytes > 0 || hf_gaps_exist(s, c);
 }
 
-/** Closes in order; a linger time starts when one is set. */
+/** Closes in order; a linger time starts when one is set and something is left to wait for. */
 static void close_in_order(struct hf_stack *s, struct hf_conn *c)
 {
     hf_queue_clear(&s->blocks, &c->receive);
     if (!c->fin_queued)
         queue_fin(s, c, HF_WHY_CLOSE);
     c->app_closed = true;
-    if (c->options.linger_ms != HF_LINGER_NONE)
+    if (c->options.linger_ms != HF_LINGER_NONE && c->state != HF_FIN_WAIT_2)
         hf_timer_life(s, c, HF_LIFE_LINGER,
                       hf_ns_add(s->p.now_ns, HF_MS((int64_t)c->options.linger_ms)));
     else

@@ -261,7 +261,8 @@ bool hf_challenge_allowed(struct hf_stack *s, uint8_t *challenges, uint8_t *chal
         *challenges = 0;
     }
     if (*challenges >= s->p.cfg.challenge_acks) {
-        hf_count(s, HF_LIMIT_CHALLENGE);
+        hf_trace_stranger(s, HF_TRACE_LIMIT, HF_LIMIT_CHALLENGE, NULL, NULL, *challenges,
+                          s->p.cfg.challenge_acks, NULL);
         return false;
     }
     ++*challenges;

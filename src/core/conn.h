@@ -2,7 +2,7 @@
  * The kinds of state a connection goes through, laid out by hand.
  *
  *   half_open   64 bytes   SYN-RECEIVED from an automatic listener
- *   conn      320 bytes   everything that must survive idleness
+ *   conn       312 bytes   everything that must survive idleness
  *   flight     pooled      only while data is in flight or out of order
  *   time_wait   64 bytes   TIME-WAIT
  *
@@ -116,7 +116,7 @@ struct hf_conn {
     uint16_t rcv_mss; /**< largest payload seen: what a full-sized segment is */
     uint16_t path_mtu;
     uint16_t max_acked; /**< largest packet known to have arrived [RFC5927#7.2] */
-    int16_t soft_error;
+    uint16_t soft_error;
     uint16_t events;               /**< enum hf_event_bit, to be pulled */
     uint16_t snd_wraps, rcv_wraps; /**< how often the byte counts passed 2^32 */
     uint16_t retransmitted_segs;
@@ -168,6 +168,7 @@ struct hf_flight {
     hf_seq pending_seq;   /**< what it quoted */
     uint8_t phase;        /**< enum hf_phase */
     bool recover_valid;
+    bool resend_told; /**< the event of what LOSS sends again next is given already */
     /* receive */
     bool fin_waits; /**< a FIN came beyond a gap */
     hf_seq fin_seq;
@@ -213,6 +214,7 @@ struct hf_time_wait {
 };
 
 _Static_assert(sizeof(struct hf_conn) == 312, "what an idle connection costs");
+_Static_assert(sizeof(struct hf_flight) == 80, "what data in flight costs");
 _Static_assert(sizeof(struct hf_half_open) == 64, "a half-open entry is one cache line");
 _Static_assert(sizeof(struct hf_time_wait) == 64, "a time-wait entry is one cache line");
 

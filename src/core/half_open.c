@@ -169,7 +169,7 @@ static void free_entry(struct hf_stack *s, uint32_t index)
     hf_listener_release_if_done(s, listener);
 }
 
-void hf_half_open_free(struct hf_stack *s, uint32_t index, enum hf_reason reason)
+static void end(struct hf_stack *s, uint32_t index, enum hf_reason reason)
 {
     struct hf_half_open *h = entry_at(s, index);
     struct hf_endpoint local = local_of(s, h), remote = remote_of(h);
@@ -194,7 +194,7 @@ void hf_half_open_drop_of_listener(struct hf_stack *s, uint32_t listener)
         struct hf_segment rst = {.seq = hf_seq_add(h->iss, 1).v, .flags = HF_RST | HF_ACK};
         trace(s, h, HF_TRACE_RST_OUT, HF_RST_REFUSED, NULL);
         reply(s, h, &rst);
-        hf_half_open_free(s, i, HF_WHY_LISTENER_CLOSED);
+        end(s, i, HF_WHY_LISTENER_CLOSED);
     }
 }
 
@@ -317,9 +317,9 @@ static void repeat_syn_ack(struct hf_stack *s, struct hf_half_open *h, const str
 {
     if (h->ts_on && seg->has_timestamps && (int32_t)(seg->ts_value - h->ts_recent) > 0)
         h->ts_recent = seg->ts_value;
-    trace(s, h, HF_TRACE_ACK_OUT, HF_ACK_SYN_AGAIN, seg);
     if (!hf_challenge_allowed(s, &h->challenges, &h->challenge_at))
         return;
+    trace(s, h, HF_TRACE_ACK_OUT, HF_ACK_SYN_AGAIN, seg);
     h->repeated = true;
     send_syn_ack(s, h);
 }
@@ -338,14 +338,14 @@ void hf_half_open_input(struct hf_stack *s, uint32_t index, const struct hf_arri
         /* [RFC5961#3.2] only the exact one; then back to LISTEN, and nobody is told. */
         if (seg->seq == hf_seq_add(h->irs, 1).v) {
             trace(s, h, HF_TRACE_RST_IN, HF_RST_IN_EXACT, seg);
-            hf_half_open_free(s, index, HF_WHY_RST);
+            end(s, index, HF_WHY_RST);
         } else {
             trace(s, h, HF_TRACE_DROP, HF_DROP_RST_CHALLENGED, seg);
             challenge(s, h, HF_ACK_CHALLENGE_RST);
         }
     } else if ((seg->flags & HF_SYN) != 0) {
         trace(s, h, HF_TRACE_DROP, HF_DROP_SYN_RCVD, seg);
-        hf_half_open_free(s, index, HF_DROP_SYN_RCVD);
+        end(s, index, HF_DROP_SYN_RCVD);
     } else if ((seg->flags & HF_ACK) == 0) {
         trace(s, h, HF_TRACE_DROP, HF_DROP_NO_ACK, seg);
     } else if (seg->ack != hf_seq_add(h->iss, 1).v) {
@@ -361,7 +361,7 @@ void hf_half_open_fire(struct hf_stack *s, uint32_t index)
     struct hf_half_open *h = entry_at(s, index);
     trace(s, h, HF_TRACE_TIMER, HF_TIMER_SYNACK, NULL);
     if (h->retries >= s->p.cfg.synack_retries) {
-        hf_half_open_free(s, index, HF_WHY_R2);
+        end(s, index, HF_WHY_R2);
         return;
     }
     h->retries++;

@@ -116,7 +116,7 @@ static void conn_error(struct hf_stack *s, struct hf_conn *c, const struct hf_ic
         return;
     }
     int64_t type_code = icmp->type * 256 + icmp->code;
-    c->soft_error = (int16_t)(type_code | (icmp->v6 ? V6_ERROR_FLAG : 0));
+    c->soft_error = (uint16_t)(type_code | (icmp->v6 ? V6_ERROR_FLAG : 0));
     if (is_hard(icmp) && c->state == HF_SYN_SENT) { /* [RFC5927#5.2] DEVIATION D-30 */
         hf_trace_conn(s, c, HF_TRACE_ICMP_IN, HF_ICMP_HARD, type_code, 0, NULL);
         hf_conn_end(s, c, HF_CLOSED_UNREACHABLE, HF_WHY_HARD_ERROR, false);

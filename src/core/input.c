@@ -347,11 +347,11 @@ static void checks(struct hf_stack *s, struct hf_conn *c, const struct hf_arriva
 {
     const struct hf_segment *seg = in->seg;
     if (is_same_syn(c, seg)) {
+        if (!hf_challenge_allowed(s, &c->challenges, &c->challenge_at))
+            return;
         hf_trace_conn(s, c, HF_TRACE_ACK_OUT, HF_ACK_SYN_AGAIN, 0, 0, seg);
-        if (hf_challenge_allowed(s, &c->challenges, &c->challenge_at)) {
-            c->syn_due = true;
-            c->syn_retransmitted = true; /* [MUST-18] Karn */
-        }
+        c->syn_due = true;
+        c->syn_retransmitted = true; /* [MUST-18] Karn */
         hf_output_want(s, c);
         return;
     }

@@ -174,7 +174,8 @@ static bool plan_next(struct hf_stack *s, struct hf_conn *c, struct plan *p)
         } else if (has_unsent(c)) {
             bool alone = hf_conn_need_flight(s, c) == NULL;
             if (alone)
-                hf_count(s, HF_LIMIT_FLIGHT);
+                hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_FLIGHT, s->flights.used,
+                              s->flights.limit, NULL);
             *p = (struct plan){.kind = PLAN_NEW};
             if (!(alone && hf_conn_in_flight(c) > 0) && plan_data(s, c, c->snd_nxt, p))
                 return true;
@@ -307,6 +308,18 @@ static void build(struct hf_stack *s, struct hf_conn *c, const struct plan *p, u
         hf_trace_conn(s, c, HF_TRACE_SEGMENT_OUT, HF_NONE, 0, 0, &seg);
 }
 
+/** Each retransmission has its event: the first one after a time-out was told by that. */
+static void tell_resend(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
+{
+    struct hf_flight *f = hf_flight_of(s, c);
+    if (f == NULL || f->phase != HF_PHASE_LOSS)
+        return; /* asked for one by one, and told then */
+    if (!f->resend_told)
+        hf_trace_conn(s, c, HF_TRACE_RETRANSMIT, HF_RETRANSMIT_GO_BACK, p->seq.v, c->rtx_count,
+                      NULL);
+    f->resend_told = false;
+}
+
 /* ---- noting what was sent ------------------------------------------------------------------ */
 
 static void sent_new(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
@@ -330,8 +343,8 @@ static void sent_again(struct hf_stack *s, struct hf_conn *c, const struct plan 
 {
     struct hf_flight *f = hf_flight_of(s, c);
     c->rtx_due = false;
-    if (c->retransmitted_segs < UINT16_MAX)
-        c->retransmitted_segs++;
+    uint32_t segs = p->bytes > p->mss ? p->bytes / p->mss : 1; /* of a super-packet: whole ones */
+    c->retransmitted_segs = (uint16_t)hf_min_u32(c->retransmitted_segs + segs, UINT16_MAX);
     if (f == NULL)
         return;
     f->timed_at = HF_NEVER; /* [MUST-18] Karn */
@@ -371,7 +384,7 @@ static void sent(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
 
 /* ---- the rest ----------------------------------------------------------------------------- */
 
-void hf_output_arm(struct hf_stack *s, struct hf_conn *c)
+static void arm(struct hf_stack *s, struct hf_conn *c)
 {
     if (c->syn_unacked || hf_conn_in_flight(c) > 0)
         return; /* their timer runs */
@@ -416,11 +429,13 @@ enum hf_turn hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *head
     restart_after_idle(s, c);
     bool any = plan_next(s, c, &p);
     if (any) {
+        if (p.kind == PLAN_RESEND)
+            tell_resend(s, c, &p);
         build(s, c, &p, header, out);
         sent(s, c, &p);
         if (may_send_more(c, &p))
             return HF_TURN_MORE;
     }
-    hf_output_arm(s, c);
+    arm(s, c);
     return any ? HF_TURN_LAST : HF_TURN_NOTHING;
 }

@@ -109,6 +109,7 @@ static void go_back(struct hf_stack *s, struct hf_conn *c)
     }
     f->phase = HF_PHASE_LOSS;
     f->resend_next = c->snd_una;
+    f->resend_told = true; /* by the caller */
     f->recover = c->snd_nxt;
     f->recover_valid = true;
     f->timed_at = HF_NEVER; /* Karn */

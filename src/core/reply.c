@@ -82,7 +82,8 @@ static bool rst_allowed(struct hf_stack *s, const struct hf_arrival *in)
     int64_t rate = s->p.cfg.rst_rate;
     if (hf_rate_take(&s->p.rst_rate, rate, rate, s->p.now_ns))
         return true;
-    hf_count(s, HF_LIMIT_RST_RATE);
+    hf_trace_stranger(s, HF_TRACE_LIMIT, HF_LIMIT_RST_RATE, &in->local, &in->remote, rate, rate,
+                      NULL);
     hf_drop_arrival(s, in, HF_DROP_STRANGER_SILENT);
     return false;
 }
@@ -131,12 +132,13 @@ void hf_reply_conn_rst(struct hf_stack *s, const struct hf_conn *c, enum hf_reas
 
 /* ---- ICMP --------------------------------------------------------------------------------- */
 
-static bool icmp_allowed(struct hf_stack *s)
+static bool icmp_allowed(struct hf_stack *s, const struct hf_endpoint *local,
+                         const struct hf_endpoint *remote)
 {
     int64_t rate = s->p.cfg.icmp_rate;
     if (hf_rate_take(&s->p.icmp_rate, rate, rate, s->p.now_ns))
         return true;
-    hf_count(s, HF_LIMIT_ICMP_RATE);
+    hf_trace_stranger(s, HF_TRACE_LIMIT, HF_LIMIT_ICMP_RATE, local, remote, rate, rate, NULL);
     return false;
 }
 
@@ -169,7 +171,7 @@ static size_t quote_syn(const struct hf_stack *s, const struct hf_conn *c, uint8
 void hf_reply_unreachable(struct hf_stack *s, const struct hf_conn *c, uint8_t type, uint8_t code)
 {
     struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
-    struct hf_reply *r = icmp_allowed(s) ? ring_take(s, &local, &remote) : NULL;
+    struct hf_reply *r = icmp_allowed(s, &local, &remote) ? ring_take(s, &local, &remote) : NULL;
     if (r == NULL)
         return;
     uint8_t quote[HF_IP_EMIT_MAX_BYTES + HF_ICMP_QUOTE_BYTES];
@@ -185,7 +187,7 @@ void hf_reply_unreachable(struct hf_stack *s, const struct hf_conn *c, uint8_t t
 void hf_reply_echo(struct hf_stack *s, const struct hf_ip *ip, const struct hf_icmp *icmp)
 {
     struct hf_endpoint local = {ip->destination, 0}, remote = {ip->source, 0};
-    struct hf_reply *r = icmp_allowed(s) ? ring_take(s, &local, &remote) : NULL;
+    struct hf_reply *r = icmp_allowed(s, &local, &remote) ? ring_take(s, &local, &remote) : NULL;
     if (r == NULL)
         return;
     if (icmp->echo_bytes > 0) {

@@ -83,19 +83,8 @@ void hf_rtt_backoff(struct hf_rtt *r, const struct hf_rtt_limits *limits)
         r->backoffs++;
 }
 
-void hf_rtt_undo_backoff(struct hf_rtt *r, const struct hf_rtt_limits *limits)
-{
-    set_base_rto(r, limits);
-}
-
 void hf_rtt_after_syn_retransmit(struct hf_rtt *r, const struct hf_rtt_limits *limits)
 {
     r->syn_was_lost = true;
     set_base_rto(r, limits);
-}
-
-uint32_t hf_rtt_samples_expected(uint32_t flight_bytes, uint32_t mss_bytes)
-{
-    uint64_t per_sample = 2 * (uint64_t)hf_max_u32(mss_bytes, 1);
-    return hf_max_u32((uint32_t)((flight_bytes + per_sample - 1) / per_sample), 1);
 }

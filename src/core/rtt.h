@@ -42,14 +42,8 @@ void hf_rtt_sample(struct hf_rtt *r, const struct hf_rtt_limits *limits, hf_ns r
 
 /** The retransmission timer expired: doubles the timeout [RFC6298#5.5]. */
 void hf_rtt_backoff(struct hf_rtt *r, const struct hf_rtt_limits *limits);
-/** The expiry proved needless: the timeout as it was before any backoff. */
-void hf_rtt_undo_backoff(struct hf_rtt *r, const struct hf_rtt_limits *limits);
 /** Data transfer begins on a connection whose SYN or SYN,ACK was sent again [RFC6298#5.7]. */
 void hf_rtt_after_syn_retransmit(struct hf_rtt *r, const struct hf_rtt_limits *limits);
-
-/** Samples of a round trip when every acknowledgment brings one and the peer acknowledges every
- *  second segment [RFC7323#G]; at least 1. */
-uint32_t hf_rtt_samples_expected(uint32_t flight_bytes, uint32_t mss_bytes);
 
 static inline bool hf_rtt_is_known(const struct hf_rtt *r)
 {

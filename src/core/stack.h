@@ -320,11 +320,11 @@ struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s);
 /** The peer's MSS as it counts: default when absent, floor of the settings. */
 uint16_t hf_stack_peer_mss(const struct hf_stack *s, const struct hf_addr *remote, bool has_mss,
                            uint16_t mss);
-/** Our window shift for a receive buffer, at most the setting's. */
+/** Our window shift: the setting's; 0 if we offer none. */
 uint8_t hf_stack_shift(const struct hf_stack *s);
 /** The options that the settings give a new connection. */
 struct hf_options hf_stack_options(const struct hf_stack *s);
-/** Takes over what both SYNs agreed on. `shift` is the peer's, if it offered one. */
+/** Takes over what both SYNs agreed on. */
 void hf_conn_agree(struct hf_stack *s, struct hf_conn *c, const struct hf_handshake *h);
 /** Chooses the window for a SYN or SYN,ACK: unscaled. */
 uint16_t hf_stack_syn_window(const struct hf_stack *s, uint32_t receive_buffer_bytes);
@@ -348,7 +348,6 @@ void hf_half_open_input(struct hf_stack *s, uint32_t index, const struct hf_arri
 /** Makes an entry and answers; false without memory. */
 bool hf_half_open_new(struct hf_stack *s, uint32_t listener, const struct hf_arrival *in,
                       uint32_t time_wait);
-void hf_half_open_free(struct hf_stack *s, uint32_t index, enum hf_reason reason);
 void hf_half_open_fire(struct hf_stack *s, uint32_t index);
 void hf_half_open_drop_of_listener(struct hf_stack *s, uint32_t listener);
 /** Makes an established connection for the ACK that completed a handshake and lets it process the
@@ -369,7 +368,6 @@ void hf_time_wait_shadow(struct hf_stack *s, uint32_t index);
 void hf_time_wait_unshadow(struct hf_stack *s, uint32_t index, uint32_t instead_of);
 /** An ISS above everything the old connection sent [RFC9293#3.6.1 MAY-2]. */
 hf_seq hf_time_wait_next_iss(const struct hf_stack *s, uint32_t index, hf_seq iss);
-hf_ns hf_time_wait_ns(const struct hf_stack *s);
 void hf_conn_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in);
 /** The peer lives: an acceptable segment of it is here. Takes its timestamp [RFC7323#4.3]. */
 void hf_conn_heard(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg);
@@ -437,8 +435,6 @@ enum hf_turn { HF_TURN_NOTHING, HF_TURN_LAST, HF_TURN_MORE };
 /** Builds the next packet of a connection, if there is one; HF_TURN_MORE: another may follow. */
 enum hf_turn hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *header,
                             struct hf_out_packet *out);
-/** Arms what must run while data waits or is in flight. */
-void hf_output_arm(struct hf_stack *s, struct hf_conn *c);
 /** Writes IP header and TCP header of a segment; returns the header's length. The checksum covers
  *  payload_sum too, or stays partial. */
 size_t hf_emit_segment(struct hf_stack *s, const struct hf_addr *local,

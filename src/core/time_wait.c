@@ -29,7 +29,7 @@ static uint32_t hash_of(const struct hf_stack *s, const struct hf_time_wait *t)
     return hf_tuple_hash(s, &local, &remote);
 }
 
-hf_ns hf_time_wait_ns(const struct hf_stack *s)
+static hf_ns span_ns(const struct hf_stack *s)
 {
     return s->p.cfg.time_wait_ns > 0 ? s->p.cfg.time_wait_ns : 2 * s->p.cfg.msl_ns;
 }
@@ -37,7 +37,7 @@ hf_ns hf_time_wait_ns(const struct hf_stack *s)
 static void arm(struct hf_stack *s, uint32_t index)
 {
     uint32_t ref = hf_ref_make(HF_REF_TIME_WAIT, index);
-    hf_ns at = hf_ns_add(s->p.now_ns, hf_time_wait_ns(s));
+    hf_ns at = hf_ns_add(s->p.now_ns, span_ns(s));
     hf_wheel_disarm(&s->wheel, ref);
     hf_wheel_arm(&s->wheel, ref, at);
 }
@@ -117,7 +117,7 @@ void hf_time_wait_enter(struct hf_stack *s, struct hf_conn *c, enum hf_reason re
         return;
     c->ack_due = ack_due;
     hf_output_want(s, c);
-    hf_timer_life(s, c, HF_LIFE_TIME_WAIT, hf_ns_add(s->p.now_ns, hf_time_wait_ns(s)));
+    hf_timer_life(s, c, HF_LIFE_TIME_WAIT, hf_ns_add(s->p.now_ns, span_ns(s)));
 }
 
 void hf_time_wait_free(struct hf_stack *s, uint32_t index)
@@ -339,7 +339,7 @@ void hf_time_wait_conn_input(struct hf_stack *s, struct hf_conn *c, const struct
     if (may_take_timestamp(&t, in->seg, &v))
         c->ts_recent = in->seg->ts_value;
     if (v.restart)
-        hf_timer_life(s, c, HF_LIFE_TIME_WAIT, hf_ns_add(s->p.now_ns, hf_time_wait_ns(s)));
+        hf_timer_life(s, c, HF_LIFE_TIME_WAIT, hf_ns_add(s->p.now_ns, span_ns(s)));
     if (v.ack != HF_NONE &&
         (!v.limited || hf_challenge_allowed(s, &c->challenges, &c->challenge_at)))
         hf_output_ack_now(s, c, v.ack);

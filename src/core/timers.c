@@ -95,7 +95,9 @@ void hf_timer_idle(struct hf_stack *s, struct hf_conn *c)
 
 void hf_timer_orphan(struct hf_stack *s, struct hf_conn *c)
 {
-    if (!c->app_closed || c->life_timer == HF_LIFE_LINGER || c->how != HF_CLOSED_NOT)
+    /* In FIN-WAIT-2 all that was sent is acknowledged: linger has got what it waited for. */
+    bool lingers = c->life_timer == HF_LIFE_LINGER && c->state != HF_FIN_WAIT_2;
+    if (!c->app_closed || lingers || c->how != HF_CLOSED_NOT)
         return;
     const struct hf_config *cfg = &s->p.cfg;
     int64_t setting = c->state == HF_FIN_WAIT_2 ? cfg->fin_wait_2_ns : cfg->orphan_ns;

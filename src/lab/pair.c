@@ -21,7 +21,8 @@ static struct hf_pair_side *other_side(struct hf_pair_side *side)
     return side->number == 0 ? &side->pair->b : &side->pair->a;
 }
 
-enum hf_state hf_pair_state(const struct hf_pair_side *side)
+/** The state of a side's end of the connection, by what its stack says. */
+static enum hf_state state_of(const struct hf_pair_side *side)
 {
     uint64_t cursor = 0;
     struct hf_tuple t;
@@ -96,7 +97,7 @@ static void tell_state(struct hf_pair_side *side, uint32_t mark, hf_ns now)
 {
     struct hf_picture *picture = side->pair->scenario.picture;
     if (picture != NULL)
-        hf_picture_state(picture, side->number, (int)hf_pair_state(side), mark, now);
+        hf_picture_state(picture, side->number, (int)state_of(side), mark, now);
 }
 
 static void run_and_tell(void *self, hf_ns now)
@@ -133,8 +134,8 @@ static uint32_t observe(void *ctx, const struct hf_lab_link *link, const struct 
                           f->length_bytes, fate);
     if (p->scenario.picture == NULL)
         return 0;
-    return hf_picture_sent(p->scenario.picture, side->number, (int)hf_pair_state(side), now,
-                           f->bytes, f->length_bytes, fate);
+    return hf_picture_sent(p->scenario.picture, side->number, (int)state_of(side), now, f->bytes,
+                           f->length_bytes, fate);
 }
 
 static void trace(void *ctx, const struct hf_trace_event *event)

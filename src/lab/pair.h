@@ -96,8 +96,6 @@ void hf_pair_run(struct hf_pair *p, const struct hf_pair_scenario *scenario);
  *  error that one stays. */
 HF_MUST_CHECK int hf_pair_restore(struct hf_pair_side *side, const void *bytes,
                                   size_t length_bytes);
-/** The state of a side's end of the connection, by what its stack says. */
-enum hf_state hf_pair_state(const struct hf_pair_side *side);
 
 /** True if nothing was violated, the pair became quiet, and each side's bytes arrived whole: the
  *  common expectation of a run that ends in order. Says on stderr what is amiss. */

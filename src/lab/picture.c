@@ -20,15 +20,6 @@ void hf_picture_free(struct hf_picture *p)
     hf_picture_init(p);
 }
 
-void hf_picture_clear(struct hf_picture *p)
-{
-    p->count = 0;
-    for (int i = 0; i < 2; i++) {
-        p->state[i] = HF_LADDER_STATE_UNKNOWN;
-        p->told_at[i] = p->told_next[i] = 0;
-    }
-}
-
 static struct hf_picture_item *add_item(struct hf_picture *p, enum hf_picture_kind kind, hf_ns now)
 {
     if (p->count == p->capacity) {

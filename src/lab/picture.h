@@ -28,7 +28,6 @@ struct hf_picture {
 
 void hf_picture_init(struct hf_picture *p);
 void hf_picture_free(struct hf_picture *p);
-void hf_picture_clear(struct hf_picture *p);
 /** A side begins to work: what it sends from here on comes after what it was sent before. */
 void hf_picture_turn(struct hf_picture *p, unsigned side);
 /** A packet was sent by `side`, now in `state`. Returns its mark, 0 if it is no TCP. */

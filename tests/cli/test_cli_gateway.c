@@ -182,19 +182,6 @@ static void a_missing_device_is_named(void **state)
     assert_true(gateway_left_nothing());
 }
 
-static void no_root_is_needed(void **state)
-{
-    (void)state;
-    if (!may_prepare())
-        skip();
-    struct gateway_run run = run_words("--", "/bin/sh", "-c", "test $(id -u) = 65534 && exit 5",
-                                       gateway_as_nobody_with_tun);
-    if (run.exit_code == 1 && strstr(run.said, "user namespace"))
-        skip(); /* forbidden here */
-    (void)fprintf(stderr, "%s", run.said);
-    assert_int_equal(run.exit_code, 5);
-}
-
 /* ---- options --------------------------------------------------------------------------------- */
 
 static int serve_file(int listening)
@@ -219,17 +206,31 @@ static int play_file(int argc, char **argv)
     return 0;
 }
 
-static void run_file(const char *a, const char *b)
+static void run_file(const char *a, const char *b, int (*prepare)(void))
 {
     struct gateway_server s = gateway_serve(false, serve_file);
     const char *const options[] = {a, b, NULL};
     const char *const part[] = {"file", s.port_text, NULL};
     struct gateway_run run;
-    gateway_run(&run, options, part);
+    gateway_run_prepared(&run, options, part, prepare);
     if (run.exit_code != 0)
         gateway_stop(&s);
     assert_int_equal(run.exit_code, 0);
     assert_int_equal(gateway_served(&s), 0);
+}
+
+static void no_root_is_needed(void **state)
+{
+    (void)state;
+    if (!may_prepare())
+        skip();
+    struct gateway_run run = run_words("--", "/bin/sh", "-c", "test $(id -u) = 65534 && exit 5",
+                                       gateway_as_nobody_with_tun);
+    if (run.exit_code == 1 && strstr(run.said, "user namespace"))
+        skip(); /* forbidden here */
+    assert_string_equal(run.said, "");
+    assert_int_equal(run.exit_code, 5);
+    run_file(NULL, NULL, gateway_as_nobody_with_tun);
 }
 
 static void spoilt_packets_cost_time_and_no_bytes(void **state)
@@ -237,8 +238,8 @@ static void spoilt_packets_cost_time_and_no_bytes(void **state)
     (void)state;
     run_file("--spoil=drop syn once; drop synack once; drop third-ack once; drop 3rd data; "
              "drop fin once",
-             "--mtu=1500");
-    run_file("--spoil=drop 1%; duplicate 1% seed 3; delay 3ms 1% seed 9", "--mtu=9000");
+             "--mtu=1500", NULL);
+    run_file("--spoil=drop 1%; duplicate 1% seed 3; delay 3ms 1% seed 9", "--mtu=9000", NULL);
 }
 
 static uint32_t word_at(const uint8_t *bytes)
@@ -275,7 +276,7 @@ static void the_record_can_be_read(void **state)
     (void)state;
     char option[96];
     (void)snprintf(option, sizeof option, "--record=%s", record_path);
-    run_file(option, NULL);
+    run_file(option, NULL, NULL);
     int packets = count_packets(record_path);
     (void)printf("%d packets\n", packets);
     /* 6 MB in packets of at most 64 KB, three to open, four to release. */

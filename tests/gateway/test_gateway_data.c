@@ -16,7 +16,13 @@
 
 #include "support/gateway_run.h"
 
-enum { REQUEST_BYTES = 1000, SHORT_BYTES = 3 << 20, PARALLEL = 500, EACH_BYTES = 20000 };
+enum {
+    REQUEST_BYTES = 1000,
+    SHORT_BYTES = 3 << 20,
+    LATE_BYTES = 1130000,
+    PARALLEL = 500,
+    EACH_BYTES = 20000
+};
 enum { KEY_DOWN = 1, KEY_UP = 2 };
 
 /* ---- one large file -------------------------------------------------------------------------- */
@@ -256,11 +262,13 @@ static void a_reader_that_pauses_stops_the_sender(void **state)
     assert_true(run.peak_kb < GATEWAY_PEAK_KB || GATEWAY_SANITIZED);
 }
 
+/** More than there is room for inside, but little enough for the kernel outside to take it all, and
+ *  the FIN behind it. */
 static int serve_short(int listening)
 {
     int fd = accept(listening, NULL, NULL);
     GATEWAY_MUST(gateway_read_end(fd));
-    GATEWAY_MUST(gateway_write(fd, 0, 2 * SHORT_BYTES, KEY_DOWN));
+    GATEWAY_MUST(gateway_write(fd, 0, LATE_BYTES, KEY_DOWN));
     return close(fd);
 }
 
@@ -274,7 +282,7 @@ static int play_late_reader(int argc, char **argv)
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     GATEWAY_MUST(shutdown(fd, SHUT_WR) == 0);
     (void)usleep(2000000);
-    GATEWAY_MUST(gateway_read(fd, 0, 2 * SHORT_BYTES, KEY_DOWN));
+    GATEWAY_MUST(gateway_read(fd, 0, LATE_BYTES, KEY_DOWN));
     GATEWAY_MUST(gateway_read_end(fd));
     return 0;
 }

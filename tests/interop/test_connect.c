@@ -35,7 +35,7 @@ static char folder[] = "/tmp/hf-connect-XXXXXX";
 static char input_path[64], output_path[64];
 static pid_t echo_pid;
 
-/* ---- the other end: a server of the kernel ---------------------------------------------------- */
+/* ---- the other end: a server of the kernel -------------------------------------------------- */
 
 static bool write_all(int fd, const uint8_t *bytes, size_t n)
 {
@@ -249,7 +249,7 @@ static void a_reader_that_goes_away(void **state)
     assert_int_equal(0, if_nametoindex("hf0"));
 }
 
-/* ---- what is said when something is wrong ------------------------------------------------------ */
+/* ---- what is said when something is wrong --------------------------------------------------- */
 
 struct wrong {
     const char *name;

@@ -24,7 +24,7 @@ int main(void)
         (void)fprintf(stderr, "skipped: %s\n", what);
         return INTEROP_SKIP;
     }
-    for (int v6 = 0; v6 <= interop_has_v6(); v6++)
+    for (unsigned v6 = 0; v6 < (interop_has_v6() ? 2u : 1u); v6++)
         for (int opening = 0; opening < OPENING_COUNT; opening++)
             for (int close = 0; close < CLOSE_COUNT; close++) {
                 const struct interop_case one = {.opening = (enum interop_opening)opening,

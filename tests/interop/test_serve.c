@@ -137,8 +137,12 @@ static void start_server(bool v6, const char *spoil)
 /* Ends it as a person does; then all is gone that it made. */
 static void stop_server(void)
 {
+    char said[COMMAND_SAID_BYTES];
     command_signal(&server, SIGTERM);
-    assert_int_equal(0, command_end(&server, START_MS));
+    int code = command_end(&server, START_MS);
+    command_said(&server, said);
+    if (code != 0)
+        fail_msg("the server ended with %d: %s", code, said);
     command_drop(&server);
     assert_int_equal(0, if_nametoindex("hf0"));
 }
@@ -414,33 +418,45 @@ static void half_requests_come_to_an_end(void **state)
     stop_server();
 }
 
-/* A client that is killed in the middle of an upload. */
-static void a_broken_upload_leaves_nothing(void **state)
+/* Begins an upload that does not go on; its part is in the folder then. */
+static void begin_upload(struct command *client, int *feed_fd)
 {
-    (void)state;
     char url[PATH_BYTES];
     int ends[2];
-    start_server(false, NULL);
     (void)snprintf(url, sizeof url, "%s/broken", server_url);
     assert_int_equal(0, pipe2(ends, O_CLOEXEC));
     const char *argv[] = {
         "curl", "-sS", "-T", "-", "-H", "Transfer-Encoding:", "-H", "Content-Length: 100000",
         url,    NULL};
-    struct command client = {0};
     const struct command_start how = {.argv = argv, .in_fd = ends[0], .out_fd = -1};
-    assert_true(command_begin(&client, &how));
+    assert_true(command_begin(client, &how));
     (void)close(ends[0]);
     assert_int_equal(5, write(ends[1], "begin", 5));
     for (int i = 0; i < 1000 && count_files() == 0; i++)
         (void)usleep(5000);
-    assert_int_equal(1, count_files()); /* a part */
+    assert_int_equal(1, count_files());
+    *feed_fd = ends[1];
+}
+
+/* A client that is killed in the middle of an upload, and a server that is. */
+static void a_broken_upload_leaves_nothing(void **state)
+{
+    struct command client = {0};
+    int feed_fd;
+    (void)state;
+    start_server(false, NULL);
+    begin_upload(&client, &feed_fd);
     assert_int_equal(COMMAND_TIMED_OUT, command_end(&client, 0));
     command_drop(&client);
-    (void)close(ends[1]);
+    (void)close(feed_fd);
     for (int i = 0; i < 1000 && count_files() > 0; i++)
         (void)usleep(5000);
     assert_int_equal(0, count_files());
+    begin_upload(&client, &feed_fd);
     stop_server();
+    assert_int_equal(0, count_files());
+    command_drop(&client);
+    (void)close(feed_fd);
 }
 
 static int clean_up(void **state)

@@ -74,7 +74,7 @@ static unsigned kernel_probes(const struct interop_theirs *t)
     return info.tcpi_probes;
 }
 
-/* The kernel probes a closed window as it probes an idle connection: with nothing, one octet back. */
+/* The kernel probes a closed window as it does an idle connection: with nothing, one octet back. */
 static uint64_t probes_answered(const struct interop *w)
 {
     return hf_stack_count(w->stack, HF_ACK_ZERO_WINDOW_PROBE) +

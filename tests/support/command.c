@@ -39,7 +39,7 @@ static void become_nobody(void)
         _exit(CANNOT_RUN);
 }
 
-/* In the child. The command is opened before the privileges go: its folder may be closed to others. */
+/* In the child. The command is opened before the privileges go: its folder may be closed. */
 static void run(const struct command_start *how, int said_fd)
 {
     char *argv[COMMAND_ARGS_MAX + 1] = {NULL};

@@ -117,7 +117,8 @@ void gateway_finish(pid_t pid, int said_fd, struct gateway_run *run)
                        (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
-void gateway_run(struct gateway_run *run, const char *const *options, const char *const *part)
+void gateway_run_prepared(struct gateway_run *run, const char *const *options,
+                          const char *const *part, int (*prepare)(void))
 {
     const char *all[GATEWAY_ARGS_MAX] = {"gateway"};
     size_t n = 1;
@@ -127,9 +128,14 @@ void gateway_run(struct gateway_run *run, const char *const *options, const char
     all[n++] = self_path;
     for (; *part && n < GATEWAY_ARGS_MAX - 1; part++)
         all[n++] = *part;
-    gateway_command(run, all, NULL);
+    gateway_command(run, all, prepare);
     if (run->exit_code != 0)
         (void)fprintf(stderr, "exit %d: %s\n", run->exit_code, run->said);
+}
+
+void gateway_run(struct gateway_run *run, const char *const *options, const char *const *part)
+{
+    gateway_run_prepared(run, options, part, NULL);
 }
 
 bool gateway_says(const struct gateway_run *run, const char *part)

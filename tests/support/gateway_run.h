@@ -63,6 +63,9 @@ void gateway_command(struct gateway_run *run, const char *const *args, int (*pre
 void gateway_finish(pid_t pid, int said_fd, struct gateway_run *run);
 /** Runs `handfast gateway OPTIONS... -- SELF PART...`; NULL ends both, and options may be NULL. */
 void gateway_run(struct gateway_run *run, const char *const *options, const char *const *part);
+/** The same with a `prepare`. */
+void gateway_run_prepared(struct gateway_run *run, const char *const *options,
+                          const char *const *part, int (*prepare)(void));
 /** Whether what was said contains part; if not, shows it. */
 bool gateway_says(const struct gateway_run *run, const char *part);
 /** What was said is one line, in the name of a subcommand. */

@@ -123,7 +123,7 @@ int bench_run_all(const char *group, const struct interop_bench_test *tests, siz
     size_t used = 0;
     if (!runs)
         return 1;
-    for (int v6 = 0; v6 <= interop_has_v6(); v6++)
+    for (unsigned v6 = 0; v6 < (interop_has_v6() ? 2u : 1u); v6++)
         for (size_t i = 0; i < count; i++, used++) {
             struct bench_run *r = &runs[used];
             r->run = tests[i].run;

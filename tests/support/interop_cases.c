@@ -43,9 +43,9 @@ static const char *const close_names[CLOSE_COUNT] = {"peer closes first",
 void interop_run_init(struct interop_run *run, const struct interop_case *what, unsigned number)
 {
     *run = (struct interop_run){.what = *what, .number = number};
-    (void)snprintf(run->name, sizeof run->name, "%s, %s, %s%s%s", what->v6 ? "IPv6" : "IPv4",
+    (void)snprintf(run->name, sizeof run->name, "%s, %s, %s%s%s%s", what->v6 ? "IPv6" : "IPv4",
                    opening_names[what->opening], close_names[what->close], what->drop ? ", " : "",
-                   what->drop ? what->drop : "");
+                   what->drop ? what->drop : "", what->plain ? ", plain" : "");
 }
 
 /* ---- plans ---------------------------------------------------------------------------------- */
@@ -209,7 +209,8 @@ static void open_place(struct interop_run *run)
         cfg.syn_retries = 2;
     }
     rules_of(&run->what, rules);
-    const struct interop_setup setup = {.v6 = run->what.v6, .spoil = rules, .config = &cfg};
+    const struct interop_setup setup = {
+        .v6 = run->what.v6, .spoil = rules, .config = &cfg, .plain = run->what.plain};
     run->w = interop_open(&setup);
 }
 

@@ -30,6 +30,7 @@ struct interop_case {
     bool v6;
     const char *drop;     /**< a rule that must act exactly once, NULL: none */
     bool keeps_time_wait; /**< our TIME-WAIT is looked at, but its end is not waited for */
+    bool plain;           /**< no super-packets: a lost one is a single segment */
 };
 
 /** A case is a test whose initial state is one of these; the rest is the runner's. */

@@ -59,7 +59,6 @@ static void an_empty_table_has_nothing(void **state)
     struct bench b;
     bench_open(&b);
     assert_int_equal(times_found(&b.table, 5, 5), 0);
-    hf_table_prefetch(&b.table, 5);
     assert_int_equal(hf_table_bytes(&b.table), 0);
     assert_int_equal(b.memory.calls, 0);
     hf_table_trim(&b.table);
@@ -310,7 +309,6 @@ static void buckets_are_cache_lines(void **state)
         for (uint32_t ref = 0; ref < 12000; ref++) {
             struct hf_table_probe probe = hf_table_find(&b.table, mixed(ref, 9));
             assert_int_equal((uintptr_t)probe.bucket % 64, 0);
-            hf_table_prefetch(&b.table, mixed(ref, 9));
         }
         bench_close(&b);
     }

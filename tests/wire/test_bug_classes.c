@@ -68,8 +68,8 @@ static void initial_numbers_cannot_be_guessed(void **state)
     }
 }
 
-/* Class 3: one-byte segments from the end to the start, every second one missing. Neither memory nor
- * the list of gaps grows with their number, and what was refused comes again. */
+/* Class 3: one-byte segments from the end to the start, every second one missing. Neither memory
+ * nor the list of gaps grows with their number, and what was refused comes again. */
 static void tiny_segments_in_reverse(void **state)
 {
     (void)state;
@@ -147,7 +147,7 @@ static size_t reflect(struct bench *b)
     return n;
 }
 
-/* Class 11: a stack whose answers come back to it, to strangers and to connections, falls silent. */
+/* Class 11: a stack whose answers come back to it, as a stranger's and a peer's, falls silent. */
 static void reflected_answers_decay(void **state)
 {
     (void)state;
@@ -208,7 +208,7 @@ static void repeated_syn_acks_do_not_open_the_window(void **state)
     bench_close(&b);
 }
 
-/* Class 17: a third ACK without the agreed timestamp neither strands the handshake nor the backlog. */
+/* Class 17: a third ACK without the agreed timestamp strands neither handshake nor backlog. */
 static void a_third_ack_without_timestamp(void **state)
 {
     (void)state;

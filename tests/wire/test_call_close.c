@@ -418,6 +418,33 @@ static void linger_gives_the_peer_so_much_time(void **state)
     }
 }
 
+/* What linger waits for is there once the FIN is acknowledged: a peer that goes on for longer is not
+ * reset for it. */
+static void linger_is_over_when_all_is_acknowledged(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < 2 * WIRE_VARIANTS; variant++) {
+        struct wire w; /* in one half FIN-WAIT-2 was there before the close */
+        bool early = variant >= WIRE_VARIANTS;
+        struct wire_setup setup = {.state = early ? HF_FIN_WAIT_2 : HF_ESTABLISHED,
+                                   .variant = variant % WIRE_VARIANTS};
+        wire_open(&w, &setup);
+        set_linger(&w, HF_SEC(3));
+        if (!early)
+            assert_int_equal(do_send(&w, 100), 100);
+        assert_int_equal(do_close(&w), HF_OK);
+        hf_peer_skip(&w.peer);
+        hf_peer_send(&w.peer, ".");
+        assert_int_equal(wire_state(&w), HF_FIN_WAIT_2);
+        hf_rig_wait(&w.rig, HF_SEC(10));
+        WIRE_QUIET(&w);
+        hf_peer_send(&w.peer, "F.");
+        assert_int_equal(wire_state(&w), HF_TIME_WAIT);
+        assert_int_equal(how_closed(&w), HF_CLOSED_FIN);
+        wire_close(&w);
+    }
+}
+
 /* ---- ABORT ---- */
 
 /* covers: CALL-ABORT-EST-1, CALL-ABORT-FW1-1, CALL-ABORT-FW2-1, CALL-ABORT-CLW-1 */
@@ -639,6 +666,7 @@ int main(void)
         cmocka_unit_test(unread_data_may_be_let_go_by_setting),
         cmocka_unit_test(linger_of_nothing_resets_at_once),
         cmocka_unit_test(linger_gives_the_peer_so_much_time),
+        cmocka_unit_test(linger_is_over_when_all_is_acknowledged),
         cmocka_unit_test(an_abort_resets_the_peer),
         cmocka_unit_test(an_abort_after_both_fins_is_silent),
         cmocka_unit_test(the_state_is_told),

@@ -223,6 +223,41 @@ static void window_closed_by_the_pool_opens_again(void **state)
     bench_close(&b);
 }
 
+/* Many wait for blocks, and those that are woken first do not write: all the others hear of the room
+ * as well, without a timer or a segment to help. */
+static void everyone_who_waits_for_blocks_is_woken(void **state)
+{
+    (void)state;
+    enum { COUNT = 100 };
+    struct bench b;
+    bench_init(&b);
+    b.config.pool_bytes = 65536;
+    bench_open(&b, false, 1000);
+    bench_listen(&b, &(struct hf_listen){.port = 80});
+    hf_handle conns[COUNT];
+    static const uint8_t bytes[65536];
+    for (uint16_t i = 0; i < COUNT; i++) {
+        struct hf_peer p = bench_peer(&b, 2, (uint16_t)(5000 + i), 1000);
+        assert_true(hf_peer_connect(&p, "<mss 1000>"));
+        conns[i] = bench_event(&b, HF_EV_ACCEPTED);
+        if (i == 0)
+            hf_peer_send(&p, ". seq 1 ack 1 win 0");
+    }
+    hf_ns now = bench_now(&b);
+    assert_int_equal(hf_send(b.rig.stack, conns[0], bytes, sizeof bytes, 0, now), 32768);
+    for (int i = 1; i < COUNT; i++)
+        assert_int_equal(hf_send(b.rig.stack, conns[i], bytes, 100, 0, now), HF_E_AGAIN);
+    hf_rig_pull(&b.rig);
+    assert_int_equal(hf_abort(b.rig.stack, conns[0], now), HF_OK);
+    hf_rig_wait(&b.rig, HF_SEC(100));
+    int writable = 0;
+    struct hf_event e;
+    while ((e = hf_rig_event(&b.rig)).bits != 0)
+        writable += (e.bits & HF_EV_WRITABLE) != 0;
+    assert_int_equal(writable, COUNT - 1);
+    bench_close(&b);
+}
+
 /* A buffer smaller than the window's unit: still the peer may send. */
 static void window_unit_larger_than_the_buffer(void **state)
 {
@@ -324,6 +359,7 @@ static void fast_retransmit_after_two_gigabytes(void **state)
             once = true;
         }
     }
+    assert_true(bench_info(&b, b.conn).bytes_sent > (uint64_t)1 << 31);
     bench_close(&b);
 }
 
@@ -338,6 +374,7 @@ int main(void)
         cmocka_unit_test(user_timeout_does_not_falsify_the_round_trip),
         cmocka_unit_test(commit_needs_its_own_reservation),
         cmocka_unit_test(window_closed_by_the_pool_opens_again),
+        cmocka_unit_test(everyone_who_waits_for_blocks_is_woken),
         cmocka_unit_test(window_unit_larger_than_the_buffer),
         cmocka_unit_test(impossible_prefixes_are_refused),
         cmocka_unit_test(refusal_before_the_event_was_pulled),

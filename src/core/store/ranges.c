@@ -76,25 +76,10 @@ void hf_ranges_drop_before(struct hf_ranges *r, uint32_t offset)
         r->items[0].begin = offset;
 }
 
-void hf_ranges_drop_from(struct hf_ranges *r, uint32_t offset)
-{
-    r->count = count_beginning_before(r, offset);
-    if (r->count > 0 && is_before(offset, r->items[r->count - 1].end))
-        r->items[r->count - 1].end = offset;
-}
-
 const struct hf_range *hf_ranges_at(const struct hf_ranges *r, uint32_t offset)
 {
     uint32_t i = count_ending_before(r, offset + 1);
     return i < r->count && !is_before(offset, r->items[i].begin) ? &r->items[i] : NULL;
-}
-
-bool hf_ranges_contain(const struct hf_ranges *r, uint32_t begin, uint32_t end)
-{
-    if (begin == end)
-        return true;
-    const struct hf_range *range = hf_ranges_at(r, begin);
-    return range != NULL && !is_before(range->end, end);
 }
 
 uint32_t hf_ranges_bytes(const struct hf_ranges *r)

@@ -22,12 +22,8 @@ struct hf_ranges {
 HF_MUST_CHECK bool hf_ranges_add(struct hf_ranges *r, uint32_t begin, uint32_t end);
 /** Removes everything before `offset`. */
 void hf_ranges_drop_before(struct hf_ranges *r, uint32_t offset);
-/** Removes everything at and after `offset`. */
-void hf_ranges_drop_from(struct hf_ranges *r, uint32_t offset);
 /** The range that contains offset, or NULL. */
 const struct hf_range *hf_ranges_at(const struct hf_ranges *r, uint32_t offset);
-/** True if all of [begin, end) is in the set. */
-bool hf_ranges_contain(const struct hf_ranges *r, uint32_t begin, uint32_t end);
 /** Sum of the lengths. */
 uint32_t hf_ranges_bytes(const struct hf_ranges *r);
 

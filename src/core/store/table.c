@@ -432,12 +432,6 @@ uint32_t hf_table_next(struct hf_table_probe *probe)
     return HF_NIL;
 }
 
-void hf_table_prefetch(const struct hf_table *t, uint32_t hash)
-{
-    if (t->bucket_count > 0)
-        __builtin_prefetch(bucket_of(t, hash));
-}
-
 /* ---- save and restore ----------------------------------------------------------------------- */
 
 /* Saved are the entries of each bucket in their order: searches of a restored table find the same

@@ -57,8 +57,6 @@ struct hf_table_probe {
 struct hf_table_probe hf_table_find(const struct hf_table *t, uint32_t hash);
 /** The next reference whose stored hash is equal, HF_NIL when there are no more. */
 uint32_t hf_table_next(struct hf_table_probe *probe);
-/** Touches the bucket of a hash, so that it is in the cache soon. */
-void hf_table_prefetch(const struct hf_table *t, uint32_t hash);
 
 void hf_table_save(const struct hf_table *t, struct hf_writer *w);
 HF_MUST_CHECK int hf_table_restore(struct hf_table *t, struct hf_reader *r);
