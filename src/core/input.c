@@ -274,12 +274,22 @@ static bool ack_is_possible(struct hf_stack *s, struct hf_conn *c, const struct 
     return false;
 }
 
-/** [RFC5681#2] (a) to (e). Before a closed window it answers a probe and says nothing of loss. */
+/** Something that was sent behind SND.UNA has arrived. */
+static bool has_sack_beyond_una(const struct hf_conn *c, const struct hf_segment *seg)
+{
+    return c->sack_on && seg->sack_count > 0 &&
+           hf_seq_gt(hf_seq_make(seg->sack[0].right), c->snd_una) &&
+           hf_seq_le(hf_seq_make(seg->sack[0].right), c->snd_nxt);
+}
+
+/** [RFC5681#2] (a) to (e). Before a closed window it answers a probe and says nothing of loss. With
+ *  SACK the block tells it from a window update [RFC6675#2]: a receiver whose buffer grows, as
+ *  Linux's does, announces another window with each. */
 static bool is_duplicate_ack(const struct hf_conn *c, const struct hf_segment *seg)
 {
     return hf_conn_in_flight(c) > 0 && !c->syn_unacked && hf_segment_length(seg) == 0 &&
            c->snd_wnd > 0 && hf_seq_eq(hf_seq_make(seg->ack), c->snd_una) &&
-           (uint32_t)seg->window << c->snd_shift == c->snd_wnd;
+           ((uint32_t)seg->window << c->snd_shift == c->snd_wnd || has_sack_beyond_una(c, seg));
 }
 
 /** Our FIN is acknowledged: the next state of the ways to close. False: the connection is over. */

@@ -178,7 +178,7 @@ void hf_send_room(struct hf_stack *s, struct hf_conn *c)
 void hf_wake_some(struct hf_stack *s)
 {
     /* One turn each, no more than there are blocks for, and a bounded number: the others' turn
-     * comes with the next call. */
+     * comes with the next call, at the latest when the application has pulled all events. */
     uint32_t turns = hf_min_u32(s->p.waiting.count, WAKE_MAX);
     uint32_t blocks = s->blocks.pool.limit - s->blocks.pool.used;
     for (; turns > 0 && blocks > 0; turns--, blocks--) {

@@ -418,8 +418,8 @@ static void linger_gives_the_peer_so_much_time(void **state)
     }
 }
 
-/* What linger waits for is there once the FIN is acknowledged: a peer that goes on for longer is not
- * reset for it. */
+/* What linger waits for is there once the FIN is acknowledged: a peer that goes on for longer is
+ * not reset for it. */
 static void linger_is_over_when_all_is_acknowledged(void **state)
 {
     (void)state;

@@ -67,7 +67,7 @@ static void each_segment_sent_again_is_told(void **state)
     }
 }
 
-/* Beyond the limit of challenge ACKs a SYN draws no SYN,ACK again, and no event says that it did. */
+/* Beyond the limit of challenge ACKs a SYN draws no SYN,ACK, and no event says that it did. */
 static void what_a_limit_keeps_back_is_not_told_as_sent(void **state)
 {
     (void)state;

@@ -223,7 +223,7 @@ static void window_closed_by_the_pool_opens_again(void **state)
     bench_close(&b);
 }
 
-/* Many wait for blocks, and those that are woken first do not write: all the others hear of the room
+/* Many wait for blocks, and those that are woken first do not write: the others hear of the room
  * as well, without a timer or a segment to help. */
 static void everyone_who_waits_for_blocks_is_woken(void **state)
 {
