@@ -4,7 +4,7 @@
  */
 #include "stack.h"
 
-enum { WAKE_MAX = 16 };
+enum { WAKE_MAX = 128 };
 static const unsigned SEND_FLAGS = HF_SEND_MORE | HF_SEND_URGENT;
 
 /* ---- acknowledgments ---------------------------------------------------------------------- */
@@ -177,11 +177,10 @@ void hf_send_room(struct hf_stack *s, struct hf_conn *c)
 
 void hf_wake_some(struct hf_stack *s)
 {
-    /* One turn each, no more than there are blocks for, and a bounded number: the others' turn
-     * comes with the next call, at the latest when the application has pulled all events. */
+    /* One turn each while there are blocks, and a bounded number: the others' turn comes with the
+     * next packet, read or timer. More are told than there are blocks for: not all of them write. */
     uint32_t turns = hf_min_u32(s->p.waiting.count, WAKE_MAX);
-    uint32_t blocks = s->blocks.pool.limit - s->blocks.pool.used;
-    for (; turns > 0 && blocks > 0; turns--, blocks--) {
+    for (; turns > 0 && s->blocks.pool.used < s->blocks.pool.limit; turns--) {
         uint32_t index = s->p.waiting.head;
         struct hf_conn *c = hf_conn_at(s, index);
         bool room = c->wants_room && hf_blocks_may_send(&s->blocks);

@@ -409,8 +409,6 @@ bool hf_stack_expire(struct hf_stack *s, hf_ns now, size_t max)
 bool hf_stack_event(struct hf_stack *s, struct hf_event *event)
 {
     hf_stack_end_loans(s);
-    if (s->p.ready.head == HF_NIL) /* those whose turn has not come: nothing else may follow */
-        hf_wake_waiting(s);
     uint32_t index = s->p.ready.head;
     if (index == HF_NIL)
         return false;
