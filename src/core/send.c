@@ -178,7 +178,8 @@ void hf_send_room(struct hf_stack *s, struct hf_conn *c)
 void hf_wake_some(struct hf_stack *s)
 {
     /* One turn each while there are blocks, and a bounded number: the others' turn comes with the
-     * next packet, read or timer. More are told than there are blocks for: not all of them write. */
+     * next packet, read or timer. More are told than there are blocks for: not all of them
+     * write. */
     uint32_t turns = hf_min_u32(s->p.waiting.count, WAKE_MAX);
     for (; turns > 0 && s->blocks.pool.used < s->blocks.pool.limit; turns--) {
         uint32_t index = s->p.waiting.head;
