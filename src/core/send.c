@@ -177,11 +177,11 @@ void hf_send_room(struct hf_stack *s, struct hf_conn *c)
 
 void hf_wake_some(struct hf_stack *s)
 {
-    /* One turn each while there are blocks, and a bounded number: the others' turn comes with the
-     * next packet, read or timer. More are told than there are blocks for: not all of them
-     * write. */
+    /* One turn each, no more than there are blocks for, and a bounded number: the others' turn
+     * comes with the next packet, read or timer. */
     uint32_t turns = hf_min_u32(s->p.waiting.count, WAKE_MAX);
-    for (; turns > 0 && s->blocks.pool.used < s->blocks.pool.limit; turns--) {
+    uint32_t blocks = s->blocks.pool.limit - s->blocks.pool.used;
+    for (; turns > 0 && blocks > 0; turns--, blocks--) {
         uint32_t index = s->p.waiting.head;
         struct hf_conn *c = hf_conn_at(s, index);
         bool room = c->wants_room && hf_blocks_may_send(&s->blocks);

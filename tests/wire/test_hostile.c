@@ -224,7 +224,7 @@ static void window_closed_by_the_pool_opens_again(void **state)
 }
 
 /* Many wait for blocks, and those that are woken first do not write: the others hear of the room
- * as well, without a timer or a segment to help. */
+ * as well, in the calls that follow, without a segment to help. */
 static void everyone_who_waits_for_blocks_is_woken(void **state)
 {
     (void)state;
@@ -250,6 +250,8 @@ static void everyone_who_waits_for_blocks_is_woken(void **state)
     hf_rig_pull(&b.rig);
     assert_int_equal(hf_abort(b.rig.stack, conns[0], now), HF_OK);
     hf_rig_wait(&b.rig, HF_SEC(100));
+    for (int turn = 0; turn < COUNT; turn++) /* a block's worth of them in each call */
+        assert_false(hf_stack_expire(b.rig.stack, b.rig.now_ns, 64));
     int writable = 0;
     struct hf_event e;
     while ((e = hf_rig_event(&b.rig)).bits != 0)
