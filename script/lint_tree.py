@@ -24,11 +24,11 @@ USES = {
     "core": {"public"},
     "root": {"public", "core"},
     "show": {"public", "core"},
-    "lab": {"public", "core", "show"},
+    "sockets": {"public", "core"},
+    "lab": {"public", "core", "show", "sockets"},
     "host": {"public", "core", "show"},
-    "explain": {"public", "core", "show"},
     "gateway": {"public", "core", "show", "host"},
-    "cli": {"public", "core", "show", "lab", "host", "explain", "gateway"},
+    "cli": {"public", "core", "show", "sockets", "lab", "host", "gateway"},
 }
 # The core has no C library: these come with the compiler and define types only.
 FREESTANDING = {"stdbool.h", "stddef.h", "stdint.h"}
