@@ -250,6 +250,16 @@ uint16_t hf_stack_syn_window(const struct hf_stack *s, uint32_t receive_buffer_b
     return (uint16_t)hf_min_u32(wanted, UINT16_MAX);
 }
 
+uint16_t hf_conn_syn_window(const struct hf_stack *s, struct hf_conn *c)
+{
+    /* Once told, the right edge stays, whatever the pool of blocks holds by then [SHLD-14]. */
+    if (hf_seq_eq(c->snd_nxt, c->iss)) {
+        uint32_t wnd = hf_stack_syn_window(s, c->options.receive_buffer_bytes);
+        c->rcv_adv = hf_seq_add(c->rcv_nxt, wnd);
+    }
+    return (uint16_t)hf_min_u32(hf_conn_rcv_wnd(c), UINT16_MAX);
+}
+
 bool hf_challenge_allowed(struct hf_stack *s, uint8_t *challenges, uint8_t *challenge_at)
 {
     /* [RFC5961#7] a counter and the number of the time window it counts for, per connection: a

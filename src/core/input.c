@@ -81,7 +81,7 @@ static void agree_with(struct hf_stack *s, struct hf_conn *c, const struct hf_se
         .irs = hf_seq_make(seg->seq),
         .iss = c->iss,
         .mss = hf_stack_peer_mss(s, &c->remote, seg->has_mss, seg->mss_bytes),
-        .rcv_wnd = hf_stack_syn_window(s, c->options.receive_buffer_bytes),
+        .rcv_wnd = hf_conn_syn_window(s, c),
         .wscale = seg->wscale,
         .wscale_on = seg->has_wscale && cfg->window_scale >= 0,
         .ts_on = seg->has_timestamps && cfg->timestamps == 1,

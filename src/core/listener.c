@@ -308,9 +308,19 @@ static bool hold(struct hf_stack *s, uint32_t listener, const struct hf_arrival 
     return true;
 }
 
+/** The window of a cookie's SYN,ACK, and of the connection it comes back to. Nothing was kept of
+ *  what it said, and no window may shrink [SHLD-14]: so it does not depend on how full the pool of
+ *  blocks is, and a listener's buffer that was made smaller counts as it was. */
+static uint16_t cookie_window(const struct hf_stack *s, struct hf_listener *l)
+{
+    uint32_t share = hf_blocks_share_bytes(&s->blocks, 0);
+    uint32_t wnd = hf_min_u32(l->options.receive_buffer_bytes, hf_min_u32(share, UINT16_MAX));
+    l->cookie_window = (uint16_t)hf_max_u32(l->cookie_window, wnd);
+    return l->cookie_window;
+}
+
 /** Answers with a cookie: nothing is kept [RFC4987#3.6]. */
-static void send_cookie(struct hf_stack *s, const struct hf_listener *l,
-                        const struct hf_arrival *in)
+static void send_cookie(struct hf_stack *s, struct hf_listener *l, const struct hf_arrival *in)
 {
     const struct hf_segment *syn = in->seg;
     const struct hf_config *cfg = &s->p.cfg;
@@ -331,7 +341,7 @@ static void send_cookie(struct hf_stack *s, const struct hf_listener *l,
         .seq = iss.v,
         .ack = syn->seq + 1,
         .flags = HF_SYN | HF_ACK,
-        .window = hf_stack_syn_window(s, l->options.receive_buffer_bytes),
+        .window = cookie_window(s, l),
         .has_mss = true,
         .mss_bytes = hf_stack_own_mss(s, &in->remote.addr),
     };
@@ -353,7 +363,7 @@ static void send_cookie(struct hf_stack *s, const struct hf_listener *l,
 void hf_listener_syn(struct hf_stack *s, uint32_t listener, const struct hf_arrival *in,
                      uint32_t time_wait)
 {
-    const struct hf_listener *l = hf_listener_at(s, listener);
+    struct hf_listener *l = hf_listener_at(s, listener);
     enum hf_reason limit;
     if (!hf_listener_may_have(s, listener, &in->remote.addr, &limit)) {
         overflow(s, in, l, limit);
@@ -377,7 +387,7 @@ void hf_listener_syn(struct hf_stack *s, uint32_t listener, const struct hf_arri
 static bool cookie_input(struct hf_stack *s, uint32_t listener, const struct hf_arrival *in)
 {
     const struct hf_segment *seg = in->seg;
-    const struct hf_listener *l = hf_listener_at(s, listener);
+    struct hf_listener *l = hf_listener_at(s, listener);
     if (l->held || s->p.cookie_sent_at == HF_NEVER ||
         s->p.now_ns - s->p.cookie_sent_at > HF_SEC(HF_COOKIE_MEMORY_S))
         return false;
@@ -390,7 +400,7 @@ static bool cookie_input(struct hf_stack *s, uint32_t listener, const struct hf_
         .irs = irs,
         .iss = iss,
         .mss = mss,
-        .rcv_wnd = hf_stack_syn_window(s, l->options.receive_buffer_bytes),
+        .rcv_wnd = cookie_window(s, l),
         .ts_offset = hf_ts_offset(&s->p.ts_key, &in->local.addr, &in->remote.addr),
     };
     if (seg->has_timestamps && s->p.cfg.timestamps != 0) { /* [RFC7323#3.2] else not agreed on */

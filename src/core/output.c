@@ -209,8 +209,7 @@ static void fill_syn(struct hf_stack *s, struct hf_conn *c, struct hf_segment *s
     seg->wscale = hf_stack_shift(s);
     seg->has_sack_permitted = answer ? c->sack_on : cfg->sack == 1;
     seg->has_timestamps = answer ? c->ts_on : cfg->timestamps == 1;
-    seg->window = answer ? (uint16_t)hf_min_u32(hf_conn_rcv_wnd(c), UINT16_MAX)
-                         : hf_stack_syn_window(s, c->options.receive_buffer_bytes);
+    seg->window = hf_conn_syn_window(s, c);
 }
 
 static void fill_segment(struct hf_stack *s, struct hf_conn *c, const struct plan *p,

@@ -59,6 +59,7 @@ struct hf_listener {
     uint32_t generation;
     uint32_t max_half_open, backlog, max_connections, max_per_remote;
     uint32_t half_open, unaccepted, connections; /**< alive at present */
+    uint16_t cookie_window;                      /**< the widest that a cookie promised */
     struct hf_options options;
 };
 
@@ -328,6 +329,8 @@ struct hf_options hf_stack_options(const struct hf_stack *s);
 void hf_conn_agree(struct hf_stack *s, struct hf_conn *c, const struct hf_handshake *h);
 /** Chooses the window for a SYN or SYN,ACK: unscaled. */
 uint16_t hf_stack_syn_window(const struct hf_stack *s, uint32_t receive_buffer_bytes);
+/** The window of a connection's own SYN or SYN,ACK: chosen anew until that left, then kept. */
+uint16_t hf_conn_syn_window(const struct hf_stack *s, struct hf_conn *c);
 
 /** True, and counted, while a connection may send another challenge ACK [RFC5961#7]. */
 bool hf_challenge_allowed(struct hf_stack *s, uint8_t *challenges, uint8_t *challenge_at);

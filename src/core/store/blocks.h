@@ -36,14 +36,20 @@ void hf_blocks_init(struct hf_blocks *b, struct hf_mem *mem, uint32_t block_byte
 /** A block with next = HF_NIL, or HF_NIL when this use may have none now. */
 HF_MUST_CHECK uint32_t hf_blocks_take(struct hf_blocks *b, enum hf_block_use use);
 void hf_blocks_give(struct hf_blocks *b, uint32_t ref);
-/** Bytes that new receive windows may promise: three quarters of the budget less what is in use. */
-static inline uint32_t hf_blocks_window_bytes(const struct hf_blocks *b)
+/** Bytes that receive windows may promise while `used` blocks are in use: three quarters of the
+ *  budget less those. */
+static inline uint32_t hf_blocks_share_bytes(const struct hf_blocks *b, uint32_t used)
 {
     uint64_t share = (uint64_t)b->pool.limit - b->pool.limit / 4;
-    if (b->pool.used >= share)
+    if (used >= share)
         return 0;
-    uint64_t bytes = (share - b->pool.used) << b->shift;
+    uint64_t bytes = (share - used) << b->shift;
     return bytes > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)bytes;
+}
+/** Bytes that new receive windows may promise now. */
+static inline uint32_t hf_blocks_window_bytes(const struct hf_blocks *b)
+{
+    return hf_blocks_share_bytes(b, b->pool.used);
 }
 /** True if a send may have a block now. */
 bool hf_blocks_may_send(const struct hf_blocks *b);
