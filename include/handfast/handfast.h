@@ -232,7 +232,7 @@ enum hf_event_bit {
 
 struct hf_event {
     hf_handle handle;
-    hf_handle listener; /**< of HF_EV_ACCEPTED and HF_EV_SYN; 0 if the connection ended already */
+    hf_handle listener; /**< of HF_EV_ACCEPTED and HF_EV_SYN, also of one that was closed; else 0 */
     uint64_t tag;       /**< what the application set on the connection (or inherited) */
     uint32_t bits;      /**< enum hf_event_bit */
     enum hf_closed how; /**< of HF_EV_CLOSED */
@@ -250,7 +250,8 @@ struct hf_listen {
     bool held;              /**< the application decides before the SYN is answered */
     bool reset_overflow;    /**< at a limit: answer with RST rather than drop the SYN */
     uint32_t max_half_open; /**< 0: as the stack */
-    uint32_t backlog;       /**< established or held connections not yet pulled as events; 0: 128 */
+    uint32_t backlog;       /**< established or held connections not yet pulled as events, those
+                                 that ended meanwhile with them; 0: 128 */
     uint32_t max_connections; /**< alive at once; 0: as the stack */
     uint32_t max_per_remote;  /**< connections alive from one remote address; 0: no limit */
     uint64_t tag;             /**< inherited by its connections */

@@ -134,7 +134,7 @@ int hf_listen(struct hf_stack *s, const struct hf_listen *what, hf_handle *out, 
 void hf_listener_release_if_done(struct hf_stack *s, uint32_t listener)
 {
     const struct hf_listener *l = hf_listener_at(s, listener);
-    if (l->closed && l->connections == 0 && l->half_open == 0)
+    if (l->closed && l->connections == 0 && l->half_open == 0 && l->unaccepted == 0)
         hf_pool_give(&s->listeners, listener);
 }
 
@@ -218,11 +218,21 @@ bool hf_listener_adopt(struct hf_stack *s, uint32_t listener, struct hf_conn *c)
     return true;
 }
 
+static void let_go(struct hf_stack *s, struct hf_conn *c)
+{
+    uint32_t listener = c->listener;
+    c->listener = HF_NIL;
+    hf_listener_release_if_done(s, listener);
+}
+
 void hf_listener_accepted(struct hf_stack *s, struct hf_conn *c)
 {
-    if (c->unaccepted && c->listener != HF_NIL)
-        hf_listener_at(s, c->listener)->unaccepted--;
+    if (!c->unaccepted)
+        return;
     c->unaccepted = false;
+    hf_listener_at(s, c->listener)->unaccepted--;
+    if (c->how != HF_CLOSED_NOT)
+        let_go(s, c); /* disowned before */
 }
 
 void hf_listener_disown(struct hf_stack *s, struct hf_conn *c)
@@ -231,7 +241,6 @@ void hf_listener_disown(struct hf_stack *s, struct hf_conn *c)
         return;
     uint32_t listener = c->listener;
     struct hf_listener *l = hf_listener_at(s, listener);
-    hf_listener_accepted(s, c);
     if (l->max_per_remote > 0) {
         uint32_t hash, index;
         struct hf_remote_count *r = remote_count(s, listener, &c->remote, &hash, &index);
@@ -242,8 +251,10 @@ void hf_listener_disown(struct hf_stack *s, struct hf_conn *c)
         }
     }
     l->connections--;
-    c->listener = HF_NIL;
-    hf_listener_release_if_done(s, listener);
+    /* Until its event is pulled it takes a slot, and its place in the backlog: else a peer that
+     * opens and resets could fill the ready list. */
+    if (!c->unaccepted)
+        let_go(s, c);
 }
 
 /* ---- segments ----------------------------------------------------------------------------- */

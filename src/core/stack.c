@@ -421,11 +421,9 @@ bool hf_stack_event(struct hf_stack *s, struct hf_event *event)
         .how = (enum hf_closed)c->how,
     };
     c->events = 0;
-    if ((event->bits & (HF_EV_ACCEPTED | HF_EV_SYN)) != 0) {
-        if (c->listener != HF_NIL)
-            event->listener = hf_listener_handle(s, c->listener);
-        hf_listener_accepted(s, c);
-    }
+    if ((event->bits & (HF_EV_ACCEPTED | HF_EV_SYN)) != 0)
+        event->listener = hf_listener_handle(s, c->listener);
+    hf_listener_accepted(s, c);
     if ((event->bits & HF_EV_CLOSED) != 0) {
         c->closed_pulled = true;
         hf_conn_release_if_done(s, c);

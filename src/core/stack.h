@@ -53,13 +53,14 @@ struct hf_listener {
     bool any_address;
     bool held;
     bool reset_overflow;
-    bool closed; /**< freed when its last connection lets go */
+    bool closed; /**< freed when nothing is left that came to it */
     uint16_t port;
     uint32_t hash;
     uint32_t generation;
     uint32_t max_half_open, backlog, max_connections, max_per_remote;
-    uint32_t half_open, unaccepted, connections; /**< alive at present */
-    uint16_t cookie_window;                      /**< the widest that a cookie promised */
+    uint32_t half_open, connections; /**< alive at present */
+    uint32_t unaccepted;             /**< alive or not, to be pulled as events */
+    uint16_t cookie_window;          /**< the widest that a cookie promised */
     struct hf_options options;
 };
 
@@ -282,6 +283,7 @@ HF_MUST_CHECK bool hf_listener_adopt(struct hf_stack *s, uint32_t listener, stru
 hf_handle hf_listener_handle(const struct hf_stack *s, uint32_t listener);
 /** Its event was pulled: it counts against the backlog no more. */
 void hf_listener_accepted(struct hf_stack *s, struct hf_conn *c);
+/** It ended: once for each that was adopted. */
 void hf_listener_disown(struct hf_stack *s, struct hf_conn *c);
 /** Frees a closed listener when nothing belongs to it any more. */
 void hf_listener_release_if_done(struct hf_stack *s, uint32_t listener);

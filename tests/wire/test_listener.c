@@ -258,22 +258,104 @@ static void the_backlog_is_limited(void **state)
     }
 }
 
-/* covers: CO-4987-01: a connection that is reset while it waits leaves its place */
-static void a_reset_connection_leaves_the_backlog(void **state)
+/* covers: CO-4987-01: opening and resetting buys no more of what waits to be pulled than opening */
+static void a_reset_connection_keeps_its_place_until_it_is_pulled(void **state)
 {
     (void)state;
-    struct bench b;
-    bench_init(&b);
-    bench_open(&b, false, 1000);
-    bench_listen(&b, &(struct hf_listen){.port = 80, .backlog = 1});
-    for (uint16_t i = 0; i < 5; i++) {
-        struct hf_peer p = bench_peer(&b, 2, (uint16_t)(4000 + i), 1000);
-        assert_true(hf_peer_connect(&p, "<mss 1000>"));
-        hf_peer_send(&p, "R seq 1");
-        assert_int_equal(hf_peer_state(&p), HF_CLOSED);
+    for (unsigned held = 0; held < 2; held++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 1000);
+        bench_listen(&b, &(struct hf_listen){.port = 80, .backlog = 2, .held = held});
+        for (uint16_t round = 0; round < 3; round++) {
+            for (uint16_t i = 0; i < 5; i++) {
+                struct hf_peer p = bench_peer(&b, 2, (uint16_t)(4000 + 10 * round + i), 1000);
+                hf_peer_send(&p, "S seq 0 <mss 1000>");
+                if (hf_peer_pop(&p))
+                    hf_peer_send(&p, ". seq 1 ack 1");
+                hf_peer_send(&p, "R seq 1");
+                assert_int_equal(hf_peer_state(&p), HF_CLOSED);
+            }
+            assert_int_equal(bench_sizes(&b).connections, 2);
+            assert_int_equal(bench_count(&b, HF_LIMIT_BACKLOG), 3 * (round + 1));
+            for (int i = 0; i < 2; i++) {
+                hf_handle conn = bench_event(&b, HF_EV_CLOSED);
+                assert_int_not_equal(conn, 0);
+                assert_int_equal(hf_close(b.rig.stack, conn, bench_now(&b)), HF_OK);
+            }
+            assert_int_equal(bench_sizes(&b).connections, 0);
+        }
+        bench_close(&b);
     }
-    assert_true(connect_from(&b, 3, 1));
-    bench_close(&b);
+}
+
+/* An end that came before the event was pulled does not hide where the connection came from; nor
+ * does the listener's end. */
+static void an_event_names_its_listener_though_the_end_came_too(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 4; k++) {
+        bool held = k & 1, closed = k & 2;
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 1000);
+        for (uint16_t port = 80; port < 82; port++) {
+            hf_handle listener = bench_listen(&b, &(struct hf_listen){.port = port, .held = held});
+            struct hf_peer p = bench_peer(&b, 2, (uint16_t)(4000 + port), 1000);
+            p.there.port = port;
+            hf_peer_send(&p, "S seq 0 <mss 1000>");
+            if (hf_peer_pop(&p))
+                hf_peer_send(&p, ". seq 1 ack 1");
+            hf_peer_send(&p, "R seq 1");
+            if (closed)
+                assert_int_equal(hf_close(b.rig.stack, listener, bench_now(&b)), HF_OK);
+            struct hf_event e = hf_rig_event(&b.rig);
+            assert_int_equal(e.bits, (held ? HF_EV_SYN : HF_EV_ACCEPTED) | HF_EV_CLOSED);
+            assert_int_equal(e.how, held ? HF_CLOSED_WITHDRAWN : HF_CLOSED_RESET);
+            assert_int_equal(e.listener, listener);
+            assert_int_equal(hf_close(b.rig.stack, e.handle, bench_now(&b)), HF_OK);
+            if (!closed)
+                assert_int_equal(hf_close(b.rig.stack, listener, bench_now(&b)), HF_OK);
+            assert_int_equal(bench_sizes(&b).listeners, 0);
+            assert_int_equal(bench_sizes(&b).connections, 0);
+        }
+        bench_close(&b);
+    }
+}
+
+/* Who finds a connection by hf_iterate and ends it pulls no event of it: its place is free, and
+ * nothing keeps the closed listener. */
+static void an_end_before_the_event_leaves_the_backlog(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 4; k++) {
+        bool held = k & 1, refuse = k & 2;
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 1000);
+        b.listener = bench_listen(&b, &(struct hf_listen){.port = 80, .backlog = 1, .held = held});
+        for (uint16_t i = 0; i < 3; i++) {
+            struct hf_peer p = bench_peer(&b, 2, (uint16_t)(4000 + i), 1000);
+            hf_peer_send(&p, "S seq 0 <mss 1000>");
+            if (hf_peer_pop(&p))
+                hf_peer_send(&p, ". seq 1 ack 1");
+            uint64_t cursor = 0;
+            struct hf_tuple t = {0};
+            while (t.kind != HF_KIND_CONN || t.state == HF_CLOSED)
+                assert_true(hf_iterate(b.rig.stack, &cursor, &t));
+            int err = held && refuse
+                          ? hf_refuse(b.rig.stack, t.handle, HF_REFUSE_SILENTLY, bench_now(&b))
+                          : hf_abort(b.rig.stack, t.handle, bench_now(&b));
+            assert_int_equal(err, HF_OK);
+            struct hf_event e = hf_rig_event(&b.rig);
+            assert_int_equal(e.bits, HF_EV_CLOSED);
+            assert_int_equal(e.listener, 0);
+        }
+        assert_int_equal(bench_count(&b, HF_LIMIT_BACKLOG), 0);
+        assert_int_equal(hf_close(b.rig.stack, b.listener, bench_now(&b)), HF_OK);
+        assert_int_equal(bench_sizes(&b).listeners + bench_sizes(&b).connections, 0);
+        bench_close(&b);
+    }
 }
 
 /* covers: CO-4987-01: connections alive at once, of the listener and of one remote address */
@@ -361,7 +443,9 @@ int main(void)
         cmocka_unit_test(half_open_entries_are_limited),
         cmocka_unit_test(a_flood_leaves_the_rest_alone),
         cmocka_unit_test(the_backlog_is_limited),
-        cmocka_unit_test(a_reset_connection_leaves_the_backlog),
+        cmocka_unit_test(a_reset_connection_keeps_its_place_until_it_is_pulled),
+        cmocka_unit_test(an_event_names_its_listener_though_the_end_came_too),
+        cmocka_unit_test(an_end_before_the_event_leaves_the_backlog),
         cmocka_unit_test(connections_are_limited),
         cmocka_unit_test(a_closed_listener_drops_what_is_half_open),
     };
