@@ -88,6 +88,17 @@ give_slot:
     return NULL;
 }
 
+void hf_conn_unmake(struct hf_stack *s, struct hf_conn *c, uint32_t hash, uint32_t replaced)
+{
+    uint32_t ref = hf_ref_make(HF_REF_CONN, c->index);
+    if (replaced != HF_NIL)
+        hf_table_replace(&s->table, hash, ref, replaced);
+    else
+        hf_table_remove(&s->table, hash, ref);
+    hf_local_give(s, c->local);
+    hf_pool_give(&s->conns, c->index);
+}
+
 /* ---- states ------------------------------------------------------------------------------- */
 
 #define EDGE(state) (1u << (HF_##state))
@@ -210,7 +221,8 @@ void hf_conn_reset_peer(struct hf_stack *s, struct hf_conn *c, enum hf_closed ho
 
 void hf_conn_release_if_done(struct hf_stack *s, struct hf_conn *c)
 {
-    if (!c->app_closed || !c->closed_pulled || c->in_table)
+    /* A TIME-WAIT of its own runs on, also while a newer SYN holds its tuple. */
+    if (!c->app_closed || !c->closed_pulled || c->in_table || c->life_timer == HF_LIFE_TIME_WAIT)
         return;
     hf_queue_clear(&s->blocks, &c->receive);
     hf_local_give(s, c->local);

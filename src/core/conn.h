@@ -187,8 +187,9 @@ struct hf_half_open {
     struct hf_wheel_node wheel;
     uint32_t ts_recent;
     uint16_t mss;
-    uint16_t rcv_wnd;  /**< what the SYN,ACK announced */
-    uint32_t shadowed; /**< time_wait entry that this SYN took the tuple from, or HF_NIL */
+    uint16_t rcv_wnd; /**< what the SYN,ACK announced */
+    uint32_t
+        shadowed; /**< reference of the TIME-WAIT that this SYN took the tuple from, or HF_NIL */
     uint8_t retries;
     uint8_t challenges;
     uint8_t challenge_at;
@@ -208,6 +209,8 @@ struct hf_time_wait {
     uint16_t rcv_wnd; /**< unscaled */
     uint8_t challenges;
     uint8_t challenge_at;
+    uint8_t ttl;
+    uint8_t traffic_class;
     uint8_t rcv_shift : 4;
     bool ts_on : 1;
     bool shadow : 1; /**< a newer SYN holds the tuple; comes back if that proves old [MAY-2] */

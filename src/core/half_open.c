@@ -129,7 +129,7 @@ bool hf_half_open_new(struct hf_stack *s, uint32_t listener, const struct hf_arr
         goto give_slot;
     uint32_t ref = hf_ref_make(HF_REF_HALF_OPEN, index);
     if (time_wait != HF_NIL)
-        hf_table_replace(&s->table, in->hash, hf_ref_make(HF_REF_TIME_WAIT, time_wait), ref);
+        hf_table_replace(&s->table, in->hash, time_wait, ref);
     else if (!hf_table_insert(&s->table, in->hash, ref))
         goto give_local;
 
@@ -224,16 +224,9 @@ bool hf_accept(struct hf_stack *s, const struct hf_handshake *h, const struct hf
     if (h->syn_retransmitted)
         hf_rtt_after_syn_retransmit(&c->rtt, &limits); /* [RFC6298#5.7] */
     if (!hf_listener_adopt(s, h->listener, c)) {
-        /* Its count of remote addresses found no memory: as if the connection had found none. The
-         * entry it replaced is the caller's, who puts it back into the table. */
-        c->app_closed = c->closed_pulled = true;
-        c->how = HF_CLOSED_ABORTED;
-        if (replaces != HF_NIL) {
-            hf_table_replace(&s->table, in->hash, hf_ref_make(HF_REF_CONN, c->index), replaces);
-            c->in_table = false;
-        }
-        hf_conn_end(s, c, HF_CLOSED_ABORTED, HF_DROP_NO_CONN, false);
-        hf_conn_release_if_done(s, c);
+        /* Its count of remote addresses found no memory: as if the connection had found none. */
+        hf_conn_unmake(s, c, in->hash, replaces);
+        hf_drop_arrival(s, in, HF_DROP_NO_CONN);
         return false;
     }
     hf_conn_set_state(s, c, HF_ESTABLISHED, reason);
@@ -270,7 +263,7 @@ static void complete(struct hf_stack *s, uint32_t index, const struct hf_arrival
     if (!hf_accept(s, &hs, in, hf_ref_make(HF_REF_HALF_OPEN, index), HF_WHY_HANDSHAKE_ACK))
         return; /* stays half-open: the SYN,ACK goes out again and brings another ACK */
     if (shadowed != HF_NIL)
-        hf_time_wait_free(s, shadowed);
+        hf_time_wait_reused(s, shadowed);
     free_entry(s, index);
 }
 

@@ -270,20 +270,23 @@ static void overflow(struct hf_stack *s, const struct hf_arrival *in, const stru
 }
 
 /** A SYN to a held listener becomes a connection that waits for the application. */
-static bool hold(struct hf_stack *s, uint32_t listener, const struct hf_arrival *in,
+static void hold(struct hf_stack *s, uint32_t listener, const struct hf_arrival *in,
                  uint32_t time_wait)
 {
     const struct hf_listener *l = hf_listener_at(s, listener);
-    uint32_t replaces = time_wait == HF_NIL ? HF_NIL : hf_ref_make(HF_REF_TIME_WAIT, time_wait);
-    struct hf_conn *c = hf_conn_new(s, &in->local, &in->remote, in->hash, &l->options, replaces);
+    struct hf_conn *c = hf_conn_new(s, &in->local, &in->remote, in->hash, &l->options, time_wait);
+    if (c != NULL && !hf_listener_adopt(s, listener, c)) {
+        hf_conn_unmake(s, c, in->hash, time_wait);
+        c = NULL; /* its count of remote addresses found no memory */
+    }
     if (c == NULL) {
         overflow(s, in, l, HF_LIMIT_CONNECTIONS);
-        return false;
+        return;
     }
     hf_seq iss = hf_isn(&s->p.isn_key, &in->local, &in->remote, s->p.now_ns);
     if (time_wait != HF_NIL) {
         iss = hf_time_wait_next_iss(s, time_wait, iss);
-        hf_time_wait_free(s, time_wait);
+        hf_time_wait_reused(s, time_wait);
     }
     const struct hf_segment *seg = in->seg;
     struct hf_handshake h = {
@@ -305,18 +308,8 @@ static bool hold(struct hf_stack *s, uint32_t listener, const struct hf_arrival 
     c->snd_una = c->snd_nxt = iss;
     c->snd_wnd = c->max_snd_wnd = seg->window;
     hf_conn_set_state(s, c, HF_SYN_RCVD, HF_WHY_HELD);
-    if (!hf_listener_adopt(s, listener, c)) {
-        c->app_closed = true; /* nobody was told of it */
-        c->closed_pulled = true;
-        c->how = HF_CLOSED_ABORTED;
-        hf_conn_end(s, c, HF_CLOSED_ABORTED, HF_LIMIT_PER_REMOTE, false);
-        hf_conn_release_if_done(s, c);
-        overflow(s, in, l, HF_LIMIT_PER_REMOTE);
-        return false;
-    }
     hf_timer_life(s, c, HF_LIFE_HOLD, hf_ns_add(s->p.now_ns, s->p.cfg.hold_timeout_ns));
     hf_conn_raise(s, c, HF_EV_SYN);
-    return true;
 }
 
 /** The window of a cookie's SYN,ACK, and of the connection it comes back to. Nothing was kept of

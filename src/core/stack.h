@@ -256,6 +256,9 @@ struct hf_endpoint hf_conn_remote(const struct hf_conn *c);
 struct hf_conn *hf_conn_new(struct hf_stack *s, const struct hf_endpoint *local,
                             const struct hf_endpoint *remote, uint32_t hash,
                             const struct hf_options *options, uint32_t replaces);
+/** Takes back a connection that nobody was told of, without a trace: its tuple is that of
+ *  `replaced` again, or nobody's (HF_NIL). */
+void hf_conn_unmake(struct hf_stack *s, struct hf_conn *c, uint32_t hash, uint32_t replaced);
 /** The one writer of a connection's state: checks the edge, traces it. */
 void hf_conn_set_state(struct hf_stack *s, struct hf_conn *c, enum hf_state to,
                        enum hf_reason reason);
@@ -340,8 +343,8 @@ bool hf_challenge_allowed(struct hf_stack *s, uint8_t *challenges, uint8_t *chal
 /* ---- segments that came in ---- */
 
 void hf_listener_input(struct hf_stack *s, const struct hf_arrival *in);
-/** A SYN to a listener, also from TIME-WAIT (entry `time_wait`, or HF_NIL): opens a connection, or
- *  is at a limit: dropped or answered. */
+/** A SYN to a listener, also from TIME-WAIT (its reference, or HF_NIL): opens a connection, or is
+ *  at a limit: dropped or answered. */
 void hf_listener_syn(struct hf_stack *s, uint32_t listener, const struct hf_arrival *in,
                      uint32_t time_wait);
 /** NULL when the handle is stale or none of a listener. */
@@ -366,13 +369,16 @@ void hf_time_wait_enter(struct hf_stack *s, struct hf_conn *c, enum hf_reason re
 /** TIME-WAIT of a connection that could not have an entry. */
 void hf_time_wait_conn_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in);
 void hf_time_wait_fire(struct hf_stack *s, uint32_t index);
-void hf_time_wait_free(struct hf_stack *s, uint32_t index);
-/** A new SYN holds this entry's tuple from now on; the entry runs on, out of the table. */
-void hf_time_wait_shadow(struct hf_stack *s, uint32_t index);
-/** The SYN that shadowed this entry came to nothing: back into the table, if it still runs. */
-void hf_time_wait_unshadow(struct hf_stack *s, uint32_t index, uint32_t instead_of);
+void hf_time_wait_conn_fire(struct hf_stack *s, struct hf_conn *c);
+/* The next four take the reference of an entry or of a connection that waits itself. */
+/** A new SYN holds this tuple from now on; TIME-WAIT runs on, out of the table. */
+void hf_time_wait_shadow(struct hf_stack *s, uint32_t ref);
+/** The SYN that shadowed it came to nothing: back into the table. */
+void hf_time_wait_unshadow(struct hf_stack *s, uint32_t ref, uint32_t instead_of);
+/** A new connection has the tuple for good: TIME-WAIT is over. */
+void hf_time_wait_reused(struct hf_stack *s, uint32_t ref);
 /** An ISS above everything the old connection sent [RFC9293#3.6.1 MAY-2]. */
-hf_seq hf_time_wait_next_iss(const struct hf_stack *s, uint32_t index, hf_seq iss);
+hf_seq hf_time_wait_next_iss(const struct hf_stack *s, uint32_t ref, hf_seq iss);
 void hf_conn_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in);
 /** The peer lives: an acceptable segment of it is here. Takes its timestamp [RFC7323#4.3]. */
 void hf_conn_heard(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg);

@@ -3,8 +3,8 @@
  * lifetime, acknowledge the peer's FIN again if our last ACK was lost, and tell a new connection's
  * SYN from an old duplicate [RFC9293#3.6.1] [RFC6191] [RFC1337].
  *
- * What a segment means here is judged in one place (`judge`), for entries and for the rare
- * connection that found no memory for one.
+ * What a segment means here is judged in one place (`judge`, `take_opening`), for entries and for
+ * the rare connection that found no memory for one and waits itself.
  */
 #include "stack.h"
 
@@ -60,6 +60,8 @@ static void describe(const struct hf_conn *c, struct hf_time_wait *t)
         .rcv_wnd = (uint16_t)hf_min_u32(wnd, UINT16_MAX),
         .challenges = c->challenges,
         .challenge_at = c->challenge_at,
+        .ttl = c->options.ttl,
+        .traffic_class = c->options.traffic_class,
         .rcv_shift = c->rcv_shift & 15,
         .ts_on = c->ts_on,
     };
@@ -83,8 +85,7 @@ static void send_ack(struct hf_stack *s, const struct hf_time_wait *t)
         seg.ts_value = hf_stack_timestamp(s, t->ts_offset);
         seg.ts_echo = t->ts_recent;
     }
-    hf_reply_segment(s, &local, &remote, (uint8_t)s->p.cfg.ttl, (uint8_t)(s->p.cfg.dscp << 2),
-                     &seg);
+    hf_reply_segment(s, &local, &remote, t->ttl, t->traffic_class, &seg);
 }
 
 static bool take_over(struct hf_stack *s, struct hf_conn *c)
@@ -120,7 +121,7 @@ void hf_time_wait_enter(struct hf_stack *s, struct hf_conn *c, enum hf_reason re
     hf_timer_life(s, c, HF_LIFE_TIME_WAIT, hf_ns_add(s->p.now_ns, span_ns(s)));
 }
 
-void hf_time_wait_free(struct hf_stack *s, uint32_t index)
+static void free_entry(struct hf_stack *s, uint32_t index)
 {
     hf_wheel_disarm(&s->wheel, hf_ref_make(HF_REF_TIME_WAIT, index));
     hf_local_give(s, entry_at(s, index)->local);
@@ -134,7 +135,16 @@ static void end(struct hf_stack *s, uint32_t index, enum hf_reason reason)
     struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
     hf_table_remove(&s->table, hash_of(s, t), hf_ref_make(HF_REF_TIME_WAIT, index));
     hf_trace_state(s, 0, &local, &remote, HF_TIME_WAIT, HF_CLOSED, reason);
-    hf_time_wait_free(s, index);
+    free_entry(s, index);
+}
+
+/** A newer SYN holds the tuple, and can fall back on this TIME-WAIT no more. */
+static void forget_shadow(struct hf_stack *s, const struct hf_endpoint *local,
+                          const struct hf_endpoint *remote)
+{
+    uint32_t ref = hf_tuple_find(s, hf_tuple_hash(s, local, remote), local, remote);
+    HF_ASSERT(ref != HF_NIL && hf_ref_kind(ref) == HF_REF_HALF_OPEN);
+    ((struct hf_half_open *)hf_pool_at(&s->half_opens, hf_ref_index(ref)))->shadowed = HF_NIL;
 }
 
 void hf_time_wait_fire(struct hf_stack *s, uint32_t index)
@@ -146,31 +156,80 @@ void hf_time_wait_fire(struct hf_stack *s, uint32_t index)
         end(s, index, HF_WHY_TIME_WAIT_OVER);
         return;
     }
-    /* A newer SYN holds the tuple and can fall back on this entry no more. */
-    uint32_t ref = hf_tuple_find(s, hash_of(s, t), &local, &remote);
-    HF_ASSERT(ref != HF_NIL && hf_ref_kind(ref) == HF_REF_HALF_OPEN);
-    ((struct hf_half_open *)hf_pool_at(&s->half_opens, hf_ref_index(ref)))->shadowed = HF_NIL;
-    hf_time_wait_free(s, index);
+    forget_shadow(s, &local, &remote);
+    free_entry(s, index);
 }
 
-hf_seq hf_time_wait_next_iss(const struct hf_stack *s, uint32_t index, hf_seq iss)
+void hf_time_wait_conn_fire(struct hf_stack *s, struct hf_conn *c)
 {
+    hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_TIME_WAIT, 0, 0, NULL);
+    if (!c->in_table) {
+        struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
+        forget_shadow(s, &local, &remote);
+    }
+    hf_conn_end(s, c, HF_CLOSED_FIN, HF_WHY_TIME_WAIT_OVER, true);
+}
+
+/* ---- a newer SYN takes the tuple ------------------------------------------------------------ */
+
+/** The connection that waits itself, NULL if the reference is that of an entry. */
+static struct hf_conn *conn_of(const struct hf_stack *s, uint32_t ref)
+{
+    return hf_ref_kind(ref) == HF_REF_CONN ? hf_conn_at(s, hf_ref_index(ref)) : NULL;
+}
+
+hf_seq hf_time_wait_next_iss(const struct hf_stack *s, uint32_t ref, hf_seq iss)
+{
+    const struct hf_conn *c = conn_of(s, ref);
+    hf_seq snd_nxt = c != NULL ? c->snd_nxt : entry_at(s, hf_ref_index(ref))->snd_nxt;
     /* More than a window above, so that no old segment of ours can look like a new one. */
-    hf_seq least = hf_seq_add(entry_at(s, index)->snd_nxt, 65535 + 2);
-    return hf_seq_max(iss, least);
+    return hf_seq_max(iss, hf_seq_add(snd_nxt, 65535 + 2));
 }
 
-void hf_time_wait_shadow(struct hf_stack *s, uint32_t index)
+/** It answers nothing more under these addresses: not the ACK either that it may owe. */
+static void leave_table(struct hf_stack *s, struct hf_conn *c)
 {
-    entry_at(s, index)->shadow = true;
+    c->in_table = false;
+    c->ack_due = false;
+    hf_list_remove(&s->p.output, &s->conns, HF_LIST_OUTPUT, c->index);
 }
 
-void hf_time_wait_unshadow(struct hf_stack *s, uint32_t index, uint32_t instead_of)
+void hf_time_wait_shadow(struct hf_stack *s, uint32_t ref)
 {
-    struct hf_time_wait *t = entry_at(s, index);
-    t->shadow = false;
-    hf_table_replace(&s->table, hash_of(s, t), instead_of, hf_ref_make(HF_REF_TIME_WAIT, index));
+    struct hf_conn *c = conn_of(s, ref);
+    if (c != NULL)
+        leave_table(s, c);
+    else
+        entry_at(s, hf_ref_index(ref))->shadow = true;
 }
+
+void hf_time_wait_unshadow(struct hf_stack *s, uint32_t ref, uint32_t instead_of)
+{
+    struct hf_conn *c = conn_of(s, ref);
+    struct hf_time_wait t;
+    if (c != NULL) {
+        c->in_table = true;
+        describe(c, &t);
+    } else {
+        entry_at(s, hf_ref_index(ref))->shadow = false;
+        t = *entry_at(s, hf_ref_index(ref));
+    }
+    hf_table_replace(&s->table, hash_of(s, &t), instead_of, ref);
+}
+
+void hf_time_wait_reused(struct hf_stack *s, uint32_t ref)
+{
+    struct hf_conn *c = conn_of(s, ref);
+    if (c == NULL) {
+        free_entry(s, hf_ref_index(ref));
+        return;
+    }
+    leave_table(s, c);
+    hf_conn_end(s, c, HF_CLOSED_FIN, HF_WHY_TIME_WAIT_REUSED, true);
+    hf_conn_release_if_done(s, c);
+}
+
+/* ---- a connection and its entry ------------------------------------------------------------- */
 
 /** The entry that took a connection's tuple over, HF_NIL if it is gone. */
 static uint32_t entry_of(const struct hf_stack *s, const struct hf_conn *c)
@@ -293,19 +352,28 @@ static bool is_opening(const struct hf_segment *seg)
     return (seg->flags & (HF_SYN | HF_ACK | HF_RST)) == HF_SYN;
 }
 
+/** A SYN that may open the tuple anew [RFC9293#3.6.1] [RFC6191]. False: it is judged like any other
+ *  segment. */
+static bool take_opening(struct hf_stack *s, const struct hf_time_wait *t, uint32_t ref,
+                         const struct hf_arrival *in)
+{
+    bool reuse = is_opening(in->seg) && s->p.cfg.time_wait_reuse != 0;
+    uint32_t listener = reuse ? hf_listener_find(s, &in->local) : HF_NIL;
+    if (listener == HF_NIL)
+        return false;
+    if (syn_is_newer(s, t, in->seg))
+        hf_listener_syn(s, listener, in, ref);
+    else
+        hf_drop_arrival(s, in, HF_DROP_SYN_TIME_WAIT);
+    return true;
+}
+
 void hf_time_wait_input(struct hf_stack *s, uint32_t index, const struct hf_arrival *in)
 {
     struct hf_time_wait *t = entry_at(s, index);
     const struct hf_segment *seg = in->seg;
-    bool reuse = is_opening(seg) && s->p.cfg.time_wait_reuse != 0;
-    uint32_t listener = reuse ? hf_listener_find(s, &in->local) : HF_NIL;
-    if (listener != HF_NIL) {
-        if (syn_is_newer(s, t, seg))
-            hf_listener_syn(s, listener, in, index);
-        else
-            hf_drop_arrival(s, in, HF_DROP_SYN_TIME_WAIT);
+    if (take_opening(s, t, hf_ref_make(HF_REF_TIME_WAIT, index), in))
         return;
-    }
     struct verdict v = judge(s, t, seg);
     if (v.close) {
         hf_trace_stranger(s, HF_TRACE_RST_IN, HF_RST_IN_EXACT, &in->local, &in->remote, 0, 0, seg);
@@ -328,6 +396,8 @@ void hf_time_wait_conn_input(struct hf_stack *s, struct hf_conn *c, const struct
 {
     struct hf_time_wait t;
     describe(c, &t);
+    if (take_opening(s, &t, hf_ref_make(HF_REF_CONN, c->index), in))
+        return;
     struct verdict v = judge(s, &t, in->seg);
     if (v.close) {
         hf_trace_conn(s, c, HF_TRACE_RST_IN, HF_RST_IN_EXACT, 0, 0, in->seg);

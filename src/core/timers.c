@@ -261,10 +261,7 @@ static void fire_life(struct hf_stack *s, struct hf_conn *c)
         hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_LINGER, 0, 0, NULL);
         give_up(s, c, HF_CLOSED_LINGER, HF_WHY_LINGER);
         return;
-    case HF_LIFE_TIME_WAIT:
-        hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_TIME_WAIT, 0, 0, NULL);
-        hf_conn_end(s, c, HF_CLOSED_FIN, HF_WHY_TIME_WAIT_OVER, true);
-        return;
+    case HF_LIFE_TIME_WAIT: hf_time_wait_conn_fire(s, c); return;
     }
 }
 

@@ -174,11 +174,18 @@ static bool holds_tuple(const struct hf_tuple *t)
 bool wire_tuple(const struct wire *w, struct hf_tuple *tuple)
 {
     uint64_t cursor = 0;
-    while (hf_iterate(w->rig.stack, &cursor, tuple))
-        if (holds_tuple(tuple) && tuple->remote.port == w->peer.here.port &&
-            hf_addr_equal(&tuple->remote.addr, &w->peer.here.addr))
-            return true;
-    return false;
+    struct hf_tuple t;
+    bool found = false;
+    while (hf_iterate(w->rig.stack, &cursor, &t)) {
+        bool same =
+            t.remote.port == w->peer.here.port && hf_addr_equal(&t.remote.addr, &w->peer.here.addr);
+        /* A newer SYN holds the tuple rather than the TIME-WAIT that may come back. */
+        if (same && holds_tuple(&t) && (!found || t.kind == HF_KIND_HALF_OPEN)) {
+            *tuple = t;
+            found = true;
+        }
+    }
+    return found;
 }
 
 uint32_t wire_events(struct wire *w, enum hf_closed *how)

@@ -18,6 +18,18 @@ static struct wire_setup setup_of(unsigned variant)
     return (struct wire_setup){.state = HF_TIME_WAIT, .variant = variant};
 }
 
+/* TIME-WAIT in an entry, or in the connection itself: there is no room for entries. */
+enum { IN_ENTRY, IN_CONN, PLACES };
+
+static struct hf_config config_of(int place)
+{
+    struct hf_config config;
+    hf_config_init(&config, sizeof config);
+    if (place == IN_CONN)
+        config.max_time_wait = 0;
+    return config;
+}
+
 /* By the letter of RFC 9293: RST by its number, no SYN opens it again. */
 static void common_rows(void **state)
 {
@@ -200,35 +212,39 @@ static void send_reuse(struct wire *w, const struct reuse *r)
     hf_peer_send(&w->peer, r->syn);
 }
 
+static void open_again(const struct reuse *r, unsigned variant, int place)
+{
+    struct wire w;
+    struct hf_config config = config_of(place);
+    struct wire_setup setup = setup_of(variant);
+    setup.config = &config;
+    wire_open(&w, &setup);
+    uint32_t old_nxt = w.peer.irs;
+    send_reuse(&w, r);
+    if (!r->accepted) {
+        WIRE_QUIET(&w);
+        assert_int_equal(wire_state(&w), HF_TIME_WAIT);
+        assert_int_equal(hf_stack_count(w.rig.stack, HF_DROP_SYN_TIME_WAIT), 1);
+        assert_true(wire_is_about(wire_until_state(&w, HF_CLOSED, HF_SEC(99)), TIME_WAIT_NS));
+    } else {
+        assert_true(hf_peer_pop(&w.peer));
+        assert_int_equal(w.peer.last.segment.flags, HF_SYN | HF_ACK);
+        assert_true((int32_t)(w.peer.last.segment.seq - old_nxt) > 65535);
+        assert_int_equal(wire_state(&w), HF_SYN_RCVD);
+    }
+    WIRE_QUIET(&w);
+    wire_close(&w);
+}
+
 /* covers: SM-TMW-1s-tw-isn, SHLD-4 */
 static void a_newer_syn_opens_it_again(void **state)
 {
     (void)state;
     for (size_t i = 0; i < HF_COUNT_OF(reuses); i++)
-        for (unsigned variant = 0; variant < 2 * WIRE_VARIANTS; variant++) {
-            const struct reuse *r = &reuses[i];
-            if (r->old_ts != ((variant & WIRE_OPTIONS) != 0))
-                continue;
-            struct wire w;
-            struct wire_setup setup = setup_of(variant);
-            wire_open(&w, &setup);
-            uint32_t old_nxt = w.peer.irs;
-            send_reuse(&w, r);
-            if (!r->accepted) {
-                WIRE_QUIET(&w);
-                assert_int_equal(wire_state(&w), HF_TIME_WAIT);
-                assert_int_equal(hf_stack_count(w.rig.stack, HF_DROP_SYN_TIME_WAIT), 1);
-                assert_true(
-                    wire_is_about(wire_until_state(&w, HF_CLOSED, HF_SEC(99)), TIME_WAIT_NS));
-            } else {
-                assert_true(hf_peer_pop(&w.peer));
-                assert_int_equal(w.peer.last.segment.flags, HF_SYN | HF_ACK);
-                assert_true((int32_t)(w.peer.last.segment.seq - old_nxt) > 65535);
-                assert_int_equal(wire_state(&w), HF_SYN_RCVD);
-            }
-            WIRE_QUIET(&w);
-            wire_close(&w);
-        }
+        for (unsigned variant = 0; variant < 2 * WIRE_VARIANTS; variant++)
+            for (int place = 0; place < PLACES; place++)
+                if (reuses[i].old_ts == ((variant & WIRE_OPTIONS) != 0))
+                    open_again(&reuses[i], variant, place);
 }
 
 /* Opens the tuple anew by a SYN at number 100000 and pops the SYN,ACK. */
@@ -246,9 +262,11 @@ static void reopen(struct wire *w)
 static void the_new_connection_works(void **state)
 {
     (void)state;
-    for (unsigned variant = 0; variant < 2 * WIRE_VARIANTS; variant++) {
+    for (unsigned k = 0; k < 2 * WIRE_VARIANTS * PLACES; k++) {
         struct wire w;
-        struct wire_setup setup = setup_of(variant);
+        struct hf_config config = config_of(k % PLACES);
+        struct wire_setup setup = setup_of(k / PLACES);
+        setup.config = &config;
         wire_open(&w, &setup);
         w.peer.ts_base += 10;
         reopen(&w);
@@ -259,10 +277,19 @@ static void the_new_connection_works(void **state)
         assert_int_equal(info.time_wait, 0);
         assert_int_equal(info.half_open, 0);
         hf_handle old = w.conn;
+        bool let_go = setup.variant & WIRE_CLOSED;
+        if (!let_go) {
+            assert_int_equal(wire_state(&w), HF_ESTABLISHED);
+            assert_int_equal(wire_info(&w).state, HF_CLOSED); /* the old one is over at once */
+        }
         struct hf_event e = {0};
         while (!(e.bits & HF_EV_ACCEPTED))
             assert_true(hf_stack_event(w.rig.stack, &e));
         assert_true(e.handle != old);
+        if (!let_go)
+            assert_int_equal(hf_close(w.rig.stack, old, w.rig.now_ns), HF_OK);
+        hf_stack_info(w.rig.stack, &info);
+        assert_int_equal(info.connections, 1);
         w.conn = e.handle;
         hf_peer_send(&w.peer, "P. len 500");
         assert_int_equal(wire_info(&w).receive_queue_bytes, 500);
@@ -280,14 +307,21 @@ static void the_new_connection_works(void **state)
 static void an_old_syn_gives_time_wait_back(void **state)
 {
     (void)state;
-    for (unsigned variant = 0; variant < 2 * WIRE_VARIANTS; variant++) {
+    for (unsigned k = 0; k < 2 * WIRE_VARIANTS * PLACES * 2; k++) {
         struct wire w;
-        struct wire_setup setup = setup_of(variant);
+        struct hf_config config = config_of(k % PLACES);
+        struct wire_setup setup = setup_of(k / PLACES % (2 * WIRE_VARIANTS));
+        setup.config = &config;
         wire_open(&w, &setup);
         uint32_t iss = w.peer.iss, irs = w.peer.irs;
         hf_rig_wait(&w.rig, HF_SEC(10));
         reopen(&w);
         assert_int_equal(wire_state(&w), HF_SYN_RCVD);
+        if (k / PLACES >= 2 * WIRE_VARIANTS) { /* the application lets go meanwhile */
+            wire_events(&w, NULL);
+            if (!(setup.variant & WIRE_CLOSED))
+                assert_int_equal(hf_close(w.rig.stack, w.conn, w.rig.now_ns), HF_OK);
+        }
         hf_peer_send(&w.peer, "R seq 1");
         assert_int_equal(wire_state(&w), HF_TIME_WAIT);
         WIRE_QUIET(&w);
@@ -304,10 +338,10 @@ static void an_old_syn_gives_time_wait_back(void **state)
 static void a_syn_without_sequel_gives_time_wait_back(void **state)
 {
     (void)state;
-    struct hf_config config;
-    hf_config_init(&config, sizeof config);
-    config.synack_retries = 2;
-    for (int late = 0; late < 2; late++) {
+    for (int k = 0; k < 2 * PLACES; k++) {
+        bool late = k / PLACES;
+        struct hf_config config = config_of(k % PLACES);
+        config.synack_retries = 2;
         struct wire w;
         struct wire_setup setup = setup_of(0);
         setup.config = &config;
@@ -324,6 +358,105 @@ static void a_syn_without_sequel_gives_time_wait_back(void **state)
             assert_true(wire_is_about(wire_until_state(&w, HF_CLOSED, HF_SEC(99)), TIME_WAIT_NS));
         hf_stack_info(w.rig.stack, &info);
         assert_int_equal(info.time_wait, 0);
+        wire_close(&w);
+    }
+}
+
+/* What a held listener has no memory for leaves no mark: TIME-WAIT is what it was. */
+static void a_hold_that_fails_gives_time_wait_back(void **state)
+{
+    (void)state;
+    for (int place = 0; place < PLACES; place++) {
+        unsigned failed = 0;
+        for (unsigned nth = 1;; nth++) {
+            struct wire w;
+            struct hf_config config = config_of(place);
+            struct wire_setup setup = setup_of(WIRE_CLOSED);
+            setup.config = &config;
+            wire_open(&w, &setup);
+            assert_int_equal(hf_close(w.rig.stack, w.listener, w.rig.now_ns), HF_OK);
+            struct hf_listen what = {.port = WIRE_STACK_PORT, .held = true, .max_per_remote = 1};
+            assert_int_equal(hf_listen(w.rig.stack, &what, &w.listener, w.rig.now_ns), HF_OK);
+            wire_events(&w, NULL);
+            w.rig.account.failed = false;
+            w.rig.account.fail_nth = w.rig.account.asked + nth;
+            hf_peer_send(&w.peer, "S seq 100000 <mss 1460>");
+            WIRE_QUIET(&w);
+            if (!w.rig.account.failed) {
+                assert_int_equal(wire_state(&w), HF_SYN_RCVD);
+                wire_close(&w);
+                break;
+            }
+            failed++;
+            assert_int_equal(wire_state(&w), HF_TIME_WAIT);
+            assert_int_equal(hf_stack_count(w.rig.stack, HF_DROP_SYN_LIMIT), 1);
+            assert_int_equal(hf_rig_event(&w.rig).bits, 0);
+            hf_peer_send(&w.peer, ". seq -1 ack 0");
+            WIRE_EXPECT(&w, ". seq 0 ack 0");
+            assert_true(wire_is_about(wire_until_state(&w, HF_CLOSED, HF_SEC(99)), TIME_WAIT_NS));
+            struct hf_stack_info info;
+            hf_stack_info(w.rig.stack, &info);
+            assert_int_equal(info.connections + info.time_wait + info.local_addresses, 0);
+            wire_close(&w);
+        }
+        assert_true(failed >= 2); /* the count of the remote address, and its table */
+    }
+}
+
+/* A held request ends TIME-WAIT at once, in either place. */
+static void a_held_request_ends_time_wait(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 2 * WIRE_VARIANTS * PLACES; k++) {
+        struct wire w;
+        struct hf_config config = config_of(k % PLACES);
+        struct wire_setup setup = setup_of(k / PLACES);
+        setup.config = &config;
+        wire_open(&w, &setup);
+        bool let_go = setup.variant & WIRE_CLOSED;
+        assert_int_equal(hf_close(w.rig.stack, w.listener, w.rig.now_ns), HF_OK);
+        struct hf_listen what = {.port = WIRE_STACK_PORT, .held = true};
+        assert_int_equal(hf_listen(w.rig.stack, &what, &w.listener, w.rig.now_ns), HF_OK);
+        uint32_t old_nxt = w.peer.irs;
+        w.peer.ts_base += 10;
+        hf_peer_send(&w.peer, w.peer.timestamps ? "S seq 100000 <mss 1460,TS>" : "S seq 100000");
+        struct hf_event e = {0};
+        while (!(e.bits & HF_EV_SYN))
+            assert_true(hf_stack_event(w.rig.stack, &e));
+        if (!let_go)
+            assert_int_equal(hf_close(w.rig.stack, w.conn, w.rig.now_ns), HF_OK);
+        struct hf_stack_info info;
+        hf_stack_info(w.rig.stack, &info);
+        assert_int_equal(info.connections, 1);
+        assert_int_equal(info.time_wait, 0);
+        assert_int_equal(hf_admit(w.rig.stack, e.handle, w.rig.now_ns), HF_OK);
+        hf_rig_pull(&w.rig);
+        assert_true(hf_peer_pop(&w.peer));
+        assert_int_equal(w.peer.last.segment.flags, HF_SYN | HF_ACK);
+        assert_true((int32_t)(w.peer.last.segment.seq - old_nxt) > 65535);
+        wire_close(&w);
+    }
+}
+
+/* The last ACK, said again, is the connection's in its IP header too. */
+static void answers_carry_the_options_of_the_connection(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 2 * PLACES; k++) {
+        struct wire w;
+        struct hf_config config = config_of((int)k % PLACES);
+        struct wire_setup setup = {
+            .state = HF_FIN_WAIT_2, .variant = k / PLACES ? WIRE_V6 : 0, .config = &config};
+        wire_open(&w, &setup);
+        assert_int_equal(hf_set(w.rig.stack, w.conn, HF_OPT_TTL, 9, w.rig.now_ns), HF_OK);
+        assert_int_equal(hf_set(w.rig.stack, w.conn, HF_OPT_DSCP, 46, w.rig.now_ns), HF_OK);
+        for (int i = 0; i < 2; i++) {
+            hf_peer_send(&w.peer, "F. seq 0 ack 0");
+            WIRE_EXPECT(&w, ". seq 0 ack 1");
+            assert_int_equal(w.peer.last.ip.ttl, 9);
+            assert_int_equal(w.peer.last.ip.traffic_class, 46 << 2);
+            assert_int_equal(wire_state(&w), HF_TIME_WAIT);
+        }
         wire_close(&w);
     }
 }
@@ -411,6 +544,9 @@ int main(void)
         cmocka_unit_test(the_new_connection_works),
         cmocka_unit_test(an_old_syn_gives_time_wait_back),
         cmocka_unit_test(a_syn_without_sequel_gives_time_wait_back),
+        cmocka_unit_test(a_hold_that_fails_gives_time_wait_back),
+        cmocka_unit_test(a_held_request_ends_time_wait),
+        cmocka_unit_test(answers_carry_the_options_of_the_connection),
         cmocka_unit_test(without_a_listener_a_syn_is_challenged),
         cmocka_unit_test(answers_are_limited),
         cmocka_unit_test(a_connection_without_an_entry_waits_itself),
