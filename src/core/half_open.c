@@ -182,20 +182,20 @@ static void end(struct hf_stack *s, uint32_t index, enum hf_reason reason)
     free_entry(s, index);
 }
 
-void hf_half_open_drop_of_listener(struct hf_stack *s, uint32_t listener)
+/** Its listener was closed. Nobody looks for such entries then, there can be very many: each ends
+ *  when its peer speaks or its timer fires. */
+static bool is_left_over(const struct hf_stack *s, const struct hf_half_open *h)
 {
-    uint32_t left = hf_listener_at(s, listener)->half_open;
-    for (uint32_t i = hf_pool_next(&s->half_opens, 0); i != HF_NIL && left > 0;
-         i = hf_pool_next(&s->half_opens, i + 1)) {
-        struct hf_half_open *h = entry_at(s, i);
-        if (h->listener != listener)
-            continue;
-        left--;
-        struct hf_segment rst = {.seq = hf_seq_add(h->iss, 1).v, .flags = HF_RST | HF_ACK};
-        trace(s, h, HF_TRACE_RST_OUT, HF_RST_REFUSED, NULL);
-        reply(s, h, &rst);
-        end(s, i, HF_WHY_LISTENER_CLOSED);
-    }
+    return hf_listener_at(s, h->listener)->closed;
+}
+
+static void refuse(struct hf_stack *s, uint32_t index, const struct hf_segment *cause)
+{
+    struct hf_half_open *h = entry_at(s, index);
+    struct hf_segment rst = {.seq = hf_seq_add(h->iss, 1).v, .flags = HF_RST | HF_ACK};
+    trace(s, h, HF_TRACE_RST_OUT, HF_RST_REFUSED, cause);
+    reply(s, h, &rst);
+    end(s, index, HF_WHY_LISTENER_CLOSED);
 }
 
 /* ---- the handshake is complete ------------------------------------------------------------ */
@@ -321,6 +321,10 @@ void hf_half_open_input(struct hf_stack *s, uint32_t index, const struct hf_arri
 {
     struct hf_half_open *h = entry_at(s, index);
     const struct hf_segment *seg = in->seg;
+    if (is_left_over(s, h) && (seg->flags & HF_RST) == 0) {
+        refuse(s, index, seg);
+        return;
+    }
     if (is_same_syn(h, seg)) {
         repeat_syn_ack(s, h, seg);
         return;
@@ -353,6 +357,10 @@ void hf_half_open_fire(struct hf_stack *s, uint32_t index)
 {
     struct hf_half_open *h = entry_at(s, index);
     trace(s, h, HF_TRACE_TIMER, HF_TIMER_SYNACK, NULL);
+    if (is_left_over(s, h)) {
+        refuse(s, index, NULL);
+        return;
+    }
     if (h->retries >= s->p.cfg.synack_retries) {
         end(s, index, HF_WHY_R2);
         return;

@@ -145,7 +145,6 @@ void hf_listener_close(struct hf_stack *s, uint32_t index)
     hf_trace_state(s, hf_listener_handle(s, index), &local, &(struct hf_endpoint){0}, HF_LISTEN,
                    HF_CLOSED, HF_WHY_CLOSE);
     hf_table_remove(&s->listener_table, l->hash, index);
-    hf_half_open_drop_of_listener(s, index);
     l->closed = true;
     hf_listener_release_if_done(s, index);
 }

@@ -357,7 +357,6 @@ void hf_half_open_input(struct hf_stack *s, uint32_t index, const struct hf_arri
 bool hf_half_open_new(struct hf_stack *s, uint32_t listener, const struct hf_arrival *in,
                       uint32_t time_wait);
 void hf_half_open_fire(struct hf_stack *s, uint32_t index);
-void hf_half_open_drop_of_listener(struct hf_stack *s, uint32_t listener);
 /** Makes an established connection for the ACK that completed a handshake and lets it process the
  *  rest of that segment. False: no memory or backlog, the segment was dropped and counted. */
 bool hf_accept(struct hf_stack *s, const struct hf_handshake *h, const struct hf_arrival *in,

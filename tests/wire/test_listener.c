@@ -416,9 +416,19 @@ static void a_closed_listener_drops_what_is_half_open(void **state)
             k & 2 ? hf_abort(b.rig.stack, b.listener, 0) : hf_close(b.rig.stack, b.listener, 0);
         assert_int_equal(err, HF_OK);
         hf_rig_pull(&b.rig);
+        assert_true(hf_peer_expect_nothing(&b.peer));
+        /* One peer is told when it speaks, whatever it says; the other one when it is silent. */
+        hf_peer_send(&b.peer, k & 1 ? "S seq 0" : "P. seq 1:11 ack 1");
         assert_true(hf_peer_expect(&b.peer, "R. seq 1 ack 1"));
-        assert_true(hf_peer_expect(&half, "R. seq 1 ack 1"));
         assert_int_equal(hf_peer_state(&b.peer), HF_CLOSED);
+        assert_int_equal(hf_peer_state(&half), HF_SYN_RCVD);
+        hf_peer_skip(&elsewhere);
+        hf_rig_run(&b.rig, HF_MS(1001));
+        assert_true(hf_peer_expect(&half, "1.000 R. seq 1 ack 1"));
+        assert_int_equal(hf_peer_state(&half), HF_CLOSED);
+        assert_true(hf_peer_expect(&elsewhere, "1.000 S. seq 0 ack 1"));
+        assert_int_equal(bench_count(&b, HF_WHY_LISTENER_CLOSED), 2);
+        assert_int_equal(bench_count(&b, HF_RST_REFUSED), 2);
         assert_int_equal(hf_peer_state(&done), HF_ESTABLISHED);
         assert_int_equal(bench_sizes(&b).half_open, 1);
         assert_int_equal(bench_sizes(&b).listeners, 2); /* kept for its connection */
@@ -429,9 +439,63 @@ static void a_closed_listener_drops_what_is_half_open(void **state)
         assert_int_equal(hf_abort(b.rig.stack, conn, bench_now(&b)), HF_OK);
         assert_int_equal(bench_sizes(&b).listeners, 1);
         assert_int_equal(hf_close(b.rig.stack, other, bench_now(&b)), HF_OK);
+        assert_int_equal(bench_sizes(&b).listeners, 1); /* kept for what is half-open */
+        hf_rig_run(&b.rig, HF_MS(3001));
         assert_int_equal(bench_sizes(&b).listeners, 0);
         bench_close(&b);
     }
+}
+
+/* A peer that gives up by itself needs no answer. */
+static void a_reset_ends_what_a_closed_listener_left(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    b.listener = bench_listen(&b, &(struct hf_listen){.port = 80});
+    hf_peer_send(&b.peer, "S seq 0");
+    assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+    assert_int_equal(hf_close(b.rig.stack, b.listener, 0), HF_OK);
+    assert_int_equal(bench_sizes(&b).listeners, 1);
+    hf_peer_send(&b.peer, "R seq 1");
+    assert_true(bench_is_quiet(&b));
+    assert_int_equal(bench_sizes(&b).half_open + bench_sizes(&b).listeners, 0);
+    bench_close(&b);
+}
+
+/* However many are half-open, closing is one step, and no RST is lost in the ring of answers: they
+ * leave as time passes, as many at once as the driver asks for. */
+static void closing_a_busy_listener_is_one_step(void **state)
+{
+    (void)state;
+    enum { PEERS = 2000, STEP = 16 };
+    struct bench b;
+    bench_init(&b);
+    b.config.reply_ring = STEP;
+    bench_open(&b, false, 1000);
+    b.listener = bench_listen(&b, &(struct hf_listen){.port = 80});
+    for (uint16_t i = 0; i < PEERS; i++)
+        send_syn_from(&b, 66, (uint16_t)(1024 + i));
+    while (hf_rig_pop(&b.rig, NULL, NULL, &(struct hf_caught){0}))
+        continue;
+    assert_int_equal(bench_sizes(&b).half_open, PEERS);
+    assert_int_equal(hf_close(b.rig.stack, b.listener, bench_now(&b)), HF_OK);
+    hf_rig_pull(&b.rig);
+    assert_int_equal(b.rig.caught_count, 0);
+    size_t told = 0;
+    for (bool more = true; more;) {
+        more = hf_stack_expire(b.rig.stack, HF_MS(1001), STEP);
+        hf_rig_pull(&b.rig);
+        assert_in_range(b.rig.caught_count, 0, STEP);
+        struct hf_caught c;
+        for (; hf_rig_pop(&b.rig, NULL, NULL, &c); told++)
+            assert_int_equal(c.segment.flags, HF_RST | HF_ACK);
+    }
+    assert_int_equal(told, PEERS);
+    assert_int_equal(bench_count(&b, HF_DROP_REPLY_RING), 0);
+    assert_int_equal(bench_sizes(&b).half_open + bench_sizes(&b).listeners, 0);
+    bench_close(&b);
 }
 
 int main(void)
@@ -448,6 +512,8 @@ int main(void)
         cmocka_unit_test(an_end_before_the_event_leaves_the_backlog),
         cmocka_unit_test(connections_are_limited),
         cmocka_unit_test(a_closed_listener_drops_what_is_half_open),
+        cmocka_unit_test(a_reset_ends_what_a_closed_listener_left),
+        cmocka_unit_test(closing_a_busy_listener_is_one_step),
     };
     return cmocka_run_group_tests_name("listener", tests, NULL, NULL);
 }
