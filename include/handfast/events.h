@@ -29,6 +29,7 @@ extern "C" {
     X(LIMIT, limit, "have", "limit", "a limit is reached")                                         \
     X(RTT, rtt, "sample_ns", "rto_ns", "the round trip was measured")                              \
     X(ICMP_IN, icmp_in, "type_code", "mtu", "an ICMP error was taken for a connection")            \
+    X(ADMIT, admit, "held_ns", "", "a held open request was admitted")                             \
     X(CLOSED, closed, "how", "", "the connection is over")
 
 enum hf_trace {

@@ -112,8 +112,8 @@ int hf_admit(struct hf_stack *s, hf_handle h, hf_ns now)
     c->held = false;
     c->syn_due = true;
     c->progress_ms = hf_stack_ms(s);
-    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
-    hf_trace_state(s, h, &local, &remote, HF_SYN_RCVD, HF_SYN_RCVD, HF_WHY_ADMIT);
+    int64_t held_ms = (uint32_t)(hf_stack_ms(s) - c->heard_ms); /* its SYN was all it heard */
+    hf_trace_conn(s, c, HF_TRACE_ADMIT, HF_WHY_ADMIT, HF_MS(held_ms), 0, NULL);
     hf_timer_life(s, c, HF_LIFE_OFF, HF_NEVER);
     hf_timer_rtx(s, c, HF_RTX_SYN, hf_ns_add(s->p.now_ns, hf_rtt_rto_ns(&c->rtt)));
     hf_output_want(s, c);

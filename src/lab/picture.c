@@ -82,7 +82,8 @@ void hf_picture_note(struct hf_picture *p, hf_ns now, const char *words)
 static bool is_worth_words(const struct hf_picture *p, const struct hf_trace_event *e)
 {
     switch (e->type) {
-    case HF_TRACE_STATE: return p->with_reasons;
+    case HF_TRACE_STATE:
+    case HF_TRACE_ADMIT: return p->with_reasons;
     case HF_TRACE_DROP:
     case HF_TRACE_RST_IN:
     case HF_TRACE_RST_OUT:

@@ -116,7 +116,7 @@ struct group {
 };
 
 static const struct group groups[] = {
-    {"WHY_", "State changes", "Reasons of `state`."},
+    {"WHY_", "State changes", "Reasons of `state` and `admit`."},
     {"DROP_", "Drops",
      "Reasons of `drop`: the packet changed nothing but this counter, and whatever answer it "
      "drew."},

@@ -4,11 +4,18 @@
 /** How often each reason came as an event of each type. */
 struct tally {
     uint32_t of[HF_TRACE_COUNT][HF_REASON_COUNT];
+    uint32_t states_unchanged;
+    int64_t held_ns; /**< of the last open request admitted */
 };
 
 static void count_event(void *ctx, const struct hf_trace_event *e)
 {
-    ((struct tally *)ctx)->of[e->type][e->reason]++;
+    struct tally *tally = ctx;
+    tally->of[e->type][e->reason]++;
+    if (e->type == HF_TRACE_STATE)
+        tally->states_unchanged += e->from == e->to;
+    if (e->type == HF_TRACE_ADMIT)
+        tally->held_ns = e->a;
 }
 
 static void open_traced(struct bench *b, struct tally *tally)
@@ -87,6 +94,34 @@ static void what_a_limit_keeps_back_is_not_told_as_sent(void **state)
     }
 }
 
+/* To admit a request changes no state, and still is told: once, with the time it took. */
+static void an_admission_is_told(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct tally tally;
+    bench_init(&b);
+    open_traced(&b, &tally);
+    b.listener = bench_listen(&b, &(struct hf_listen){.port = 80, .held = true});
+    hf_peer_send(&b.peer, "S seq 0 <mss 1460>");
+    hf_rig_run(&b.rig, HF_MS(1500));
+    hf_peer_send(&b.peer, "S seq 0 <mss 1460>");
+    hf_rig_run(&b.rig, HF_MS(2500));
+    b.conn = bench_event(&b, HF_EV_SYN);
+    assert_int_equal(hf_admit(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+    hf_rig_pull(&b.rig);
+    assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+    hf_peer_send(&b.peer, ". seq 1 ack 1");
+    assert_int_equal(tally.of[HF_TRACE_ADMIT][HF_WHY_ADMIT], 1);
+    assert_int_equal(sum_of(&tally, HF_TRACE_ADMIT), 1);
+    assert_int_equal(tally.held_ns, HF_MS(2500));
+    assert_int_equal(bench_count(&b, HF_WHY_ADMIT), 1);
+    assert_int_equal(tally.of[HF_TRACE_STATE][HF_WHY_HELD], 1);
+    assert_int_equal(tally.of[HF_TRACE_STATE][HF_WHY_HANDSHAKE_ACK], 1);
+    assert_int_equal(tally.states_unchanged, 0);
+    bench_close(&b);
+}
+
 static void a_limited_rst_is_told(void **state)
 {
     (void)state;
@@ -109,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_segment_sent_again_is_told),
         cmocka_unit_test(what_a_limit_keeps_back_is_not_told_as_sent),
+        cmocka_unit_test(an_admission_is_told),
         cmocka_unit_test(a_limited_rst_is_told),
     };
     return cmocka_run_group_tests_name("each_event", tests, NULL, NULL);
