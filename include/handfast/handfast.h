@@ -343,7 +343,10 @@ enum hf_option {
     HF_OPT_KEEPALIVE_IDLE_NS,
     HF_OPT_KEEPALIVE_INTERVAL_NS,
     HF_OPT_KEEPALIVE_PROBES,
-    HF_OPT_USER_TIMEOUT_NS, /**< 0: R2 alone; unanswered data ends the connection after this */
+    HF_OPT_USER_TIMEOUT_NS, /**< 0: R2 alone. Data that is not acknowledged ends the connection
+                                 after this, counted from the oldest and from the latest progress;
+                                 also data that waits before a closed window, though the peer
+                                 answers the probes. A change counts at once. */
     HF_OPT_R2_RETRIES,      /**< 0: never give up */
     HF_OPT_LINGER_NS,       /**< -1: none; 0: hf_close aborts; else hf_close aborts after this,
                                  unless the peer has acknowledged everything by then */

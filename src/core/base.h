@@ -105,6 +105,30 @@ static inline hf_ns hf_ns_add(hf_ns a, hf_ns b)
     return a > HF_NEVER - b ? HF_NEVER : a + b;
 }
 
+/** An instant that is kept in six bytes: in units of 1.024 us, rounded up, so that no span that is
+ *  counted from it ends early. */
+struct hf_stamp {
+    uint16_t units[3]; /**< the lowest first */
+};
+
+static inline uint64_t hf_stamp_units(hf_ns at)
+{
+    uint64_t since_first = (uint64_t)at ^ 1ull << 63;
+    return (since_first >> 10) + ((since_first & 1023) != 0);
+}
+static inline struct hf_stamp hf_stamp_make(hf_ns at)
+{
+    uint64_t units = hf_stamp_units(at);
+    return (struct hf_stamp){{(uint16_t)units, (uint16_t)(units >> 16), (uint16_t)(units >> 32)}};
+}
+/** The instant again, if it is none of more than nine years before `now`. */
+static inline hf_ns hf_stamp_ns(struct hf_stamp stamp, hf_ns now)
+{
+    uint64_t low = (uint64_t)stamp.units[2] << 32 | (uint64_t)stamp.units[1] << 16 | stamp.units[0];
+    uint64_t present = hf_stamp_units(now), since = (present - low) & ((1ull << 48) - 1);
+    return (hf_ns)((present - since) << 10 ^ 1ull << 63);
+}
+
 static inline uint16_t hf_get16(const uint8_t *p)
 {
     return (uint16_t)(p[0] << 8 | p[1]);

@@ -72,7 +72,7 @@ struct hf_conn *hf_conn_new(struct hf_stack *s, const struct hf_endpoint *local,
     c->listener = HF_NIL;
     c->options = *options;
     c->rtx_at = c->ack_at = c->life_at = HF_NEVER;
-    c->heard_ms = c->progress_ms = hf_stack_ms(s);
+    c->heard = c->progress = hf_stamp_make(s->p.now_ns);
     c->path_mtu = (uint16_t)s->p.cfg.mtu_bytes;
     c->rcv_mss = (uint16_t)s->p.cfg.mss_min_bytes;
     c->quick_acks = (uint8_t)s->p.cfg.quick_acks;

@@ -107,9 +107,9 @@ struct hf_conn {
     struct hf_rtt rtt;
     struct hf_cc cc;
     /* deadlines */
+    struct hf_stamp heard;         /**< last segment from the peer */
+    struct hf_stamp progress;      /**< last time SND.UNA moved, or something went out anew */
     hf_ns rtx_at, ack_at, life_at; /**< HF_NEVER: not armed */
-    uint32_t heard_ms;             /**< last segment from the peer: stack milliseconds */
-    uint32_t progress_ms;          /**< last time SND.UNA moved, or something went out anew */
     struct hf_options options;
     /* small things */
     uint16_t snd_mss; /**< what the peer's MSS option said, or the default */

@@ -64,7 +64,7 @@ void hf_conn_agree(struct hf_stack *s, struct hf_conn *c, const struct hf_handsh
     c->ts_recent = h->ts_recent;
     c->ts_recent_s = hf_stack_s(s);
     c->ts_offset = h->ts_offset;
-    c->heard_ms = hf_stack_ms(s);
+    c->heard = hf_stamp_make(s->p.now_ns);
     c->syn_retransmitted |= h->syn_retransmitted;
     struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
     if (h->rtt_ns > 0)
@@ -244,7 +244,7 @@ void hf_conn_heard(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
         c->ts_recent = seg->ts_value;
         c->ts_recent_s = hf_stack_s(s);
     }
-    c->heard_ms = hf_stack_ms(s);
+    c->heard = hf_stamp_make(s->p.now_ns);
     c->probe_count = 0;
 }
 

@@ -111,9 +111,10 @@ int hf_admit(struct hf_stack *s, hf_handle h, hf_ns now)
         return err;
     c->held = false;
     c->syn_due = true;
-    c->progress_ms = hf_stack_ms(s);
-    int64_t held_ms = (uint32_t)(hf_stack_ms(s) - c->heard_ms); /* its SYN was all it heard */
-    hf_trace_conn(s, c, HF_TRACE_ADMIT, HF_WHY_ADMIT, HF_MS(held_ms), 0, NULL);
+    c->progress = hf_stamp_make(s->p.now_ns);
+    /* Its SYN was all it heard. */
+    hf_ns held_ns = hf_max_ns(s->p.now_ns - hf_stamp_ns(c->heard, s->p.now_ns), 0);
+    hf_trace_conn(s, c, HF_TRACE_ADMIT, HF_WHY_ADMIT, held_ns, 0, NULL);
     hf_timer_life(s, c, HF_LIFE_OFF, HF_NEVER);
     hf_timer_rtx(s, c, HF_RTX_SYN, hf_ns_add(s->p.now_ns, hf_rtt_rto_ns(&c->rtt)));
     hf_output_want(s, c);

@@ -98,14 +98,14 @@ static int64_t load(const struct hf_options *from, enum hf_option o)
 /** What a changed option means for a connection that lives. */
 static void take_effect(struct hf_stack *s, struct hf_conn *c, enum hf_option o)
 {
-    bool timing = o == HF_OPT_KEEPALIVE || o == HF_OPT_KEEPALIVE_IDLE_NS ||
-                  o == HF_OPT_KEEPALIVE_INTERVAL_NS || o == HF_OPT_USER_TIMEOUT_NS;
+    bool keepalive =
+        o == HF_OPT_KEEPALIVE || o == HF_OPT_KEEPALIVE_IDLE_NS || o == HF_OPT_KEEPALIVE_INTERVAL_NS;
     if (c->how != HF_CLOSED_NOT)
         return;
-    if (timing && (c->rtx_timer == HF_RTX_OFF || c->rtx_timer == HF_RTX_KEEPALIVE))
+    if (keepalive && (c->rtx_timer == HF_RTX_OFF || c->rtx_timer == HF_RTX_KEEPALIVE))
         hf_timer_idle(s, c);
-    else if (o == HF_OPT_USER_TIMEOUT_NS && c->rtx_at != HF_NEVER)
-        hf_timer_rtx(s, c, (enum hf_rtx_timer)c->rtx_timer, c->rtx_at);
+    else if (o == HF_OPT_USER_TIMEOUT_NS)
+        hf_timer_user(s, c);
     if (hf_conn_is_synchronized(c))
         hf_output_want(s, c); /* Nagle or cork may hold something back no more */
     hf_send_room(s, c);

@@ -329,7 +329,7 @@ static void sent_new(struct hf_stack *s, struct hf_conn *c, const struct plan *p
     c->fin_sent |= p->fin;
     c->override_due = false;
     if (first) {
-        c->progress_ms = hf_stack_ms(s);
+        c->progress = hf_stamp_make(s->p.now_ns);
         c->rtx_count = 0;
     }
     if (f != NULL && f->timed_at == HF_NEVER && f->phase == HF_PHASE_OPEN) {
@@ -395,7 +395,7 @@ static void arm(struct hf_stack *s, struct hf_conn *c)
     /* Something waits and nothing is in flight: the peer's window or our own rules hold it. */
     if (c->rtx_timer == HF_RTX_PERSIST || c->rtx_timer == HF_RTX_OVERRIDE)
         return;
-    c->progress_ms = hf_stack_ms(s);
+    c->progress = hf_stamp_make(s->p.now_ns);
     if (c->snd_wnd == 0) /* [SHLD-29] */
         hf_timer_rtx(s, c, HF_RTX_PERSIST, hf_ns_add(s->p.now_ns, hf_rtt_rto_ns(&c->rtt)));
     else
@@ -405,9 +405,9 @@ static void arm(struct hf_stack *s, struct hf_conn *c)
 /** A burst into a path that was idle for long starts small again [RFC5681#4.1]. */
 static void restart_after_idle(struct hf_stack *s, struct hf_conn *c)
 {
-    uint32_t idle_ms = hf_stack_ms(s) - c->progress_ms;
+    hf_ns idle_ns = s->p.now_ns - hf_stamp_ns(c->progress, s->p.now_ns);
     if (hf_conn_in_flight(c) > 0 || c->syn_unacked || !has_unsent(c) ||
-        HF_MS((int64_t)idle_ms) <= hf_rtt_rto_ns(&c->rtt))
+        idle_ns <= hf_rtt_rto_ns(&c->rtt))
         return;
     struct hf_cc_event e = hf_recovery_event(s, c);
     hf_stack_cc(s)->on_idle(&c->cc, &e);

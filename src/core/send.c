@@ -28,9 +28,8 @@ static void sample_rtt(struct hf_stack *s, struct hf_conn *c, const struct hf_se
     struct hf_flight *f = hf_flight_of(s, c);
     enum hf_reason reason = HF_RTT_TIMED;
     hf_ns rtt_ns = 0;
-    /* The SYN left one RTO before its deadline, unless a user timeout moved that. */
-    if (c->syn_unacked && !c->syn_retransmitted && c->rtx_timer == HF_RTX_SYN &&
-        c->options.user_timeout_ms == 0)
+    /* The SYN left one RTO before its deadline. */
+    if (c->syn_unacked && !c->syn_retransmitted && c->rtx_timer == HF_RTX_SYN)
         rtt_ns = s->p.now_ns - (c->rtx_at - hf_rtt_rto_ns(&c->rtt));
     else if (f != NULL && f->timed_at != HF_NEVER && hf_seq_ge(hf_seq_make(seg->ack), f->timed_seq))
         rtt_ns = hf_max_ns(s->p.now_ns - f->timed_at, 1); /* an answer may come at once */
@@ -90,7 +89,7 @@ void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
         c->urgent_out = false;
     c->rtx_count = 0;
     c->probe_count = 0;
-    c->progress_ms = hf_stack_ms(s);
+    c->progress = hf_stamp_make(s->p.now_ns);
     if (acked > 0)
         hf_recovery_on_ack(s, c, acked, flight_before);
     c->dup_acks = 0;
@@ -120,8 +119,10 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
     /* Left by less than a unit is the peer's rounding [RFC7323#2.4]. */
     if (hf_seq_diff(hf_seq_add(ack, wnd), old_edge) <= -(int32_t)(1u << c->snd_shift))
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_PEER_SHRANK, wnd, 0, seg);
-    if (wnd == 0 && c->snd_wnd > 0)
+    if (wnd == 0 && c->snd_wnd > 0) {
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_PEER_CLOSED, 0, 0, seg);
+        c->rtx_count = 0; /* from here on it counts probes */
+    }
     bool opens = wnd > 0 && c->snd_wnd == 0;
     bool moves = wnd != c->snd_wnd || !hf_seq_eq(ack, c->snd_wl2);
     c->snd_wnd = wnd;
@@ -134,8 +135,10 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
         c->probe_due = false;
         if (c->rtx_timer == HF_RTX_PERSIST)
             hf_timer_idle(s, c);
-        if (hf_conn_in_flight(c) > 0 && !c->syn_unacked) /* sent into the closed window: gone */
+        if (hf_conn_in_flight(c) > 0 && !c->syn_unacked) { /* sent into the closed window: gone */
+            restart_rto(s, c); /* the deadline was that of the next probe */
             hf_recovery_resend_all(s, c, HF_RETRANSMIT_RTO);
+        }
     }
     if (moves)
         hf_output_want(s, c);

@@ -499,6 +499,8 @@ void hf_gaps_sack(const struct hf_stack *s, const struct hf_conn *c, struct hf_s
 /* ---- timers (timers.c) ---- */
 
 void hf_timer_rtx(struct hf_stack *s, struct hf_conn *c, enum hf_rtx_timer what, hf_ns at);
+/** The user timeout was set: it counts from the oldest data that is not acknowledged. */
+void hf_timer_user(struct hf_stack *s, struct hf_conn *c);
 void hf_timer_ack(struct hf_stack *s, struct hf_conn *c, hf_ns at);
 void hf_timer_life(struct hf_stack *s, struct hf_conn *c, enum hf_life_timer what, hf_ns at);
 /** Idle: keep-alive or nothing. */

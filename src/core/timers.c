@@ -1,8 +1,9 @@
 /**
- * Deadlines of a connection. Three run side by side, on one node of the stack's wheel:
+ * Deadlines of a connection. Four run side by side, on one node of the stack's wheel:
  *
  *   rtx    what is done when the peer stays silent: SYN, retransmission, persist, override,
  *          keep-alive; never two of them at a time
+ *   user   the user timeout, while one of the first three of these runs: computed, not kept
  *   ack    the delayed acknowledgment
  *   life   how long the connection may stay as it is: held, orphan, linger, TIME-WAIT
  *
@@ -11,7 +12,7 @@
  */
 #include "stack.h"
 
-enum { COUNT_MAX = 255, NO_LIMIT = -1 };
+enum { COUNT_MAX = 255, NO_LIMIT = -1, PROBE_DOUBLINGS_MAX = 20 };
 
 struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s)
 {
@@ -20,14 +21,26 @@ struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s)
                                   cfg->rto_min_on_variance != 0};
 }
 
-static hf_ns earliest(const struct hf_conn *c)
+/** When the user timeout ends the connection: what was sent or waits has been unanswered so long,
+ *  probes before a closed window or not [RFC9293#3.9.1]. DEVIATION D-26. */
+static hf_ns user_at(const struct hf_stack *s, const struct hf_conn *c)
 {
-    return hf_min_ns(c->rtx_at, hf_min_ns(c->ack_at, c->life_at));
+    bool unanswered =
+        c->rtx_timer == HF_RTX_SYN || c->rtx_timer == HF_RTX_RTO || c->rtx_timer == HF_RTX_PERSIST;
+    if (!unanswered || c->options.user_timeout_ms == 0)
+        return HF_NEVER;
+    return hf_ns_add(hf_stamp_ns(c->progress, s->p.now_ns),
+                     HF_MS((int64_t)c->options.user_timeout_ms));
+}
+
+static hf_ns earliest(const struct hf_stack *s, const struct hf_conn *c)
+{
+    return hf_min_ns(hf_min_ns(c->rtx_at, user_at(s, c)), hf_min_ns(c->ack_at, c->life_at));
 }
 
 static void arm(struct hf_stack *s, struct hf_conn *c)
 {
-    hf_ns at = earliest(c);
+    hf_ns at = earliest(s, c);
     if (at == HF_NEVER)
         return;
     /* Far deadlines fire early and are armed again: a node's tick is 32 bits wide. */
@@ -43,15 +56,13 @@ static void arm(struct hf_stack *s, struct hf_conn *c)
 
 void hf_timer_rtx(struct hf_stack *s, struct hf_conn *c, enum hf_rtx_timer what, hf_ns at)
 {
-    bool unanswered = what == HF_RTX_SYN || what == HF_RTX_RTO || what == HF_RTX_PERSIST;
-    if (unanswered && c->options.user_timeout_ms > 0) {
-        /* The user timeout is checked when this one fires: no later, then. */
-        int32_t used_ms = (int32_t)(hf_stack_ms(s) - c->progress_ms);
-        int64_t left_ms = (int64_t)c->options.user_timeout_ms - used_ms;
-        at = hf_min_ns(at, hf_ns_add(s->p.now_ns, HF_MS(left_ms > 1 ? left_ms : 1)));
-    }
     c->rtx_timer = (uint8_t)what;
     c->rtx_at = at;
+    arm(s, c);
+}
+
+void hf_timer_user(struct hf_stack *s, struct hf_conn *c)
+{
     arm(s, c);
 }
 
@@ -80,7 +91,7 @@ void hf_timers_off(struct hf_stack *s, struct hf_conn *c)
 /** When the peer was last heard, as an instant. */
 static hf_ns heard_at(const struct hf_stack *s, const struct hf_conn *c)
 {
-    return s->p.now_ns - HF_MS((int64_t)(uint32_t)(hf_stack_ms(s) - c->heard_ms));
+    return hf_stamp_ns(c->heard, s->p.now_ns);
 }
 
 void hf_timer_idle(struct hf_stack *s, struct hf_conn *c)
@@ -122,29 +133,36 @@ static void count_up(uint8_t *counter)
         ++*counter;
 }
 
-/** Counts one more time-out of the same thing, of `limit` (NO_LIMIT: never enough). False: the
- *  connection is over. */
-static bool try_again(struct hf_stack *s, struct hf_conn *c, int64_t limit)
+/** So often it went unanswered, of `limit` (NO_LIMIT: never enough). False: the connection is
+ *  over. */
+static bool may_go_on(struct hf_stack *s, struct hf_conn *c, uint8_t count, int64_t limit)
 {
-    uint32_t used_ms = hf_stack_ms(s) - c->progress_ms;
-    if (c->options.user_timeout_ms > 0 && used_ms >= c->options.user_timeout_ms) {
-        hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_USER, used_ms, 0, NULL);
-        give_up(s, c, HF_CLOSED_USER_TIMEOUT, HF_WHY_USER_TIMEOUT);
-        return false;
-    }
-    if (limit != NO_LIMIT && c->rtx_count >= limit) {
+    if (limit != NO_LIMIT && count >= limit) {
         give_up(s, c, HF_CLOSED_TIMED_OUT, HF_WHY_R2);
         return false;
     }
-    count_up(&c->rtx_count);
-    if (c->rtx_count == s->p.cfg.r1_retries) { /* [MUST-20] [SHLD-9] */
-        hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_R1, c->rtx_count, limit, NULL);
+    if (count + 1 == s->p.cfg.r1_retries) { /* [MUST-20] [SHLD-9] */
+        hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_R1, count + 1, s->p.cfg.r1_retries, NULL);
         if (c->options.soft_errors)
             hf_conn_raise(s, c, HF_EV_TROUBLE);
     }
+    return true;
+}
+
+/** Counts one more time-out of the same thing. False: the connection is over. */
+static bool try_again(struct hf_stack *s, struct hf_conn *c, int64_t limit)
+{
+    if (!may_go_on(s, c, c->rtx_count, limit))
+        return false;
+    count_up(&c->rtx_count);
     struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
     hf_rtt_backoff(&c->rtt, &limits);
     return true;
+}
+
+static int64_t r2_of(const struct hf_conn *c)
+{
+    return c->options.r2_retries > 0 ? c->options.r2_retries : NO_LIMIT;
 }
 
 static hf_ns next_rto(const struct hf_stack *s, const struct hf_conn *c)
@@ -167,23 +185,27 @@ static void fire_syn(struct hf_stack *s, struct hf_conn *c)
     hf_output_want(s, c);
 }
 
-/** The peer's window is closed: probe, more and more seldom, for as long as it answers
- *  [MUST-37]. */
+/** [SHLD-30] Twice as long each time. The RTO stays as it is: it was the window that kept the data
+ *  waiting, not the path. */
+static hf_ns next_probe(const struct hf_stack *s, const struct hf_conn *c)
+{
+    hf_ns wait = hf_rtt_rto_ns(&c->rtt) << hf_min_u32(c->rtx_count, PROBE_DOUBLINGS_MAX);
+    return hf_ns_add(s->p.now_ns, hf_min_ns(wait, s->p.cfg.persist_max_ns));
+}
+
+/** The peer's window is closed: probe, more and more seldom, for as long as it answers [MUST-37]:
+ *  each answer takes probe_count back to 0. */
 static void fire_persist(struct hf_stack *s, struct hf_conn *c)
 {
     hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_PERSIST, c->probe_count, 0, NULL);
-    if (c->options.r2_retries > 0 && c->probe_count >= c->options.r2_retries) {
-        give_up(s, c, HF_CLOSED_TIMED_OUT, HF_WHY_R2);
-        return;
-    }
-    if (!try_again(s, c, NO_LIMIT))
+    if (!may_go_on(s, c, c->probe_count, r2_of(c)))
         return;
     count_up(&c->probe_count);
+    count_up(&c->rtx_count);
     hf_trace_conn(s, c, HF_TRACE_RETRANSMIT, HF_PROBE_ZERO_WINDOW, c->snd_una.v, c->probe_count,
                   NULL);
     c->probe_due = true;
-    hf_ns wait = hf_min_ns(hf_rtt_rto_ns(&c->rtt), s->p.cfg.persist_max_ns);
-    hf_timer_rtx(s, c, (enum hf_rtx_timer)c->rtx_timer, hf_ns_add(s->p.now_ns, wait));
+    hf_timer_rtx(s, c, (enum hf_rtx_timer)c->rtx_timer, next_probe(s, c));
     hf_output_want(s, c);
 }
 
@@ -194,7 +216,7 @@ static void fire_rto(struct hf_stack *s, struct hf_conn *c)
         return;
     }
     hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_RTO, c->rtx_count, hf_rtt_rto_ns(&c->rtt), NULL);
-    if (!try_again(s, c, c->options.r2_retries > 0 ? c->options.r2_retries : NO_LIMIT))
+    if (!try_again(s, c, r2_of(c)))
         return;
     hf_path_on_rto(s, c);
     hf_recovery_on_rto(s, c);
@@ -243,6 +265,12 @@ static void fire_rtx(struct hf_stack *s, struct hf_conn *c)
     }
 }
 
+static void fire_user(struct hf_stack *s, struct hf_conn *c)
+{
+    hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_USER, c->rtx_count, 0, NULL);
+    give_up(s, c, HF_CLOSED_USER_TIMEOUT, HF_WHY_USER_TIMEOUT);
+}
+
 static void fire_life(struct hf_stack *s, struct hf_conn *c)
 {
     enum hf_life_timer what = (enum hf_life_timer)c->life_timer;
@@ -273,7 +301,9 @@ void hf_timers_fire(struct hf_stack *s, struct hf_conn *c)
         hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_DELAYED_ACK, 0, 0, NULL);
         hf_output_ack_now(s, c, HF_NONE);
     }
-    if (c->rtx_at <= now)
+    if (user_at(s, c) <= now)
+        fire_user(s, c);
+    else if (c->rtx_at <= now)
         fire_rtx(s, c);
     if (c->life_at <= now)
         fire_life(s, c);
