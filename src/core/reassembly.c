@@ -4,9 +4,12 @@
  * bounded set of ranges. Both live in an index block, taken with the first gap:
  *
  *     ranges   an eighth of the block: [begin, end) in sequence numbers
- *     blocks   the rest: block number modulo their count -> block, or HF_NIL
+ *     blocks   the rest: number of the block modulo their count -> block, or HF_NIL
  *
- * Cost: O(log ranges) a segment and the copy. What is kept here may be given up at any time for
+ * Blocks are numbered from an anchor, which follows RCV.NXT by whole rounds of that count: so no
+ * number wraps, however long the stream. Entries that were never needed are not even cleared.
+ *
+ * Cost: O(log ranges) a segment and the copy, and O(blocks it spans) a gap. What is kept here may be given up at any time for
  * data in order (the peer sends it again), and a connection with a gap holds the block that the
  * next byte in order goes to: so a full pool can't deadlock.
  */
@@ -14,6 +17,8 @@
 
 struct gaps {
     uint32_t range_count;
+    uint32_t ref_count; /**< entries in use: those behind hold nothing */
+    hf_seq anchor;      /**< where block 0 begins */
     uint32_t spare;
     struct hf_range ranges[];
 };
@@ -22,7 +27,8 @@ enum { RANGE_SHARE = 8 };
 
 static uint32_t range_capacity(const struct hf_stack *s)
 {
-    return s->blocks.block_bytes / RANGE_SHARE / (uint32_t)sizeof(struct hf_range) - 1;
+    uint32_t bytes = s->blocks.block_bytes / RANGE_SHARE - (uint32_t)sizeof(struct gaps);
+    return bytes / (uint32_t)sizeof(struct hf_range);
 }
 
 static uint32_t ref_capacity(const struct hf_stack *s)
@@ -47,12 +53,13 @@ static struct hf_ranges load_set(const struct hf_stack *s, struct gaps *g)
     return (struct hf_ranges){g->ranges, range_capacity(s), g->range_count};
 }
 
-/** Number of the block that a sequence number lies in, and where in it. */
-static uint32_t block_number(const struct hf_stack *s, const struct hf_conn *c, hf_seq seq)
+/** Number of the block that a sequence number lies in. */
+static uint32_t block_number(const struct hf_stack *s, const struct gaps *g, hf_seq seq)
 {
-    return (seq.v - c->irs.v - 1) >> s->blocks.shift;
+    return (seq.v - g->anchor.v) >> s->blocks.shift;
 }
 
+/** Where in its block a sequence number lies. */
 static uint32_t block_offset(const struct hf_stack *s, const struct hf_conn *c, hf_seq seq)
 {
     return (seq.v - c->irs.v - 1) & (s->blocks.block_bytes - 1);
@@ -76,6 +83,26 @@ uint32_t hf_gaps_bytes(const struct hf_stack *s, const struct hf_conn *c)
 bool hf_gaps_exist(const struct hf_stack *s, const struct hf_conn *c)
 {
     return gaps_of(s, c) != NULL;
+}
+
+/** The block of this number, taken out of the index. */
+static uint32_t take_ref(const struct hf_stack *s, struct gaps *g, uint32_t number)
+{
+    uint32_t i = number % ref_capacity(s);
+    if (i >= g->ref_count)
+        return HF_NIL;
+    uint32_t ref = refs_of(s, g)[i];
+    refs_of(s, g)[i] = HF_NIL;
+    return ref;
+}
+
+static void set_ref(const struct hf_stack *s, struct gaps *g, uint32_t number, uint32_t ref)
+{
+    uint32_t i = number % ref_capacity(s), *refs = refs_of(s, g);
+    while (g->ref_count <= i)
+        refs[g->ref_count++] = HF_NIL;
+    HF_ASSERT(refs[i] == HF_NIL);
+    refs[i] = ref;
 }
 
 /* ---- making and dropping ------------------------------------------------------------------ */
@@ -112,10 +139,8 @@ static struct gaps *need_gaps(struct hf_stack *s, struct hf_conn *c)
     f->gaps = index;
     list_add(s, f, c->flight);
     struct gaps *g = gaps_at(s, f);
-    g->range_count = 0;
-    uint32_t *refs = refs_of(s, g), n = ref_capacity(s);
-    for (uint32_t i = 0; i < n; i++)
-        refs[i] = HF_NIL;
+    g->range_count = g->ref_count = 0;
+    g->anchor = hf_seq_sub(c->rcv_nxt, block_offset(s, c, c->rcv_nxt));
     return g;
 }
 
@@ -124,8 +149,9 @@ void hf_gaps_drop(struct hf_stack *s, struct hf_conn *c)
     struct hf_flight *f = hf_flight_of(s, c);
     if (f == NULL || f->gaps == HF_NIL)
         return;
-    uint32_t *refs = refs_of(s, gaps_at(s, f)), n = ref_capacity(s);
-    for (uint32_t i = 0; i < n; i++)
+    struct gaps *g = gaps_at(s, f);
+    const uint32_t *refs = refs_of(s, g);
+    for (uint32_t i = 0; i < g->ref_count; i++)
         if (refs[i] != HF_NIL)
             hf_blocks_give(&s->blocks, refs[i]);
     hf_blocks_give(&s->blocks, f->gaps);
@@ -155,9 +181,10 @@ bool hf_gaps_reclaim(struct hf_stack *s, struct hf_conn *c)
 static uint32_t find_block(const struct hf_stack *s, const struct hf_conn *c, struct gaps *g,
                            uint32_t number)
 {
-    if (number == block_number(s, c, c->rcv_nxt) && hf_queue_tail_room(&s->blocks, &c->receive) > 0)
+    if (number == block_number(s, g, c->rcv_nxt) && hf_queue_tail_room(&s->blocks, &c->receive) > 0)
         return c->receive.tail;
-    return refs_of(s, g)[number % ref_capacity(s)];
+    uint32_t i = number % ref_capacity(s);
+    return i < g->ref_count ? refs_of(s, g)[i] : HF_NIL;
 }
 
 static bool need_block(struct hf_stack *s, struct hf_conn *c, struct gaps *g, uint32_t number)
@@ -166,7 +193,7 @@ static bool need_block(struct hf_stack *s, struct hf_conn *c, struct gaps *g, ui
         return true;
     uint32_t ref = hf_blocks_take(&s->blocks, HF_BLOCK_OUT_OF_ORDER);
     if (ref != HF_NIL)
-        refs_of(s, g)[number % ref_capacity(s)] = ref;
+        set_ref(s, g, number, ref);
     return ref != HF_NIL;
 }
 
@@ -174,13 +201,13 @@ static bool need_block(struct hf_stack *s, struct hf_conn *c, struct gaps *g, ui
 static uint32_t need_blocks(struct hf_stack *s, struct hf_conn *c, struct gaps *g, hf_seq seq,
                             uint32_t n)
 {
-    uint32_t first = block_number(s, c, c->rcv_nxt);
+    uint32_t first = block_number(s, g, c->rcv_nxt);
     if (!need_block(s, c, g, first)) /* the next bytes in order must find a place */
         return 0;
     uint32_t have = 0;
     while (have < n) {
         hf_seq at = hf_seq_add(seq, have);
-        uint32_t number = block_number(s, c, at);
+        uint32_t number = block_number(s, g, at);
         if (number - first >= ref_capacity(s) || !need_block(s, c, g, number))
             break;
         have += s->blocks.block_bytes - block_offset(s, c, at);
@@ -214,7 +241,7 @@ bool hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, const uint8_
         hf_seq at = hf_seq_add(seq, done);
         uint32_t offset = block_offset(s, c, at);
         uint32_t k = hf_min_u32(n - done, s->blocks.block_bytes - offset);
-        uint32_t ref = find_block(s, c, g, block_number(s, c, at));
+        uint32_t ref = find_block(s, c, g, block_number(s, g, at));
         memcpy(hf_block_at(&s->blocks, ref)->data + offset, bytes + done, k);
         done += k;
     }
@@ -229,18 +256,13 @@ uint32_t hf_gaps_take_next(struct hf_stack *s, struct hf_conn *c)
     struct gaps *g = gaps_of(s, c);
     if (g == NULL)
         return HF_NIL;
-    uint32_t *ref = &refs_of(s, g)[block_number(s, c, c->rcv_nxt) % ref_capacity(s)];
-    uint32_t taken = *ref;
-    *ref = HF_NIL;
-    return taken;
+    return take_ref(s, g, block_number(s, g, c->rcv_nxt));
 }
 
 void hf_gaps_keep(struct hf_stack *s, struct hf_conn *c, uint32_t block)
 {
     struct gaps *g = gaps_of(s, c);
-    uint32_t *ref = &refs_of(s, g)[block_number(s, c, c->rcv_nxt) % ref_capacity(s)];
-    HF_ASSERT(*ref == HF_NIL);
-    *ref = block;
+    set_ref(s, g, block_number(s, g, c->rcv_nxt), block);
 }
 
 static void join_until(struct hf_stack *s, struct hf_conn *c, hf_seq end)
@@ -253,6 +275,13 @@ static void join_until(struct hf_stack *s, struct hf_conn *c, hf_seq end)
         HF_ASSERT(block != HF_NIL);
         hf_receive_link(s, c, block, n);
     }
+}
+
+/** Moves the anchor on by as many whole rounds as RCV.NXT has gone. */
+static void follow(const struct hf_stack *s, const struct hf_conn *c, struct gaps *g)
+{
+    uint32_t rounds = block_number(s, g, c->rcv_nxt) / ref_capacity(s);
+    g->anchor = hf_seq_add(g->anchor, (rounds * ref_capacity(s)) << s->blocks.shift);
 }
 
 bool hf_gaps_merge(struct hf_stack *s, struct hf_conn *c)
@@ -271,6 +300,8 @@ bool hf_gaps_merge(struct hf_stack *s, struct hf_conn *c)
     g->range_count = set.count;
     if (set.count == 0)
         hf_gaps_drop(s, c);
+    else
+        follow(s, c, g);
     return joined;
 }
 
