@@ -159,16 +159,24 @@ static bool check_timestamp(struct hf_stack *s, struct hf_conn *c, const struct 
     return false;
 }
 
-static bool is_in_window(const struct hf_conn *c, const struct hf_segment *seg)
+/** A segment begins here, be it in a super-packet. */
+static bool begins_at(const struct hf_arrival *in, hf_seq seq)
 {
-    uint32_t wnd = hf_conn_rcv_wnd(c), length = hf_segment_length(seg);
-    hf_seq seq = hf_seq_make(seg->seq);
-    if (wnd == 0) /* [MUST-66] ACK, RST and URG count even when there is no room for the text */
-        return hf_seq_eq(seq, c->rcv_nxt);
-    if (hf_seq_ge(seq, c->rcv_nxt) && hf_seq_lt(seq, c->rcv_adv))
-        return true;
-    hf_seq last = hf_seq_add(seq, length - 1);
-    return length > 0 && hf_seq_ge(last, c->rcv_nxt) && hf_seq_lt(last, c->rcv_adv);
+    uint32_t distance = seq.v - in->seg->seq;
+    return distance == 0 || (distance < in->seg->payload_bytes && distance % in->full_sized == 0);
+}
+
+static bool is_in_window(const struct hf_conn *c, const struct hf_arrival *in)
+{
+    uint32_t length = hf_segment_length(in->seg);
+    hf_seq seq = hf_seq_make(in->seg->seq);
+    if (hf_conn_rcv_wnd(c) == 0) /* [MUST-66] ACK, RST and URG count without room for the text */
+        return begins_at(in, c->rcv_nxt);
+    if (hf_seq_ge(seq, c->rcv_nxt))
+        return hf_seq_lt(seq, c->rcv_adv);
+    /* It may end behind the window too: RFC 9293 3.4 looks at both ends only, but what it asks for
+     * is a segment with some octet inside, as a super-packet's segments would be. */
+    return length > 0 && hf_seq_gt(hf_seq_add(seq, length), c->rcv_nxt);
 }
 
 /** The peer did not hear our SYN,ACK. DEVIATION D-1: SYN,ACK again rather than an ACK, which does
@@ -187,11 +195,12 @@ static bool is_probe(const struct hf_conn *c, const struct hf_segment *seg)
 }
 
 /** 1b: the sequence number. */
-static bool check_sequence(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+static bool check_sequence(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
 {
+    const struct hf_segment *seg = in->seg;
     /* [RFC5961#4.2] a SYN is challenged wherever it stands, and counts as such. */
     bool syn = (seg->flags & (HF_SYN | HF_RST)) == HF_SYN && hf_conn_is_synchronized(c);
-    if (is_in_window(c, seg) || syn)
+    if (is_in_window(c, in) || syn)
         return true;
     if ((seg->flags & HF_RST) != 0) {
         hf_drop(s, c, HF_DROP_RST_OUT_OF_WINDOW, seg);
@@ -365,7 +374,7 @@ static void checks(struct hf_stack *s, struct hf_conn *c, const struct hf_arriva
         hf_output_want(s, c);
         return;
     }
-    if (!check_timestamp(s, c, seg) || !check_sequence(s, c, seg) || !check_rst(s, c, seg) ||
+    if (!check_timestamp(s, c, seg) || !check_sequence(s, c, in) || !check_rst(s, c, seg) ||
         !check_syn(s, c, seg) || !check_ack(s, c, in))
         return;
     check_urg(s, c, seg);

@@ -1,0 +1,222 @@
+/* Data that comes out of order, and segments wider than the window: what is kept, however far the
+ * stream has come, and what a super-packet gives beside its segments one by one. */
+#include "core/wire/ip.h"
+#include "opening.h"
+
+enum {
+    MSS = 1460,
+    PATTERN_BEGIN = 1, /* the first byte of data, counted from the peer's initial number */
+    BULK_BYTES = 65536,
+    RUN_BYTES = 44 * MSS,
+    TCP_SEQ_AT = HF_IPV4_HEADER_BYTES + 4,
+};
+
+static void open_connected(struct bench *b, const char *options)
+{
+    b->listener = bench_listen(b, &(struct hf_listen){.port = 80});
+    assert_true(hf_peer_connect(&b->peer, options));
+    b->conn = bench_event(b, HF_EV_ACCEPTED);
+    assert_true(b->conn != 0);
+}
+
+/* Sends the bytes of the pattern that stand at these stream offsets. */
+static void send_at(struct bench *b, uint64_t offset, uint32_t n)
+{
+    static uint8_t bytes[BULK_BYTES];
+    assert_true(n <= sizeof bytes);
+    hf_pattern_fill(b->peer.key, offset, bytes, n);
+    struct hf_segment seg = {
+        .seq = b->peer.iss + PATTERN_BEGIN + (uint32_t)offset,
+        .ack = b->peer.irs + 1,
+        .flags = HF_ACK,
+        .window = 65535,
+        .payload_bytes = n,
+    };
+    hf_peer_send_segment(&b->peer, &seg, bytes);
+}
+
+/* Sends `n` bytes of the pattern as a super-packet of segments, whole or as these segments, with the
+ * peer's acknowledgment. */
+static void send_super(struct bench *b, uint64_t offset, uint32_t n, uint32_t mss, bool whole)
+{
+    static uint8_t bytes[BULK_BYTES], packet[BULK_BYTES + 128];
+    for (uint32_t done = 0; done < n;) {
+        struct hf_segment seg = {
+            .seq = b->peer.iss + PATTERN_BEGIN + (uint32_t)offset + done,
+            .ack = b->peer.rcv_nxt,
+            .flags = HF_ACK,
+            .window = 65535,
+            .payload_bytes = whole ? n : hf_min_u32(mss, n - done),
+        };
+        hf_pattern_fill(b->peer.key, offset + done, bytes, seg.payload_bytes);
+        uint32_t length = hf_peer_packet(&b->peer, &seg, bytes, packet);
+        hf_rig_input(&b->rig, packet, length, whole ? (uint16_t)mss : 0, 0);
+        done += seg.payload_bytes;
+    }
+}
+
+/* Reads all there is; it must be the pattern from this offset on. Returns how much. */
+static uint32_t read_from(struct bench *b, uint64_t offset)
+{
+    static uint8_t bytes[1 << 20];
+    int64_t got = hf_receive(b->rig.stack, b->conn, bytes, sizeof bytes, bench_now(b));
+    if (got < 0)
+        return 0;
+    hf_rig_pull(&b->rig);
+    assert_int_equal(hf_pattern_check(b->peer.key, offset, bytes, (size_t)got), got);
+    return (uint32_t)got;
+}
+
+/* ---- far into the stream ---- */
+
+/* Brings the stream to this offset, by packets of zeros that are read away at once. */
+static void run_to(struct bench *b, uint64_t from, uint64_t to)
+{
+    static uint8_t packet[BULK_BYTES + 128];
+    static const uint8_t zeros[BULK_BYTES];
+    struct hf_segment seg = {.ack = b->peer.irs + 1, .flags = HF_ACK, .window = 65535};
+    uint32_t length = 0;
+    while (from < to) {
+        uint32_t n = to - from < RUN_BYTES ? (uint32_t)(to - from) : RUN_BYTES;
+        if (seg.payload_bytes != n) {
+            seg.payload_bytes = n;
+            length = hf_peer_packet(&b->peer, &seg, zeros, packet);
+        }
+        hf_put32(packet + TCP_SEQ_AT, b->peer.iss + PATTERN_BEGIN + (uint32_t)from);
+        hf_rig_input(&b->rig, packet, length, MSS, HF_PACKET_CSUM_VALID);
+        assert_int_equal(hf_receive_consume(b->rig.stack, b->conn, n, bench_now(b)), HF_OK);
+        hf_rig_pull(&b->rig);
+        hf_peer_skip(&b->peer);
+        from += n;
+    }
+}
+
+/* The 4 GB boundary of the stream lies behind a gap, in it, and before it; whatever block of the pool
+ * the boundary falls into. */
+static void gaps_are_kept_across_4_gb(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 0x12345678);
+    open_connected(&b, "<mss 1460,sackOK,wscale 7>");
+    uint64_t at = (1ull << 32) - 40000;
+    run_to(&b, 0, at);
+    assert_int_equal(bench_info(&b, b.conn).bytes_received, at);
+    while (at < (1ull << 32) + 40000) {
+        send_at(&b, at + 1000, 9000);
+        send_at(&b, at + 20000, 9000);
+        assert_int_equal(bench_info(&b, b.conn).out_of_order_bytes, 18000);
+        send_at(&b, at, 1000);
+        assert_int_equal(read_from(&b, at), 10000);
+        send_at(&b, at + 10000, 10000);
+        assert_int_equal(read_from(&b, at + 10000), 19000);
+        at += 29000;
+    }
+    assert_int_equal(bench_info(&b, b.conn).out_of_order_bytes, 0);
+    assert_int_equal(bench_sizes(&b).pool_used_bytes, 0);
+    bench_close(&b);
+}
+
+/* Each gap is filled when the next one is there already: some data is kept all the time, for as long
+ * as the places in its index last, and longer. */
+static void a_gap_stays_for_megabytes(void **state)
+{
+    (void)state;
+    enum { STEP = 5000, STEPS = 2000 };
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 99);
+    open_connected(&b, "<mss 1460,sackOK,wscale 7>");
+    send_at(&b, STEP, STEP);
+    for (uint64_t at = 0; at < (uint64_t)STEP * STEPS; at += 2 * STEP) {
+        send_at(&b, at + 3 * STEP, STEP);
+        send_at(&b, at, STEP);
+        assert_int_equal(read_from(&b, at), 2 * STEP);
+        assert_int_equal(bench_info(&b, b.conn).out_of_order_bytes, STEP);
+        hf_peer_skip(&b.peer);
+    }
+    bench_close(&b);
+}
+
+/* The farthest byte of the window, then the rest: one gap, as wide as the window. */
+static void a_gap_may_be_as_wide_as_the_window(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 0xFFFFF000);
+    open_connected(&b, "<mss 1460,sackOK,wscale 7>");
+    uint32_t window = bench_info(&b, b.conn).rcv_wnd_bytes;
+    send_at(&b, window - 1, 1);
+    assert_int_equal(bench_info(&b, b.conn).out_of_order_bytes, 1);
+    assert_true(bench_sizes(&b).pool_used_bytes <= 3 * (uint64_t)b.config.block_bytes);
+    for (uint32_t at = 0; at < window - 1;) {
+        uint32_t n = hf_min_u32(MSS, window - 1 - at);
+        send_at(&b, at, n);
+        at += n;
+        hf_peer_skip(&b.peer);
+    }
+    assert_int_equal(read_from(&b, 0), window);
+    assert_int_equal(bench_sizes(&b).pool_used_bytes, 0);
+    bench_close(&b);
+}
+
+/* ---- wider than the window ---- */
+
+/* A super-packet from before RCV.NXT to behind the window: segment by segment, those in the window
+ * count. Cut and whole it comes to the same. */
+static void a_super_packet_may_cover_the_window(void **state)
+{
+    (void)state;
+    for (int whole = 0; whole < 2; whole++) {
+        struct bench b;
+        bench_init(&b);
+        b.config.receive_buffer_bytes = 4000;
+        bench_open(&b, false, 0xFFFFF000);
+        open_connected(&b, "<mss 1000>");
+        send_at(&b, 0, 1000);
+        assert_int_equal(read_from(&b, 0), 1000);
+        hf_peer_skip(&b.peer);
+        uint32_t window = bench_info(&b, b.conn).rcv_wnd_bytes;
+        send_super(&b, 0, 10000, 1000, whole);
+        assert_int_equal(read_from(&b, 1000), window);
+        bench_close(&b);
+    }
+}
+
+/* [MUST-66] With a closed window the segment at RCV.NXT still acknowledges, in a super-packet too;
+ * one that only runs across RCV.NXT does not. */
+static void a_super_packet_may_acknowledge_into_a_closed_window(void **state)
+{
+    (void)state;
+    for (int whole = 0; whole < 2; whole++)
+        for (int aligned = 0; aligned < 2; aligned++) {
+            struct bench b;
+            bench_init(&b);
+            b.config.receive_buffer_bytes = 4000;
+            bench_open(&b, false, 1);
+            open_connected(&b, "<mss 1000>");
+            for (int i = 0; i < 4; i++)
+                send_at(&b, (uint64_t)i * 1000, 1000);
+            assert_int_equal(bench_info(&b, b.conn).rcv_wnd_bytes, 0);
+            assert_int_equal(hf_send(b.rig.stack, b.conn, "hello", 5, 0, bench_now(&b)), 5);
+            hf_rig_pull(&b.rig);
+            b.peer.rcv_nxt = b.peer.irs + 6;
+            send_super(&b, aligned ? 2000 : 2500, 4000, 1000, whole);
+            assert_int_equal(bench_info(&b, b.conn).in_flight_bytes, aligned ? 0 : 5);
+            bench_close(&b);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gaps_are_kept_across_4_gb),
+        cmocka_unit_test(a_gap_stays_for_megabytes),
+        cmocka_unit_test(a_gap_may_be_as_wide_as_the_window),
+        cmocka_unit_test(a_super_packet_may_cover_the_window),
+        cmocka_unit_test(a_super_packet_may_acknowledge_into_a_closed_window),
+    };
+    return cmocka_run_group_tests_name("gaps", tests, NULL, NULL);
+}
