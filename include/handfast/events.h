@@ -23,7 +23,7 @@ extern "C" {
     X(RST_IN, rst_in, "", "", "a RST was accepted")                                                \
     X(RST_OUT, rst_out, "", "", "a RST was sent")                                                  \
     X(ACK_OUT, ack_out, "", "", "an ACK is owed out of turn")                                      \
-    X(TIMER, timer, "count", "next_ns", "a timer fired")                                           \
+    X(TIMER, timer, "count", "", "a timer fired")                                                  \
     X(RETRANSMIT, retransmit, "seq", "count", "something is sent again")                           \
     X(WINDOW, window, "bytes", "", "a window closed or opened again")                              \
     X(LIMIT, limit, "have", "limit", "a limit is reached")                                         \
@@ -58,6 +58,7 @@ enum hf_trace {
     X(WHY_FIN, "the peer's FIN is in order")                                                       \
     X(WHY_FIN_ACKED, "our FIN is acknowledged")                                                    \
     X(WHY_RST, "the peer reset the connection")                                                    \
+    X(WHY_SYN_AGAIN, "the peer began anew before the handshake was complete")                      \
     X(WHY_ABORT, "the application aborts the connection")                                          \
     X(WHY_UNREAD, "the application closed with data unread: the peer must learn of the loss")      \
     X(WHY_DATA_AFTER_CLOSE, "data came after the application let go of the connection")            \
@@ -84,6 +85,7 @@ enum hf_trace {
     X(DROP_SUPER_PACKET, "a super-packet's offload facts don't fit it")                            \
     X(DROP_ICMP_MALFORMED, "an ICMP message is malformed or its checksum is wrong")                \
     X(DROP_ICMP_IGNORED, "an ICMP message of a type that is ignored")                              \
+    X(DROP_ICMP_TOO_LARGE, "an echo request with more data than a block holds")                    \
     X(DROP_ICMP_STRANGER, "an ICMP error that quotes no connection of ours")                       \
     X(DROP_ICMP_SEQUENCE, "an ICMP error that quotes data that is not in flight")                  \
     /* drops in TCP */                                                                             \

@@ -205,7 +205,7 @@ bool hf_accept(struct hf_stack *s, const struct hf_handshake *h, const struct hf
 {
     enum hf_reason limit;
     if (!hf_listener_may_have(s, h->listener, &in->remote.addr, &limit)) {
-        hf_trace_stranger(s, HF_TRACE_LIMIT, limit, &in->local, &in->remote, 0, 0, in->seg);
+        hf_listener_trace_limit(s, hf_listener_at(s, h->listener), in, limit);
         hf_drop_arrival(s, in, HF_DROP_BACKLOG);
         return false;
     }
@@ -342,7 +342,7 @@ void hf_half_open_input(struct hf_stack *s, uint32_t index, const struct hf_arri
         }
     } else if ((seg->flags & HF_SYN) != 0) {
         trace(s, h, HF_TRACE_DROP, HF_DROP_SYN_RCVD, seg);
-        end(s, index, HF_DROP_SYN_RCVD);
+        end(s, index, HF_WHY_SYN_AGAIN);
     } else if ((seg->flags & HF_ACK) == 0) {
         trace(s, h, HF_TRACE_DROP, HF_DROP_NO_ACK, seg);
     } else if (seg->ack != hf_seq_add(h->iss, 1).v) {

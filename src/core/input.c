@@ -36,7 +36,7 @@ static void held_input(struct hf_stack *s, struct hf_conn *c, const struct hf_se
             hf_trace_conn(s, c, HF_TRACE_RST_IN, HF_RST_IN_EXACT, 0, 0, seg);
         else
             hf_drop(s, c, HF_DROP_SYN_RCVD, seg);
-        hf_conn_end(s, c, HF_CLOSED_WITHDRAWN, HF_WHY_RST, false);
+        hf_conn_end(s, c, HF_CLOSED_WITHDRAWN, rst ? HF_WHY_RST : HF_WHY_SYN_AGAIN, false);
         return;
     }
     hf_drop(s, c, HF_DROP_SYN_HELD, seg);
@@ -238,7 +238,7 @@ static bool check_syn(struct hf_stack *s, struct hf_conn *c, const struct hf_seg
         return true;
     if (c->state == HF_SYN_RCVD && c->passive) {
         hf_drop(s, c, HF_DROP_SYN_RCVD, seg);
-        hf_conn_end(s, c, HF_CLOSED_RESET, HF_DROP_SYN_RCVD, false);
+        hf_conn_end(s, c, HF_CLOSED_RESET, HF_WHY_SYN_AGAIN, false);
         return false;
     }
     hf_drop(s, c, HF_DROP_SYN_CHALLENGED, seg);

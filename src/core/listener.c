@@ -256,13 +256,35 @@ void hf_listener_disown(struct hf_stack *s, struct hf_conn *c)
         let_go(s, c);
 }
 
+void hf_listener_trace_limit(struct hf_stack *s, const struct hf_listener *l,
+                             const struct hf_arrival *in, enum hf_reason limit)
+{
+    int64_t have = 0, most = 0;
+    if (limit == HF_LIMIT_PER_REMOTE) {
+        most = l->max_per_remote;
+        have = most; /* never above it */
+    } else if (limit == HF_LIMIT_BACKLOG) {
+        have = l->unaccepted;
+        most = l->backlog;
+    } else if (limit == HF_LIMIT_CONNECTIONS) {
+        bool own = l->connections >= l->max_connections;
+        have = own ? l->connections : s->conns.used;
+        most = own ? l->max_connections : s->conns.limit;
+    } else if (limit == HF_LIMIT_HALF_OPEN) {
+        bool own = l->half_open >= l->max_half_open;
+        have = own ? l->half_open : s->half_opens.used;
+        most = own ? l->max_half_open : s->half_opens.limit;
+    }
+    hf_trace_stranger(s, HF_TRACE_LIMIT, limit, &in->local, &in->remote, have, most, in->seg);
+}
+
 /* ---- segments ----------------------------------------------------------------------------- */
 
 /** At a limit: silence, or RST [DESIGN: the listener's policy]. */
 static void overflow(struct hf_stack *s, const struct hf_arrival *in, const struct hf_listener *l,
                      enum hf_reason limit)
 {
-    hf_trace_stranger(s, HF_TRACE_LIMIT, limit, &in->local, &in->remote, 0, 0, in->seg);
+    hf_listener_trace_limit(s, l, in, limit);
     hf_drop_arrival(s, in, HF_DROP_SYN_LIMIT);
     if (l->reset_overflow)
         hf_reply_rst(s, in, HF_RST_OVERFLOW);

@@ -9,9 +9,9 @@
  * Blocks are numbered from an anchor, which follows RCV.NXT by whole rounds of that count: so no
  * number wraps, however long the stream. Entries that were never needed are not even cleared.
  *
- * Cost: O(log ranges) a segment and the copy, and O(blocks it spans) a gap. What is kept here may be given up at any time for
- * data in order (the peer sends it again), and a connection with a gap holds the block that the
- * next byte in order goes to: so a full pool can't deadlock.
+ * Cost: O(log ranges) a segment and the copy, and O(blocks it spans) a gap. What is kept here may
+ * be given up at any time for data in order (the peer sends it again), and a connection with a gap
+ * holds the block that the next byte in order goes to: so a full pool can't deadlock.
  */
 #include "stack.h"
 
@@ -222,21 +222,10 @@ static void remember_recent(struct hf_flight *f, hf_seq seq)
     f->recent_first = seq;
 }
 
-bool hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, const uint8_t *bytes,
-                 uint32_t n)
+/** Copies n bytes to their places in blocks that are there. */
+static void copy_in(struct hf_stack *s, const struct hf_conn *c, struct gaps *g, hf_seq seq,
+                    const uint8_t *bytes, uint32_t n)
 {
-    struct gaps *g = need_gaps(s, c);
-    if (g == NULL)
-        return false;
-    n = need_blocks(s, c, g, seq, n);
-    struct hf_ranges set = load_set(s, g);
-    bool added = n > 0 && hf_ranges_add(&set, seq.v, seq.v + n);
-    g->range_count = set.count;
-    if (!added) {
-        if (set.count == 0)
-            hf_gaps_drop(s, c);
-        return false;
-    }
     for (uint32_t done = 0; done < n;) {
         hf_seq at = hf_seq_add(seq, done);
         uint32_t offset = block_offset(s, c, at);
@@ -245,8 +234,27 @@ bool hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, const uint8_
         memcpy(hf_block_at(&s->blocks, ref)->data + offset, bytes + done, k);
         done += k;
     }
+}
+
+enum hf_reason hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, const uint8_t *bytes,
+                           uint32_t n)
+{
+    struct gaps *g = need_gaps(s, c);
+    if (g == NULL)
+        return HF_DROP_NO_BLOCK;
+    uint32_t wanted = n;
+    n = need_blocks(s, c, g, seq, n);
+    struct hf_ranges set = load_set(s, g);
+    bool added = n > 0 && hf_ranges_add(&set, seq.v, seq.v + n);
+    g->range_count = set.count;
+    if (!added) {
+        if (set.count == 0)
+            hf_gaps_drop(s, c);
+        return n > 0 ? HF_DROP_TOO_MANY_GAPS : HF_DROP_NO_BLOCK;
+    }
+    copy_in(s, c, g, seq, bytes, n);
     remember_recent(hf_flight_of(s, c), seq);
-    return true;
+    return n < wanted ? HF_DROP_NO_BLOCK : HF_NONE;
 }
 
 /* ---- joining what is in order -------------------------------------------------------------- */

@@ -252,8 +252,9 @@ static void take_in_order(struct hf_stack *s, struct hf_conn *c, const struct hf
 static void take_out_of_order(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
                               const struct text *t)
 {
-    if (t->n > 0 && !hf_gaps_add(s, c, t->seq, t->bytes, t->n))
-        hf_drop(s, c, HF_DROP_TOO_MANY_GAPS, in->seg);
+    enum hf_reason refused = t->n > 0 ? hf_gaps_add(s, c, t->seq, t->bytes, t->n) : HF_NONE;
+    if (refused != HF_NONE)
+        hf_drop(s, c, refused, in->seg);
     if (t->fin) {
         struct hf_flight *f = hf_conn_need_flight(s, c);
         if (f != NULL) {

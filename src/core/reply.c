@@ -187,13 +187,15 @@ void hf_reply_unreachable(struct hf_stack *s, const struct hf_conn *c, uint8_t t
 void hf_reply_echo(struct hf_stack *s, const struct hf_ip *ip, const struct hf_icmp *icmp)
 {
     struct hf_endpoint local = {ip->destination, 0}, remote = {ip->source, 0};
+    if (icmp->echo_bytes > s->blocks.block_bytes) {
+        hf_trace_stranger(s, HF_TRACE_DROP, HF_DROP_ICMP_TOO_LARGE, &local, &remote, 0, 0, NULL);
+        return;
+    }
     struct hf_reply *r = icmp_allowed(s, &local, &remote) ? ring_take(s, &local, &remote) : NULL;
     if (r == NULL)
         return;
     if (icmp->echo_bytes > 0) {
-        r->block = icmp->echo_bytes <= s->blocks.block_bytes
-                       ? hf_blocks_take(&s->blocks, HF_BLOCK_SEND)
-                       : HF_NIL;
+        r->block = hf_blocks_take(&s->blocks, HF_BLOCK_SEND);
         if (r->block == HF_NIL) {
             hf_trace_stranger(s, HF_TRACE_DROP, HF_DROP_NO_BLOCK, &local, &remote, 0, 0, NULL);
             return;

@@ -282,6 +282,9 @@ void hf_conn_release_flight(struct hf_stack *s, struct hf_conn *c);
 /** Counts a listener's connection, or a held one; false at a limit (reason in *why). */
 bool hf_listener_may_have(struct hf_stack *s, uint32_t listener, const struct hf_addr *remote,
                           enum hf_reason *why);
+/** Tells which limit it is that a segment met, and how much there is of it. */
+void hf_listener_trace_limit(struct hf_stack *s, const struct hf_listener *l,
+                             const struct hf_arrival *in, enum hf_reason limit);
 HF_MUST_CHECK bool hf_listener_adopt(struct hf_stack *s, uint32_t listener, struct hf_conn *c);
 hf_handle hf_listener_handle(const struct hf_stack *s, uint32_t listener);
 /** Its event was pulled: it counts against the backlog no more. */
@@ -480,9 +483,9 @@ uint32_t hf_receive_extend(struct hf_stack *s, struct hf_conn *c, uint32_t n);
 /** True while out-of-order data is kept. */
 bool hf_gaps_exist(const struct hf_stack *s, const struct hf_conn *c);
 uint32_t hf_gaps_bytes(const struct hf_stack *s, const struct hf_conn *c);
-/** Keeps data that lies beyond a gap; false if there is no room for it. */
-bool hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, const uint8_t *bytes,
-                 uint32_t n);
+/** Keeps data that lies beyond a gap; HF_NONE, or why not all of it. */
+enum hf_reason hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, const uint8_t *bytes,
+                           uint32_t n);
 /** The block that holds data for the next byte in order, taken out of the gaps; HF_NIL if none. */
 uint32_t hf_gaps_take_next(struct hf_stack *s, struct hf_conn *c);
 /** Keeps a partly filled block that drained, while data beyond it is there. */

@@ -25,9 +25,11 @@ struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s)
  *  probes before a closed window or not [RFC9293#3.9.1]. DEVIATION D-26. */
 static hf_ns user_at(const struct hf_stack *s, const struct hf_conn *c)
 {
+    if (c->options.user_timeout_ms == 0)
+        return HF_NEVER;
     bool unanswered =
         c->rtx_timer == HF_RTX_SYN || c->rtx_timer == HF_RTX_RTO || c->rtx_timer == HF_RTX_PERSIST;
-    if (!unanswered || c->options.user_timeout_ms == 0)
+    if (!unanswered)
         return HF_NEVER;
     return hf_ns_add(hf_stamp_ns(c->progress, s->p.now_ns),
                      HF_MS((int64_t)c->options.user_timeout_ms));
@@ -215,7 +217,7 @@ static void fire_rto(struct hf_stack *s, struct hf_conn *c)
         fire_persist(s, c);
         return;
     }
-    hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_RTO, c->rtx_count, hf_rtt_rto_ns(&c->rtt), NULL);
+    hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_RTO, c->rtx_count, 0, NULL);
     if (!try_again(s, c, r2_of(c)))
         return;
     hf_path_on_rto(s, c);

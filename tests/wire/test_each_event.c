@@ -1,11 +1,12 @@
 /* What is sent again, and each limit that is reached, has an event of its own: no more, no less. */
 #include "opening.h"
 
-/** How often each reason came as an event of each type. */
+/** How often each reason came as an event of each type, and the numbers of the latest limit. */
 struct tally {
     uint32_t of[HF_TRACE_COUNT][HF_REASON_COUNT];
     uint32_t states_unchanged;
     int64_t held_ns; /**< of the last open request admitted */
+    int64_t have, limit;
 };
 
 static void count_event(void *ctx, const struct hf_trace_event *e)
@@ -16,6 +17,10 @@ static void count_event(void *ctx, const struct hf_trace_event *e)
         tally->states_unchanged += e->from == e->to;
     if (e->type == HF_TRACE_ADMIT)
         tally->held_ns = e->a;
+    if (e->type == HF_TRACE_LIMIT) {
+        tally->have = e->a;
+        tally->limit = e->b;
+    }
 }
 
 static void open_traced(struct bench *b, struct tally *tally)
@@ -139,6 +144,145 @@ static void a_limited_rst_is_told(void **state)
     bench_close(&b);
 }
 
+/* The drop is one event, the end of what it belonged to another: each reason is counted once. */
+static void a_syn_that_ends_an_opening_is_counted_once(void **state)
+{
+    (void)state;
+    for (enum form form = HALF_OPEN; form <= CROSSED; form++) { /* CROSSED: held, not admitted */
+        struct bench b;
+        struct tally tally;
+        bench_init(&b);
+        open_traced(&b, &tally);
+        if (form == CROSSED) {
+            bench_listen(&b, &(struct hf_listen){.port = 80, .held = true});
+            hf_peer_send(&b.peer, "S seq 0");
+        } else {
+            bench_syn_rcvd(&b, form, "<mss 1460>");
+        }
+        hf_peer_send(&b.peer, "S seq 100");
+        assert_int_equal(hf_peer_state(&b.peer), HF_CLOSED);
+        assert_int_equal(bench_count(&b, HF_DROP_SYN_RCVD), 1);
+        assert_int_equal(tally.of[HF_TRACE_DROP][HF_DROP_SYN_RCVD], 1);
+        assert_int_equal(tally.of[HF_TRACE_STATE][HF_WHY_SYN_AGAIN], 1);
+        bench_close(&b);
+    }
+}
+
+/* A limit that is reached tells how much there is, and how much there may be. */
+static void a_listeners_limits_tell_their_size(void **state)
+{
+    (void)state;
+    static const struct {
+        struct hf_listen listen;
+        enum hf_reason reason;
+        int64_t limit;
+    } cases[] = {
+        {{.port = 80, .backlog = 2}, HF_LIMIT_BACKLOG, 2},
+        {{.port = 80, .max_connections = 3}, HF_LIMIT_CONNECTIONS, 3},
+        {{.port = 80, .max_per_remote = 2}, HF_LIMIT_PER_REMOTE, 2},
+        {{.port = 80, .max_half_open = 4}, HF_LIMIT_HALF_OPEN, 4},
+    };
+    for (size_t i = 0; i < HF_COUNT_OF(cases); i++) {
+        struct bench b;
+        struct tally tally;
+        bench_init(&b);
+        b.config.syn_cookies = 0;
+        open_traced(&b, &tally);
+        bench_listen(&b, &cases[i].listen);
+        for (uint16_t n = 0; n < 10; n++) {
+            struct hf_peer p = bench_peer(&b, 2, (uint16_t)(5000 + n), 1);
+            hf_peer_send(&p, "S seq 0");
+            if (cases[i].reason != HF_LIMIT_HALF_OPEN && hf_peer_pop(&p))
+                hf_peer_send(&p, ". seq 1 ack 1");
+        }
+        assert_true(tally.of[HF_TRACE_LIMIT][cases[i].reason] > 0);
+        assert_int_equal(tally.have, cases[i].limit);
+        assert_int_equal(tally.limit, cases[i].limit);
+        bench_close(&b);
+    }
+}
+
+static void r1_tells_its_size(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct tally tally;
+    bench_init(&b);
+    open_traced(&b, &tally);
+    bench_connect(&b);
+    hf_rig_wait(&b.rig, HF_SEC(60));
+    assert_int_equal(tally.of[HF_TRACE_LIMIT][HF_LIMIT_R1], 1);
+    assert_int_equal(tally.have, b.config.r1_retries);
+    assert_int_equal(tally.limit, b.config.r1_retries);
+    bench_close(&b);
+}
+
+/* Data beyond a gap that finds no block is refused for that, and not for the number of gaps; also
+ * when a part of it found one. */
+static void no_memory_is_not_too_many_gaps(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct tally tally;
+    bench_init(&b);
+    b.config.pool_bytes = 16 * 4096;
+    b.config.receive_buffer_bytes = 65535;
+    open_traced(&b, &tally);
+    bench_listen(&b, &(struct hf_listen){.port = 80});
+    assert_true(hf_peer_connect(&b.peer, "<mss 1460,wscale 7>"));
+    for (uint16_t n = 0; n < 2; n++) { /* what others keep unread takes most of the blocks */
+        struct hf_peer p = bench_peer(&b, 2, (uint16_t)(5000 + n), 1);
+        assert_true(hf_peer_connect(&p, "<mss 1460>"));
+        for (unsigned at = 1; at < 20000; at += 1000) {
+            char text[64];
+            snprintf(text, sizeof text, ". seq %u:%u ack 1", at, at + 1000);
+            hf_peer_send(&p, text);
+        }
+    }
+    hf_peer_send(&b.peer, ". seq 101:16101 ack 1"); /* for a part of it only there are blocks */
+    uint32_t kept = 0;
+    struct hf_event e;
+    while ((e = hf_rig_event(&b.rig)).bits != 0)
+        kept += bench_info(&b, e.handle).out_of_order_bytes;
+    assert_in_range(kept, 1, 15999);
+    assert_int_equal(tally.of[HF_TRACE_DROP][HF_DROP_NO_BLOCK], 1);
+    hf_peer_send(&b.peer, ". seq 17001:17002 ack 1");
+    assert_int_equal(tally.of[HF_TRACE_DROP][HF_DROP_NO_BLOCK], 2);
+    assert_int_equal(tally.of[HF_TRACE_DROP][HF_DROP_TOO_MANY_GAPS], 0);
+    bench_close(&b);
+}
+
+/* An echo request of a block's size is answered, a larger one has a reason of its own. */
+static void a_large_echo_has_its_reason(void **state)
+{
+    (void)state;
+    for (uint32_t more = 0; more < 2; more++) {
+        struct bench b;
+        struct tally tally;
+        bench_init(&b);
+        open_traced(&b, &tally);
+        static uint8_t packet[8192];
+        uint32_t echo_bytes = (uint32_t)b.config.block_bytes + more;
+        struct hf_ip ip = {
+            .source = b.peer.here.addr,
+            .destination = b.peer.there.addr,
+            .version = 4,
+            .protocol = HF_IP_PROTO_ICMP,
+            .ttl = 64,
+            .payload_bytes = HF_ICMP_HEADER_BYTES + echo_bytes,
+        };
+        size_t n = hf_ip_emit(&ip, packet);
+        memset(packet + n, 0, ip.payload_bytes);
+        packet[n] = 8; /* echo request */
+        hf_put16(packet + n + 2, 0xF7FF);
+        hf_rig_input(&b.rig, packet, (uint32_t)n + ip.payload_bytes, 0, 0);
+        assert_int_equal(b.rig.caught_count, more ? 0 : 1);
+        assert_int_equal(tally.of[HF_TRACE_DROP][HF_DROP_ICMP_TOO_LARGE], more);
+        assert_int_equal(tally.of[HF_TRACE_DROP][HF_DROP_NO_BLOCK], 0);
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +290,11 @@ int main(void)
         cmocka_unit_test(what_a_limit_keeps_back_is_not_told_as_sent),
         cmocka_unit_test(an_admission_is_told),
         cmocka_unit_test(a_limited_rst_is_told),
+        cmocka_unit_test(a_syn_that_ends_an_opening_is_counted_once),
+        cmocka_unit_test(a_listeners_limits_tell_their_size),
+        cmocka_unit_test(r1_tells_its_size),
+        cmocka_unit_test(no_memory_is_not_too_many_gaps),
+        cmocka_unit_test(a_large_echo_has_its_reason),
     };
     return cmocka_run_group_tests_name("each_event", tests, NULL, NULL);
 }

@@ -35,8 +35,8 @@ static void send_at(struct bench *b, uint64_t offset, uint32_t n)
     hf_peer_send_segment(&b->peer, &seg, bytes);
 }
 
-/* Sends `n` bytes of the pattern as a super-packet of segments, whole or as these segments, with the
- * peer's acknowledgment. */
+/* Sends `n` bytes of the pattern as a super-packet of segments, whole or as these segments, with
+ * the peer's acknowledgment. */
 static void send_super(struct bench *b, uint64_t offset, uint32_t n, uint32_t mss, bool whole)
 {
     static uint8_t bytes[BULK_BYTES], packet[BULK_BYTES + 128];
@@ -91,8 +91,7 @@ static void run_to(struct bench *b, uint64_t from, uint64_t to)
     }
 }
 
-/* The 4 GB boundary of the stream lies behind a gap, in it, and before it; whatever block of the pool
- * the boundary falls into. */
+/* The 4 GB boundary of the stream lies behind a gap, in it, and before it. */
 static void gaps_are_kept_across_4_gb(void **state)
 {
     (void)state;
@@ -118,8 +117,8 @@ static void gaps_are_kept_across_4_gb(void **state)
     bench_close(&b);
 }
 
-/* Each gap is filled when the next one is there already: some data is kept all the time, for as long
- * as the places in its index last, and longer. */
+/* Each gap is filled when the next one is there already: some data is kept all the time, until the
+ * places in its index were all used, and more than once. */
 static void a_gap_stays_for_megabytes(void **state)
 {
     (void)state;
