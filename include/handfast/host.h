@@ -124,6 +124,9 @@ HF_API const char *hf_link_tun_name(const struct hf_link *l);
 
 HF_API HF_MUST_CHECK int hf_netif_up(const char *name, struct hf_why *why);
 HF_API HF_MUST_CHECK int hf_netif_set_mtu(const char *name, uint32_t mtu_bytes, struct hf_why *why);
+/** How many packets may wait in the interface's queue towards its reader; beyond, they are lost.
+ *  hf_link_tun_open sets it to 5000 where it may. */
+HF_API HF_MUST_CHECK int hf_netif_set_queue(const char *name, uint32_t packets, struct hf_why *why);
 /** Gives the kernel's side an address; prefix_bits is 0..32 or 0..128. IPv4: it replaces the first
  *  one; IPv6: it is added, and if the interface is up, in use when this returns (the kernel takes
  *  some milliseconds: up first, then addresses). */

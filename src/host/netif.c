@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <net/route.h>
 #include <netinet/in.h>
@@ -89,6 +90,21 @@ int hf_netif_set_mtu(const char *name, uint32_t mtu_bytes, struct hf_why *why)
     req.ifr_mtu = (int)mtu_bytes;
     if (request(AF_INET, SIOCSIFMTU, &req) < 0)
         return fail(why, "set the MTU of", name);
+    return HF_OK;
+}
+
+int hf_netif_set_queue(const char *name, uint32_t packets, struct hf_why *why)
+{
+    struct ifreq req;
+    int err = name_request(&req, name, why);
+    if (err < 0)
+        return err;
+    if (packets < 1 || packets > INT_MAX)
+        return hf_why_set(why, HF_E_INVALID, 0, "queue of %s: must be 1 to %d packets", name,
+                          INT_MAX);
+    req.ifr_qlen = (int)packets;
+    if (request(AF_INET, SIOCSIFTXQLEN, &req) < 0)
+        return fail(why, "set the queue of", name);
     return HF_OK;
 }
 

@@ -29,6 +29,10 @@ enum {
     BATCH_MAX = 1024,
     /* More pieces are put together first; writev takes no more than IOV_MAX at once. */
     IOV_COUNT = 256,
+    /* What the kernel may have waiting for us, in packets. Its own default of 500 is less than some
+     * hundred connections have in flight: the rest is lost before anybody could read it. How many
+     * bytes wait is bounded by the senders' windows, not by this. */
+    QUEUE_PACKETS = 5000,
 };
 
 _Static_assert(VNET_BYTES == 10, "the short virtio-net header");
@@ -392,6 +396,12 @@ static uint32_t read_mtu(const char *name)
     return result < 0 || req.ifr_mtu < 0 ? 0 : (uint32_t)req.ifr_mtu;
 }
 
+/* A wish: who may use an interface that somebody else made may not always change it. */
+static void lengthen_queue(const char *name)
+{
+    (void)!hf_netif_set_queue(name, QUEUE_PACKETS, NULL);
+}
+
 int hf_link_tun_open(struct hf_link **out, const struct hf_tun_config *cfg, struct hf_why *why)
 {
     int fd = -1;
@@ -410,6 +420,7 @@ int hf_link_tun_open(struct hf_link **out, const struct hf_tun_config *cfg, stru
         of(made)->mtu_bytes = read_mtu(of(made)->name);
     if (err < 0)
         goto close_link;
+    lengthen_queue(of(made)->name);
     *out = made;
     return HF_OK;
 close_link:

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -414,6 +415,32 @@ static void caps_tell_what_was_asked_for(void **state)
     hf_link_close(l);
 }
 
+static int queue_packets_of(const char *name)
+{
+    struct ifreq req = {0};
+    int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    memcpy(req.ifr_name, name, strlen(name));
+    assert_int_equal(0, ioctl(s, SIOCGIFTXQLEN, &req));
+    close(s);
+    return req.ifr_qlen;
+}
+
+/* The kernel's default is 500, which some hundred connections overflow. */
+static void many_packets_may_wait(void **state)
+{
+    (void)state;
+    struct hf_why why = {.text = ""};
+    const struct hf_tun_config cfg = {.name = "hf0"};
+    struct hf_link *l = open_tun(&cfg);
+    assert_int_equal(5000, queue_packets_of("hf0"));
+    assert_int_equal(HF_OK, hf_netif_set_queue("hf0", 300, &why));
+    assert_int_equal(300, queue_packets_of("hf0"));
+    assert_int_equal(HF_E_INVALID, hf_netif_set_queue("hf0", 0, &why));
+    assert_string_equal("queue of hf0: must be 1 to 2147483647 packets", why.text);
+    assert_int_equal(HF_E_DEVICE, hf_netif_set_queue("hf9", 300, &why));
+    hf_link_close(l);
+}
+
 static void a_second_descriptor_keeps_the_interface(void **state)
 {
     (void)state;
@@ -652,6 +679,7 @@ int main(void)
         cmocka_unit_test(what_the_kernel_refuses_is_counted),
         cmocka_unit_test(batches_keep_every_packet),
         cmocka_unit_test(caps_tell_what_was_asked_for),
+        cmocka_unit_test(many_packets_may_wait),
         cmocka_unit_test(a_second_descriptor_keeps_the_interface),
         cmocka_unit_test(a_removed_interface_is_an_error),
         cmocka_unit_test(names_are_checked),
