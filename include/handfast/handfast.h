@@ -110,6 +110,16 @@ HF_API void hf_config_profile(struct hf_config *cfg, size_t config_bytes, enum h
 /** HF_E_INVALID, and the setting's name in *culprit (which may be NULL), when out of range. */
 HF_API int hf_config_check(const struct hf_config *cfg, const char **culprit);
 
+/** What is wrong with a config, as parts of a sentence: name, rule, other. */
+struct hf_config_fault {
+    const char *name;  /**< the setting */
+    const char *rule;  /**< "is out of its range", "must not be above", ... */
+    const char *other; /**< the setting that the rule measures it by; NULL: none */
+};
+/** The same check, with what is wrong in *fault. */
+HF_API HF_MUST_CHECK int hf_config_explain(const struct hf_config *cfg,
+                                           struct hf_config_fault *fault);
+
 /** One row of the settings table. */
 struct hf_setting {
     const char *name; /**< the field's name */

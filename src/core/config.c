@@ -191,45 +191,62 @@ static bool is_power_of_two(int64_t n)
     return n > 0 && (n & (n - 1)) == 0;
 }
 
-/** Settings that are in range each but don't fit together: the name of one, or NULL. */
-static const char *find_conflict(const struct hf_config *cfg)
+/** Settings that are in range each but don't fit together. */
+static bool find_conflict(const struct hf_config *cfg, struct hf_config_fault *fault)
 {
-    if (cfg->rto_min_ns > cfg->rto_initial_ns)
-        return "rto_min_ns";
-    if (cfg->rto_max_ns < cfg->rto_initial_ns)
-        return "rto_max_ns";
-    /* [RFC9293#3.8.3] MUST-20: trouble is told before the connection is given up. */
-    if (cfg->r2_retries != 0 && cfg->r2_retries < cfg->r1_retries)
-        return "r2_retries";
-    if (cfg->port_max < cfg->port_min)
-        return "port_max";
-    if (!is_power_of_two(cfg->block_bytes))
-        return "block_bytes";
-    if (cfg->pool_bytes < 16 * cfg->block_bytes)
-        return "pool_bytes";
-    if (!is_power_of_two(cfg->reply_ring))
-        return "reply_ring";
-    if (cfg->offload_super_bytes != 0 && cfg->offload_super_bytes < cfg->mtu_bytes)
-        return "offload_super_bytes";
-    return NULL;
+    static const char above[] = "must not be above", below[] = "must not be below",
+                      power[] = "must be a power of two";
+    const struct {
+        bool is_broken;
+        struct hf_config_fault fault;
+    } rules[] = {
+        {cfg->rto_min_ns > cfg->rto_initial_ns, {"rto_min_ns", above, "rto_initial_ns"}},
+        {cfg->rto_max_ns < cfg->rto_initial_ns, {"rto_max_ns", below, "rto_initial_ns"}},
+        /* [RFC9293#3.8.3] MUST-20: trouble is told before the connection is given up. */
+        {cfg->r2_retries != 0 && cfg->r2_retries < cfg->r1_retries,
+         {"r2_retries", below, "r1_retries"}},
+        {cfg->port_max < cfg->port_min, {"port_max", below, "port_min"}},
+        {!is_power_of_two(cfg->block_bytes), {"block_bytes", power, NULL}},
+        {cfg->pool_bytes < 16 * cfg->block_bytes,
+         {"pool_bytes", "must be at least 16 times", "block_bytes"}},
+        {!is_power_of_two(cfg->reply_ring), {"reply_ring", power, NULL}},
+        {cfg->offload_super_bytes != 0 && cfg->offload_super_bytes < cfg->mtu_bytes,
+         {"offload_super_bytes", below, "mtu_bytes"}},
+    };
+    for (size_t i = 0; i < HF_COUNT_OF(rules); i++) {
+        if (rules[i].is_broken) {
+            *fault = rules[i].fault;
+            return true;
+        }
+    }
+    return false;
+}
+
+int hf_config_explain(const struct hf_config *cfg, struct hf_config_fault *fault)
+{
+    static const char range[] = "is out of its range";
+    struct hf_config full;
+    if (fields_known(cfg) == 0) { /* zeroed: somebody forgot hf_config_init */
+        *fault = (struct hf_config_fault){"config_bytes", range, NULL};
+        return HF_E_INVALID;
+    }
+    hf_config_complete(&full, cfg);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        if (!is_in_range(i, read_field(&full, i))) {
+            *fault = (struct hf_config_fault){settings[i].name, range, NULL};
+            return HF_E_INVALID;
+        }
+    }
+    return find_conflict(&full, fault) ? HF_E_INVALID : HF_OK;
 }
 
 int hf_config_check(const struct hf_config *cfg, const char **culprit)
 {
-    /* Zeroed: somebody forgot hf_config_init. */
-    const char *name = fields_known(cfg) == 0 ? "config_bytes" : NULL;
-    struct hf_config full;
-    hf_config_complete(&full, cfg);
-    for (size_t i = 0; i < SETTING_COUNT && name == NULL; i++)
-        if (!is_in_range(i, read_field(&full, i)))
-            name = settings[i].name;
-    if (name == NULL)
-        name = find_conflict(&full);
-    if (name == NULL)
-        return HF_OK;
-    if (culprit != NULL)
-        *culprit = name;
-    return HF_E_INVALID;
+    struct hf_config_fault fault;
+    int err = hf_config_explain(cfg, &fault);
+    if (err != HF_OK && culprit != NULL)
+        *culprit = fault.name;
+    return err;
 }
 
 const struct hf_setting *hf_setting_at(size_t i)

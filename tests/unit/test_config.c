@@ -257,6 +257,42 @@ static void check_names_what_does_not_fit(void **state)
     assert_string_equal(culprit, "pool_bytes");
 }
 
+static void explain_names_rule_and_other(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int64_t value;
+        struct hf_config_fault fault;
+    } cases[] = {
+        {"rto_min_ns", HF_SEC(2), {"rto_min_ns", "must not be above", "rto_initial_ns"}},
+        {"rto_initial_ns", HF_SEC(300), {"rto_max_ns", "must not be below", "rto_initial_ns"}},
+        {"r2_retries", 2, {"r2_retries", "must not be below", "r1_retries"}},
+        {"port_max", 1023, {"port_max", "must not be below", "port_min"}},
+        {"block_bytes", 5000, {"block_bytes", "must be a power of two", NULL}},
+        {"pool_bytes", 65535, {"pool_bytes", "is out of its range", NULL}},
+        {"reply_ring", 100, {"reply_ring", "must be a power of two", NULL}},
+        {"offload_super_bytes", 9, {"offload_super_bytes", "must not be below", "mtu_bytes"}},
+    };
+    for (size_t i = 0; i < HF_COUNT_OF(cases); i++) {
+        struct hf_config cfg = profile(HF_PROFILE_DEFAULT);
+        struct hf_config_fault fault = {0};
+        if (hf_config_set(&cfg, cases[i].name, cases[i].value) != HF_OK)
+            cfg.pool_bytes = cases[i].value;
+        assert_int_equal(hf_config_explain(&cfg, &fault), HF_E_INVALID);
+        assert_string_equal(fault.name, cases[i].fault.name);
+        assert_string_equal(fault.rule, cases[i].fault.rule);
+        if (cases[i].fault.other == NULL)
+            assert_null(fault.other);
+        else
+            assert_string_equal(fault.other, cases[i].fault.other);
+    }
+    struct hf_config zeroed = {0};
+    struct hf_config_fault fault;
+    assert_int_equal(hf_config_explain(&zeroed, &fault), HF_E_INVALID);
+    assert_string_equal(fault.name, "config_bytes");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +306,7 @@ int main(void)
         cmocka_unit_test(set_and_get_by_name),
         cmocka_unit_test(check_names_what_is_out_of_range),
         cmocka_unit_test(check_names_what_does_not_fit),
+        cmocka_unit_test(explain_names_rule_and_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
