@@ -26,15 +26,32 @@ void hf_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** The same for a failure of the lower layers; returns HF_EXIT_FAILED. */
 int hf_say_why(const struct hf_why *why);
 
-/** What the command line says about a stack over TUN. */
+struct argp_state;
+/** Stores an option's value that may be given once: a second one, or "", is an error of usage. */
+void hf_take_once(const char **slot, const char *value, const char *option,
+                  struct argp_state *state);
+/** Reads a whole number of this range in decimal digits; anything else is an error of usage. */
+uint32_t hf_take_number(const char *text, uint32_t min, uint32_t max, const char *what,
+                        struct argp_state *state);
+
+enum { HF_SETS_MAX = 64 };
+
+/** What the command line says about a stack over TUN, checked when the options are read. */
 struct hf_tun_options {
-    const char *tun;         /**< name of the device; required */
-    const char *addr;        /**< the stack's, with prefix: required */
-    const char *kernel_addr; /**< the kernel's side; NULL: the prefix's first other address */
-    const char *record;      /**< pcapng file, or NULL */
-    const char *spoil;       /**< rules, or NULL */
-    bool no_configure;       /**< the interface is set up by somebody else */
-    bool plain;              /**< no super-packets */
+    const char *tun;              /**< name of the device; required */
+    const char *addr_text;        /**< as given: required */
+    const char *kernel_addr_text; /**< NULL: not given */
+    const char *profile;          /**< NULL: the default one */
+    const char *sets[HF_SETS_MAX];
+    size_t set_count;
+    const char *record; /**< pcapng file, or NULL */
+    const char *spoil;  /**< rules, or NULL */
+    bool no_configure;  /**< the interface is set up by somebody else */
+    bool plain;         /**< no super-packets */
+    /* Made of these: */
+    struct hf_addr addr; /**< the stack's */
+    unsigned prefix_bits;
+    struct hf_addr kernel_addr; /**< the kernel's side */
     struct hf_config config;
 };
 
@@ -50,6 +67,9 @@ struct argp;
 /** argp child of every command with a TUN stack; its input is a struct hf_tun_options. */
 extern const struct argp hf_tun_argp;
 void hf_tun_options_init(struct hf_tun_options *o);
+/** Why no connection can be made to this address from there, in words that follow "is"; NULL: it
+ *  can. */
+const char *hf_tun_options_unfit(const struct hf_tun_options *o, const struct hf_addr *addr);
 
 /** Opens everything; HF_OK, or says why not in *why and leaves nothing behind. */
 HF_MUST_CHECK int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o,

@@ -181,10 +181,11 @@ static void on_events(void *ctx, struct hf_loop *loop, hf_ns now)
 /* ---- running ------------------------------------------------------------------------------ */
 
 /** Only addresses of the stack's own family are of use. */
-static int resolve(const char *host, const char *port, const char *own, struct hf_endpoint *out)
+static int resolve(const char *host, const char *port, const struct hf_addr *own,
+                   struct hf_endpoint *out)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-    hints.ai_family = strchr(own, ':') != NULL ? AF_INET6 : AF_INET;
+    hints.ai_family = hf_addr_is_v4(own) ? AF_INET : AF_INET6;
     int err = getaddrinfo(host, port, &hints, &list);
     if (err != 0) {
         hf_say("%s port %s: %s", host, port, gai_strerror(err));
@@ -206,9 +207,14 @@ static int run(struct session *s, const struct options *o)
 {
     struct hf_connect what = {0};
     struct hf_why why;
-    int code = resolve(o->host, o->port, o->tun.addr, &what.remote);
+    int code = resolve(o->host, o->port, &o->tun.addr, &what.remote);
     if (code != HF_EXIT_DONE)
         return code;
+    const char *kind = hf_tun_options_unfit(&o->tun, &what.remote.addr);
+    if (kind != NULL) {
+        hf_say("%s is %s: no connection can be made to it", o->host, kind);
+        return HF_EXIT_USAGE;
+    }
     if (hf_tun_stack_open(&s->t, &o->tun, NULL, NULL, on_events, s, &why) != HF_OK)
         return hf_say_why(&why);
     int err = hf_connect(s->t.stack, &what, &s->conn, hf_host_now());
@@ -248,6 +254,14 @@ static void put_back(int fd, int flags)
         fcntl(fd, F_SETFL, flags);
 }
 
+/** A name of a service, or a number; the latter getaddrinfo would take modulo 65536. */
+static const char *take_port(const char *text, struct argp_state *state)
+{
+    if (text[strspn(text, "0123456789+-.")] == '\0')
+        (void)hf_take_number(text, 1, 65535, "PORT", state);
+    return text;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
@@ -256,11 +270,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_ARG:
         if (state->arg_num > 1)
             return ARGP_ERR_UNKNOWN;
-        *(state->arg_num == 0 ? &o->host : &o->port) = arg;
+        if (state->arg_num == 0)
+            o->host = arg;
+        else
+            o->port = take_port(arg, state);
         return 0;
     case ARGP_KEY_END:
         if (o->port == NULL)
-            argp_error(state, "HOST and PORT are missing");
+            argp_error(state, o->host == NULL ? "HOST and PORT are missing" : "PORT is missing");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }

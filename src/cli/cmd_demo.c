@@ -41,7 +41,7 @@ enum {
 struct options {
     bool no_tun;
     bool ascii;
-    const char *client_port; /**< set: be the client inside the namespace */
+    uint16_t client_port; /**< not 0: be the client inside the namespace */
 };
 
 /* ---- the two programs ---------------------------------------------------------------------- */
@@ -97,9 +97,9 @@ static int be_server(int listening)
 }
 
 /** The client, inside the namespace: reads to the end, then sends its own file and closes. */
-static int be_client(const char *port)
+static int be_client(uint16_t port)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
     inet_pton(AF_INET, "10.0.2.2", &to.sin_addr);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
@@ -306,7 +306,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case KEY_NO_TUN: o->no_tun = true; return 0;
     case KEY_ASCII: o->ascii = true; return 0;
-    case KEY_CLIENT: o->client_port = arg; return 0;
+    case KEY_CLIENT:
+        o->client_port = (uint16_t)hf_take_number(arg, 1, 65535, "--client", state);
+        return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -333,7 +335,7 @@ int hf_cmd_demo(int argc, char **argv)
     argp_err_exit_status = HF_EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
         return HF_EXIT_USAGE;
-    if (o.client_port != NULL)
+    if (o.client_port != 0)
         return be_client(o.client_port);
     (void)setlocale(LC_CTYPE, ""); /* for its character set */
     if (!o.no_tun) {

@@ -7,7 +7,6 @@
 #include <argp.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { KEY_RECORD = 1000, KEY_SPOIL, KEY_MTU, KEY_STATS };
@@ -15,6 +14,7 @@ enum { KEY_RECORD = 1000, KEY_SPOIL, KEY_MTU, KEY_STATS };
 struct options {
     struct hf_gateway_config cfg;
     char **command;
+    const char *mtu; /**< as given */
     bool stats;
 };
 
@@ -29,18 +29,14 @@ static const struct argp_option argp_options[] = {
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
-    char *end;
     switch (key) {
-    case KEY_RECORD: o->cfg.record = arg; return 0;
-    case KEY_SPOIL: o->cfg.spoil = arg; return 0;
+    case KEY_RECORD: hf_take_once(&o->cfg.record, arg, "--record", state); return 0;
+    case KEY_SPOIL: hf_take_once(&o->cfg.spoil, arg, "--spoil", state); return 0;
     case KEY_STATS: o->stats = true; return 0;
-    case KEY_MTU: {
-        unsigned long mtu = strtoul(arg, &end, 10);
-        if (*arg == '\0' || *end != '\0' || mtu < 576 || mtu > 65535)
-            argp_error(state, "--mtu wants 576 to 65535, not '%s'", arg);
-        o->cfg.space.mtu_bytes = (uint32_t)mtu;
+    case KEY_MTU:
+        hf_take_once(&o->mtu, arg, "--mtu", state);
+        o->cfg.space.mtu_bytes = hf_take_number(arg, 576, 65535, "--mtu", state);
         return 0;
-    }
     case ARGP_KEY_ARG: /* the command and all that follows is its own */
         o->command = &state->argv[state->next - 1];
         state->next = state->argc;

@@ -4,8 +4,10 @@
  */
 #include "cli.h"
 #include "http.h"
+#include "settings.h"
 
 #include <argp.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,13 +24,18 @@ enum {
     PORT_DEFAULT = 80,
     SLICES = 8,
     KEY_PORT = 'p',
-    KEY_WRITABLE = 'w'
+    KEY_WRITABLE = 'w',
+    KEY_IDLE = 1
 };
+#define IDLE_DEFAULT_NS HF_SEC(30)
 
 struct options {
     struct hf_tun_options tun;
     uint16_t port;
+    const char *port_text; /**< as given */
     bool writable;
+    const char *idle_text; /**< as given */
+    hf_ns idle_ns;
     const char *folder;
 };
 
@@ -36,9 +43,11 @@ struct client;
 
 struct server {
     struct hf_tun_stack t;
-    struct client *clients; /**< all that are there */
+    struct client *clients; /**< all that are there, the one that rests longest first */
+    struct client **end;    /**< the list's last pointer */
     int folder_fd;
     bool writable;
+    hf_ns idle_ns; /**< a client may rest this long */
     uint64_t requests, failed_requests, bytes_out, bytes_in;
 };
 
@@ -53,6 +62,7 @@ struct client {
     struct server *server;
     struct client *next, **place; /**< in the server's list: what points here */
     hf_handle conn;
+    hf_ns moved_ns; /**< when it last got a step further */
     enum phase phase;
     int fd; /**< of the file, -1: none */
     off_t offset;
@@ -366,12 +376,33 @@ static bool step(struct client *c, hf_ns now)
     return discard_rest(c, now);
 }
 
-static void go_on(struct client *c, hf_ns now)
+/* ---- the list of clients ------------------------------------------------------------------ */
+
+static void unlink_client(struct client *c)
 {
-    while (step(c, now)) {}
+    *c->place = c->next;
+    if (c->next != NULL)
+        c->next->place = c->place;
+    else
+        c->server->end = c->place;
 }
 
-/* ---- events ------------------------------------------------------------------------------- */
+/** To the end of the list, which is so in the order of moved_ns. */
+static void link_client(struct client *c, hf_ns now)
+{
+    struct server *s = c->server;
+    c->moved_ns = now;
+    c->next = NULL;
+    c->place = s->end;
+    *s->end = c;
+    s->end = &c->next;
+}
+
+static void touch(struct client *c, hf_ns now)
+{
+    unlink_client(c);
+    link_client(c, now);
+}
 
 static struct client *client_new(struct server *s, hf_handle conn, hf_ns now)
 {
@@ -384,22 +415,37 @@ static struct client *client_new(struct server *s, hf_handle conn, hf_ns now)
     c->server = s;
     c->conn = conn;
     c->fd = -1;
-    c->next = s->clients;
-    c->place = &s->clients;
-    if (c->next != NULL)
-        c->next->place = &c->next;
-    s->clients = c;
+    link_client(c, now);
     return c;
 }
 
 static void client_free(struct client *c)
 {
-    *c->place = c->next;
-    if (c->next != NULL)
-        c->next->place = c->place;
+    unlink_client(c);
     drop_upload(c);
     close_file(c);
     free(c);
+}
+
+/** What is left is the stack's. */
+static void let_go(struct client *c, hf_ns now)
+{
+    (void)!hf_set(c->server->t.stack, c->conn, HF_OPT_TAG, 0, now);
+    hf_close(c->server->t.stack, c->conn, now);
+    client_free(c);
+}
+
+/* ---- events ------------------------------------------------------------------------------- */
+
+/** Bytes of a request that is not complete do not count as a step: neither do those of a body that
+ *  nobody wants. So a client that trickles comes to its end as well. */
+static void go_on(struct client *c, hf_ns now)
+{
+    bool moved = false;
+    while (step(c, now))
+        moved |= c->phase != PHASE_CLOSING;
+    if (moved)
+        touch(c, now);
 }
 
 /** The peer has closed too, or has our last byte and nothing of a refused body to send. */
@@ -424,21 +470,58 @@ static void on_event(struct server *s, const struct hf_event *e, hf_ns now)
         return;
     }
     go_on(c, now);
-    if (c->phase == PHASE_CLOSING && all_is_said(c)) {
-        /* What is left is the stack's. */
-        (void)!hf_set(s->t.stack, e->handle, HF_OPT_TAG, 0, now);
-        hf_close(s->t.stack, e->handle, now);
-        client_free(c);
+    if (c->phase == PHASE_CLOSING && all_is_said(c))
+        let_go(c, now);
+}
+
+/* ---- clients that rest -------------------------------------------------------------------- */
+
+static bool has_sent_something(const struct client *c)
+{
+    struct hf_info info;
+    return hf_info(c->server->t.stack, c->conn, &info) == HF_OK && info.receive_queue_bytes > 0;
+}
+
+/** One that asked for nothing is let go without a word; half a request or half a body is answered
+ *  with 408 [RFC9110#15.5.9]; one that does not take its answer is cut off. */
+static void end_rest(struct client *c, hf_ns now)
+{
+    switch (c->phase) {
+    case PHASE_REQUEST:
+        if (!has_sent_something(c)) {
+            let_go(c, now);
+            return;
+        }
+        break;
+    case PHASE_UPLOAD: drop_upload(c); break;
+    case PHASE_ANSWER:
+        touch(c, now);
+        hf_abort(c->server->t.stack, c->conn, now);
+        return;
+    case PHASE_CLOSING: let_go(c, now); return;
     }
+    c->head_only = false;
+    refuse(c, 408);
+    touch(c, now);
+    go_on(c, now);
+}
+
+static void end_rests(struct server *s, struct hf_loop *loop, hf_ns now)
+{
+    if (s->idle_ns == 0)
+        return;
+    while (s->clients != NULL && s->clients->moved_ns + s->idle_ns <= now)
+        end_rest(s->clients, now);
+    hf_loop_wake_at(loop, s->clients == NULL ? HF_NEVER : s->clients->moved_ns + s->idle_ns);
 }
 
 static void on_events(void *ctx, struct hf_loop *loop, hf_ns now)
 {
     struct server *s = ctx;
     struct hf_event e;
-    (void)loop;
     while (hf_stack_event(s->t.stack, &e))
         on_event(s, &e, now);
+    end_rests(s, loop, now);
 }
 
 /* ---- running ------------------------------------------------------------------------------ */
@@ -447,6 +530,7 @@ static int run(struct server *s, const struct options *o)
 {
     struct hf_why why;
     s->writable = o->writable;
+    s->idle_ns = o->idle_ns;
     s->folder_fd = open(o->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->folder_fd < 0) {
         hf_say("%s: %s (DIR must be a folder that can be read)", o->folder, strerror(errno));
@@ -480,20 +564,27 @@ static int run(struct server *s, const struct options *o)
     return HF_EXIT_DONE;
 }
 
+/** A plain number would be nanoseconds, which nobody means here. */
+static bool has_unit(const char *text)
+{
+    return strcmp(text, "0") == 0 || isalpha((unsigned char)text[strlen(text) - 1]) != 0;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
-    char *end;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->tun; return 0;
-    case KEY_PORT: {
-        unsigned long port = strtoul(arg, &end, 10);
-        if (*arg == '\0' || *end != '\0' || port < 1 || port > 65535)
-            argp_error(state, "--port wants 1 to 65535, not '%s'", arg);
-        o->port = (uint16_t)port;
+    case KEY_PORT:
+        hf_take_once(&o->port_text, arg, "--port", state);
+        o->port = (uint16_t)hf_take_number(arg, 1, 65535, "--port", state);
         return 0;
-    }
     case KEY_WRITABLE: o->writable = true; return 0;
+    case KEY_IDLE:
+        hf_take_once(&o->idle_text, arg, "--idle", state);
+        if (!hf_quantity_read(arg, "ns", &o->idle_ns) || o->idle_ns < 0 || !has_unit(arg))
+            argp_error(state, "--idle takes a time, say 30s or 2min, or 0 for ever, not '%s'", arg);
+        return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0)
             return ARGP_ERR_UNKNOWN;
@@ -511,6 +602,10 @@ int hf_cmd_serve(int argc, char **argv)
 {
     static const struct argp_option own[] = {
         {"port", KEY_PORT, "N", 0, "Port to listen on (default 80)", 0},
+        {"idle", KEY_IDLE, "TIME", 0,
+         "Let clients go that don't get further for this long: nothing or half a request sent, "
+         "nothing read (default 30s; 0: never)",
+         0},
         {"writable", KEY_WRITABLE, NULL, 0, "Take files by PUT", 0},
         {0},
     };
@@ -524,12 +619,13 @@ int hf_cmd_serve(int argc, char **argv)
         children,
         NULL,
         NULL};
-    struct options o = {.port = PORT_DEFAULT};
+    struct options o = {.port = PORT_DEFAULT, .idle_ns = IDLE_DEFAULT_NS};
     hf_tun_options_init(&o.tun);
     argp_err_exit_status = HF_EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
         return HF_EXIT_USAGE;
     struct server s = {.folder_fd = -1};
+    s.end = &s.clients;
     int code = run(&s, &o);
     while (s.clients != NULL) /* uploads that are cut short leave nothing either */
         client_free(s.clients);

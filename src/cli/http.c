@@ -17,6 +17,7 @@ static const struct {
     {403, "Forbidden"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
     {411, "Length Required"},
     {416, "Range Not Satisfiable"},
     {500, "Internal Server Error"},

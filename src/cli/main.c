@@ -2,6 +2,7 @@
  * The command: a table of subcommands.
  */
 #include "cli.h"
+#include "settings.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -33,13 +34,8 @@ static void print_help(FILE *to)
 
 static void print_value(const struct hf_setting *s, int64_t value)
 {
-    char text[32];
-    if (strcmp(s->unit, "ns") != 0)
-        snprintf(text, sizeof text, "%lld", (long long)value);
-    else if (value % 1000000000 == 0)
-        snprintf(text, sizeof text, "%lld s", (long long)(value / 1000000000));
-    else
-        snprintf(text, sizeof text, "%g ms", (double)value / 1e6);
+    char text[HF_VALUE_TEXT_BYTES];
+    hf_setting_value_text(s, value, text);
     printf(" %11s", text);
 }
 
@@ -60,15 +56,51 @@ static int print_profiles(void)
     return HF_EXIT_DONE;
 }
 
+static int print_help_asked(void)
+{
+    print_help(stdout);
+    return HF_EXIT_DONE;
+}
+
+static int print_version(void)
+{
+    puts(version);
+    return HF_EXIT_DONE;
+}
+
 static int run_command(const struct hf_command *c, int argc, char **argv)
 {
     /* argp names the program by argv[0] in its messages. */
-    static char name[64];
+    static char name[64], help[] = "--help"; /* argp's own short form is -? */
     snprintf(name, sizeof name, "handfast %s", c->name);
     argv[1] = name;
     program_invocation_name = name; /* and hf_say by this */
     argp_program_version = version;
+    if (argc > 2 && strcmp(argv[2], "-h") == 0)
+        argv[2] = help;
     return c->run(argc - 1, argv + 1);
+}
+
+/** What is no command but a question about all of them; HF_EXIT_USAGE + 1: it is none. */
+static int answer(int argc, char **argv)
+{
+    static const struct {
+        const char *word;
+        int (*print)(void);
+    } questions[] = {
+        {"--help", print_help_asked}, {"-h", print_help_asked}, {"help", print_help_asked},
+        {"--version", print_version}, {"-V", print_version},    {"--profiles", print_profiles},
+    };
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        if (strcmp(argv[1], questions[i].word) != 0)
+            continue;
+        if (argc == 2)
+            return questions[i].print();
+        fprintf(stderr, "handfast: nothing may follow %s, but '%s' does; see 'handfast --help'\n",
+                argv[1], argv[2]);
+        return HF_EXIT_USAGE;
+    }
+    return HF_EXIT_USAGE + 1;
 }
 
 int main(int argc, char **argv)
@@ -77,17 +109,9 @@ int main(int argc, char **argv)
         print_help(stderr);
         return HF_EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
-        print_help(stdout);
-        return HF_EXIT_DONE;
-    }
-    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-        puts(version);
-        return HF_EXIT_DONE;
-    }
-    if (strcmp(argv[1], "--profiles") == 0)
-        return print_profiles();
+    int code = answer(argc, argv);
+    if (code <= HF_EXIT_USAGE)
+        return code;
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return run_command(&commands[i], argc, argv);

@@ -223,7 +223,9 @@ static const char settings_head[] =
     "\n"
     "All values are 64-bit integers. Times are in nanoseconds; the table writes them with a unit, "
     "and\n"
-    "`--set` and `hf_config_set` take the plain number: `--set msl_ns=2500000000` is 2.5 s.\n"
+    "`hf_config_set` takes the plain number. `--set` takes units too: `msl_ns=2.5s`, "
+    "`pool_bytes=16M`,\n"
+    "`nagle=off`.\n"
     "\n"
     "| setting | rfc | default | linux | freebsd | least | most | unit | meaning |\n"
     "|---|--:|--:|--:|--:|--:|--:|---|---|\n";

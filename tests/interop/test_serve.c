@@ -39,6 +39,7 @@ enum {
     PIECE_BYTES = 65536,
     LONG_FACTOR = 10,
     HEAD_MAX_BYTES = 1024,
+    IDLE_MS = 300,
 };
 
 static char folder[] = "/tmp/hf-serve-XXXXXX";
@@ -120,18 +121,21 @@ static void empty_folder(void)
 
 /* ---- the server ----------------------------------------------------------------------------- */
 
-static void start_server(bool v6, const char *spoil)
+static void start_server_with(bool v6, const char *option, const char *value)
 {
     const char *argv[COMMAND_ARGS_MAX] = {
-        NULL,         "serve", "--tun",   "hf0", "--addr", v6 ? "fd09::2/64" : "10.9.0.2/24",
-        "--writable", folder,  "--spoil", spoil};
-    if (!spoil)
-        argv[8] = NULL;
+        NULL,         "serve", "--tun", "hf0", "--addr", v6 ? "fd09::2/64" : "10.9.0.2/24",
+        "--writable", folder,  option,  value};
     const struct command_start how = {.argv = argv, .in_fd = -1, .out_fd = -1};
     server_addr = v6 ? "fd09::2" : "10.9.0.2";
     server_url = v6 ? "http://[fd09::2]" : "http://10.9.0.2";
     assert_true(command_begin(&server, &how));
     assert_true(command_await(&server, "serving", START_MS));
+}
+
+static void start_server(bool v6, const char *spoil)
+{
+    start_server_with(v6, spoil ? "--spoil" : NULL, spoil);
 }
 
 /* Ends it as a person does; then all is gone that it made. */
@@ -459,6 +463,122 @@ static void a_broken_upload_leaves_nothing(void **state)
     (void)close(feed_fd);
 }
 
+/* ---- clients that rest ---------------------------------------------------------------------- */
+
+static int open_blocking(void)
+{
+    struct sockaddr_storage sa;
+    socklen_t sa_bytes = server_sockaddr(&sa);
+    const struct timeval patience = {.tv_sec = START_MS / 1000};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(0, setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience));
+    assert_int_equal(0, connect(fd, (struct sockaddr *)&sa, sa_bytes));
+    return fd;
+}
+
+/* Says text, keeps its own direction open, and reads what comes until the server's end. */
+static void rest_after(const char *text, char *answer, size_t room)
+{
+    size_t have = 0;
+    ssize_t n;
+    int fd = open_blocking();
+    hf_ns start_ns = hf_host_now();
+    assert_int_equal(strlen(text), send(fd, text, strlen(text), MSG_NOSIGNAL));
+    while ((n = recv(fd, answer + have, room - 1 - have, 0)) > 0)
+        have += (size_t)n;
+    assert_int_equal(0, n); /* ended by the server, and not by a reset */
+    assert_true(hf_host_now() - start_ns >= HF_MS(IDLE_MS));
+    answer[have] = '\0';
+    (void)close(fd);
+}
+
+static void who_rests_is_let_go(void **state)
+{
+    char answer[4096];
+    (void)state;
+    make_file("one", 1000);
+    start_server_with(false, "--idle", "300ms");
+    rest_after("", answer, sizeof answer);
+    assert_string_equal("", answer);
+    rest_after("GET /one HT", answer, sizeof answer);
+    assert_memory_equal("HTTP/1.1 408 ", answer, 13);
+    assert_non_null(strstr(answer, "Connection: close\r\n"));
+    rest_after("PUT /part HTTP/1.1\r\nContent-Length: 1000\r\n\r\nonly this", answer,
+               sizeof answer);
+    assert_memory_equal("HTTP/1.1 408 ", answer, 13);
+    assert_int_equal(1, count_files());                                 /* "one", and no part */
+    rest_after("GET /nothing HTTP/1.1\r\n\r\n", answer, sizeof answer); /* keep-alive */
+    assert_memory_equal("HTTP/1.1 404 ", answer, 13);
+    assert_null(strstr(answer, "408"));
+    stop_server();
+}
+
+/* A byte now and then is no request. */
+static void who_trickles_is_let_go(void **state)
+{
+    char answer[4096];
+    (void)state;
+    start_server_with(false, "--idle", "300ms");
+    int fd = open_blocking();
+    ssize_t n = 0;
+    for (int i = 0; i < 400 && n <= 0; i++) {
+        assert_int_equal(1, send(fd, "G", 1, MSG_NOSIGNAL));
+        (void)usleep(50000);
+        n = recv(fd, answer, sizeof answer, MSG_DONTWAIT);
+    }
+    assert_true(n > 13);
+    assert_memory_equal("HTTP/1.1 408 ", answer, 13);
+    (void)close(fd);
+    stop_server();
+}
+
+/* It is cut off, and its file is closed. */
+static void who_does_not_read_is_let_go(void **state)
+{
+    static const char request[] = "GET /bulk HTTP/1.1\r\n\r\n";
+    static char piece[PIECE_BYTES];
+    (void)state;
+    make_file("bulk", (uint64_t)100 * MB);
+    start_server_with(false, "--idle", "300ms");
+    int fd = open_blocking(), error = 0;
+    socklen_t n = sizeof error;
+    assert_int_equal(sizeof request - 1, send(fd, request, sizeof request - 1, MSG_NOSIGNAL));
+    for (int i = 0; i < 400 && error == 0; i++) {
+        (void)usleep(50000);
+        assert_int_equal(0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n));
+    }
+    assert_int_equal(ECONNRESET, error);
+    (void)recv(fd, piece, sizeof piece, 0);
+    (void)close(fd);
+    stop_server();
+}
+
+/* The time counts from the last step, not from the start. */
+static void who_goes_on_may_stay(void **state)
+{
+    static const char request[] = "GET /one HTTP/1.1\r\n\r\n";
+    char answer[8192];
+    (void)state;
+    make_file("one", 1000);
+    start_server_with(false, "--idle", "2s");
+    int fd = open_blocking();
+    for (int i = 0; i < 6; i++) {
+        size_t have = 0;
+        assert_int_equal(sizeof request - 1, send(fd, request, sizeof request - 1, MSG_NOSIGNAL));
+        do {
+            ssize_t n = recv(fd, answer + have, sizeof answer - 1 - have, 0);
+            assert_true(n > 0);
+            have += (size_t)n;
+            answer[have] = '\0';
+        } while (!strstr(answer, "\r\n\r\n") ||
+                 have < (size_t)(strstr(answer, "\r\n\r\n") - answer) + 4 + 1000);
+        assert_memory_equal("HTTP/1.1 200 ", answer, 13);
+        (void)usleep(500000);
+    }
+    (void)close(fd);
+    stop_server();
+}
+
 static int clean_up(void **state)
 {
     (void)state;
@@ -472,6 +592,10 @@ int main(void)
         cmocka_unit_test_teardown(requests_are_answered, tear_down),
         cmocka_unit_test_teardown(half_requests_come_to_an_end, tear_down),
         cmocka_unit_test_teardown(a_broken_upload_leaves_nothing, tear_down),
+        cmocka_unit_test_teardown(who_rests_is_let_go, tear_down),
+        cmocka_unit_test_teardown(who_trickles_is_let_go, tear_down),
+        cmocka_unit_test_teardown(who_does_not_read_is_let_go, tear_down),
+        cmocka_unit_test_teardown(who_goes_on_may_stay, tear_down),
         cmocka_unit_test_teardown(bulk_over_v4, tear_down),
         cmocka_unit_test_teardown(bulk_over_v6, tear_down),
         cmocka_unit_test_teardown(bulk_with_loss, tear_down),
