@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -313,6 +314,77 @@ static void settings_are_told_apart(void **state)
         expect_settings(cases[i].settings, cases[i].text);
 }
 
+/* ---- scripts ------------------------------------------------------------------------------ */
+
+static int run_script(const char *name, const char *argument, char said[SAID_BYTES])
+{
+    char line[1024];
+    snprintf(line, sizeof line, "%s/script/%s %s 2>&1 </dev/null", HF_SOURCE_DIR, name, argument);
+    (void)fflush(NULL);
+    FILE *pipe = popen(line, "r");
+    assert_non_null(pipe);
+    said[fread(said, 1, SAID_BYTES - 1, pipe)] = '\0';
+    int status = pclose(pipe);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void expect_usage(const char *name, const char *argument, int code)
+{
+    char said[SAID_BYTES], usage[64];
+    int got = run_script(name, argument, said);
+    snprintf(usage, sizeof usage, "usage: script/%s", name);
+    if (got != code || strstr(said, usage) == NULL)
+        fail_msg("script/%s %s: %d \"%s\", expected %d and its usage", name, argument, got, said,
+                 code);
+}
+
+/* Those that a person types: they have no ending. None begins its work by mistake. */
+static void scripts_tell_their_usage(void **state)
+{
+    char path[1024];
+    int scripts = 0;
+    (void)state;
+    snprintf(path, sizeof path, "%s/script", HF_SOURCE_DIR);
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    for (const struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
+        if (strchr(e->d_name, '.') != NULL || strchr(e->d_name, '_') != NULL)
+            continue;
+        expect_usage(e->d_name, "-h", 0);
+        expect_usage(e->d_name, "--help", 0);
+        expect_usage(e->d_name, "--nonsense", 2);
+        scripts++;
+    }
+    closedir(dir);
+    assert_true(scripts >= 8);
+}
+
+static void scripts_refuse_what_they_do_not_know(void **state)
+{
+    char said[SAID_BYTES];
+    static const char *const calls[][2] = {
+        {"setup", "now"},
+        {"demo", "now"},
+        {"build", "nonsense"},
+        {"build", "dev all twice"},
+        {"docs", "dev twice"},
+        {"fuzz", "nonsense"},
+        {"fuzz", "all 1 2"},
+        {"fuzz", "all long"},
+        {"lint", "--fix --deep"},
+        {"lint", "src"},
+        {"test", "nonsense"},
+        {"bench", "--update"},
+        {"bench", "--build nonsense"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        int code = run_script(calls[i][0], calls[i][1], said);
+        if (code != 2 || said[0] == '\0')
+            fail_msg("script/%s %s: %d \"%s\"", calls[i][0], calls[i][1], code, said);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +397,8 @@ int main(void)
         cmocka_unit_test(wrong_arguments_are_refused),
         cmocka_unit_test(wrong_addresses_are_refused),
         cmocka_unit_test(settings_are_told_apart),
+        cmocka_unit_test(scripts_tell_their_usage),
+        cmocka_unit_test(scripts_refuse_what_they_do_not_know),
     };
     (void)unshare(CLONE_NEWNET); /* what is let through by mistake does no harm to this host */
     return cmocka_run_group_tests(tests, NULL, NULL);
