@@ -9,13 +9,15 @@ endif()
 install(FILES ${public_headers} DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/handfast")
 
 set(installed_libraries handfast_static handfast_shared)
-# The Linux layer is static only: its interface is young. What it is made of comes along.
+# The Linux layer, libhandfast-host.a, is static only: its interface is young. What it is made of
+# comes along; both use parts of the core that libhandfast.so does not show.
 if(TARGET handfast_host)
     list(APPEND installed_libraries handfast_host)
+    set_target_properties(handfast_host PROPERTIES EXPORT_NAME host OUTPUT_NAME handfast-host)
     if(TARGET handfast_show)
         list(APPEND installed_libraries handfast_show)
+        set_target_properties(handfast_show PROPERTIES EXPORT_NAME show OUTPUT_NAME handfast-show)
     endif()
-    set_target_properties(handfast_host PROPERTIES EXPORT_NAME host)
     target_include_directories(handfast_host PUBLIC
         "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 endif()
@@ -41,6 +43,10 @@ install(FILES "${PROJECT_BINARY_DIR}/handfast-config.cmake"
 file(RELATIVE_PATH pc_prefix
     "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix/")
 string(REGEX REPLACE "/$" "" pc_prefix "${pc_prefix}")
+set(pc_files "${PROJECT_BINARY_DIR}/handfast.pc")
 configure_file(handfast.pc.in handfast.pc @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/handfast.pc"
-    DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+if(TARGET handfast_host)
+    list(APPEND pc_files "${PROJECT_BINARY_DIR}/handfast-host.pc")
+    configure_file(handfast-host.pc.in handfast-host.pc @ONLY)
+endif()
+install(FILES ${pc_files} DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

@@ -200,6 +200,16 @@ def check_layers(report, path, lines, graph):
             report.fault(path, number, f"{name}: {room} may not use {below}")
 
 
+def check_rooms(report):
+    """The table of rooms names those that there are: another would let through what nobody sees."""
+    for room in sorted(set(USES) - {"public", "root"}):
+        if not os.path.isdir(os.path.join("src", room)):
+            report.fault(__file__, 1, f"USES names src/{room}, which there is not")
+    for room, used in USES.items():
+        for other in sorted(used - set(USES)):
+            report.fault(__file__, 1, f"USES lets {room} use {other}, which it does not name")
+
+
 def check_circles(report, graph):
     """Depth first; an include of a file that is still being visited closes a circle."""
     done, stack = set(), []
@@ -230,6 +240,7 @@ def main():
         check_leftovers(report, path, lines)
         check_file_form(report, path, lines)
         check_layers(report, path, lines, graph)
+    check_rooms(report)
     check_circles(report, graph)
     for path in walk(OTHER_DIRECTORIES, is_script):
         check_leftovers(report, path, read_lines(path))
