@@ -4,6 +4,7 @@ option(HF_TESTS "Build tests, examples and benchmarks (needs cmocka)" OFF)
 option(HF_WERROR "Treat warnings as errors" OFF)
 option(HF_DEBUG "Check costly invariants too" OFF)
 option(HF_FUZZ "Build the fuzz targets only (needs clang)" OFF)
+option(HF_CORE_ONLY "Build the core alone, as a static library without hf_panic" OFF)
 set(HF_SANITIZE "" CACHE STRING "Sanitizers, as in -fsanitize=")
 set(HF_TEST_PREFIX "" CACHE STRING "Put before the name of every test")
 
