@@ -10,7 +10,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { INPUT_MAX_BYTES = 4096, MADE_INPUTS = 20000 };
+enum { INPUT_MAX_BYTES = 4096 };
+
+/* How much is done beside the files themselves. An input takes up to a millisecond under
+ * sanitizers: the usual amount is some ten seconds, so that a loaded machine does not run into the
+ * time limit of the tests. HF_TEST_LONG=1 asks for more. */
+struct amount {
+    int made, damaged; /* inputs in all; of each file */
+};
+static const struct amount usual = {5000, 20}, ample = {100000, 200};
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length_bytes);
 
@@ -60,7 +68,7 @@ static void run_file(const char *path, int damaged)
     run_damaged(bytes, length_bytes, damaged);
 }
 
-static int run_directory(const char *path)
+static int run_directory(const char *path, int damaged)
 {
     DIR *directory = opendir(path);
     if (directory == NULL)
@@ -71,17 +79,17 @@ static int run_directory(const char *path)
         int n = snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
         if (entry->d_name[0] == '.' || n < 0 || (size_t)n >= sizeof file)
             continue;
-        run_file(file, 50);
+        run_file(file, damaged);
         count++;
     }
     closedir(directory);
     return count;
 }
 
-static void run_made(void)
+static void run_made(int inputs)
 {
     uint8_t input[INPUT_MAX_BYTES];
-    for (int i = 0; i < MADE_INPUTS; i++) {
+    for (int i = 0; i < inputs; i++) {
         uint32_t length_bytes = random_below(i % 10 == 0 ? INPUT_MAX_BYTES : 128);
         for (uint32_t k = 0; k < length_bytes; k++)
             input[k] = (uint8_t)random_below(i % 3 == 0 ? 8 : 256);
@@ -91,6 +99,8 @@ static void run_made(void)
 
 int main(int argc, char **argv)
 {
+    const char *is_long = getenv("HF_TEST_LONG");
+    struct amount amount = is_long != NULL && strcmp(is_long, "1") == 0 ? ample : usual;
     int files = 0;
     for (int i = 1; i < argc; i++) {
         struct stat what;
@@ -98,10 +108,10 @@ int main(int argc, char **argv)
             run_file(argv[i], 0);
             return 0;
         }
-        files += run_directory(argv[i]);
+        files += run_directory(argv[i], amount.damaged);
     }
     random_state = 1;
-    run_made();
-    printf("%d files and %d made inputs: no complaint\n", files, MADE_INPUTS);
+    run_made(amount.made);
+    printf("%d files and %d made inputs: no complaint\n", files, amount.made);
     return 0;
 }
