@@ -37,6 +37,16 @@ HF_API hf_ns hf_host_wall_clock(void);
 /** A clock that tests can turn by hand. */
 typedef hf_ns hf_clock_fn(void *ctx);
 
+/**
+ * A trace sink for struct hf_env: fires the static probe (USDT) handfast:NAME for each event, NAME
+ * as in HF_TRACE_LIST ("state", "drop", "retransmit"). Its arguments are handle, reason, from, to,
+ * a, b of the event, then pointers to its local and remote struct hf_endpoint. ctx is not used.
+ * Nothing is fired if the library was built where there was no <sys/sdt.h>.
+ */
+HF_API void hf_probe_trace(void *ctx, const struct hf_trace_event *event);
+/** Whether it was built with it. */
+HF_API bool hf_probe_available(void);
+
 /* ---- links --------------------------------------------------------------------------------- */
 
 struct hf_link;

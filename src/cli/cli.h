@@ -27,6 +27,9 @@ void hf_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int hf_say_why(const struct hf_why *why);
 
 struct argp_state;
+/** What --probes says, and the sink that it means; an error of usage in a build without them. */
+#define HF_PROBES_HELP "Fire the static probes handfast:* (USDT) for bpftrace, perf, SystemTap"
+hf_trace_fn *hf_take_probes(struct argp_state *state);
 /** Stores an option's value that may be given once: a second one, or "", is an error of usage. */
 void hf_take_once(const char **slot, const char *value, const char *option,
                   struct argp_state *state);
@@ -48,6 +51,7 @@ struct hf_tun_options {
     const char *spoil;  /**< rules, or NULL */
     bool no_configure;  /**< the interface is set up by somebody else */
     bool plain;         /**< no super-packets */
+    bool probes;        /**< fire static probes */
     /* Made of these: */
     struct hf_addr addr; /**< the stack's */
     unsigned prefix_bits;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_RECORD = 1000, KEY_SPOIL, KEY_MTU, KEY_STATS };
+enum { KEY_RECORD = 1000, KEY_SPOIL, KEY_MTU, KEY_STATS, KEY_PROBES };
 
 struct options {
     struct hf_gateway_config cfg;
@@ -22,6 +22,7 @@ static const struct argp_option argp_options[] = {
     {"record", KEY_RECORD, "FILE", 0, "Write every packet to a pcapng file", 1},
     {"spoil", KEY_SPOIL, "RULES", 0, "Inject faults, say 'drop in 1%'", 1},
     {"mtu", KEY_MTU, "BYTES", 0, "MTU inside (default 65520)", 1},
+    {"probes", KEY_PROBES, NULL, 0, HF_PROBES_HELP, 1},
     {"stats", KEY_STATS, NULL, 0, "Say at the end what was carried", 1},
     {0},
 };
@@ -33,6 +34,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_RECORD: hf_take_once(&o->cfg.record, arg, "--record", state); return 0;
     case KEY_SPOIL: hf_take_once(&o->cfg.spoil, arg, "--spoil", state); return 0;
     case KEY_STATS: o->stats = true; return 0;
+    case KEY_PROBES: o->cfg.trace = hf_take_probes(state); return 0;
     case KEY_MTU:
         hf_take_once(&o->mtu, arg, "--mtu", state);
         o->cfg.space.mtu_bytes = hf_take_number(arg, 576, 65535, "--mtu", state);

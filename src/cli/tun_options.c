@@ -18,6 +18,7 @@ enum {
     KEY_SPOIL,
     KEY_NO_CONFIGURE,
     KEY_PLAIN,
+    KEY_PROBES,
     KEY_PROFILE,
     KEY_SET
 };
@@ -31,6 +32,7 @@ static const struct argp_option argp_options[] = {
     {"plain", KEY_PLAIN, NULL, 0, "No super-packets, all checksums in software", 1},
     {"record", KEY_RECORD, "FILE", 0, "Write every packet to a pcapng file", 2},
     {"spoil", KEY_SPOIL, "RULES", 0, "Inject faults, say 'drop third-ack once; drop in 1%'", 2},
+    {"probes", KEY_PROBES, NULL, 0, HF_PROBES_HELP, 2},
     {"profile", KEY_PROFILE, "NAME", 0, "Settings of rfc, default, linux or freebsd", 2},
     {"set", KEY_SET, "NAME=VALUE", 0,
      "Change a setting, any number of them (see 'handfast --profiles'): " HF_SETTING_FORMS, 2},
@@ -63,6 +65,13 @@ uint32_t hf_take_number(const char *text, uint32_t min, uint32_t max, const char
         value > max)
         argp_error(state, "%s wants %u to %u, not '%s'", what, min, max, text);
     return (uint32_t)value;
+}
+
+hf_trace_fn *hf_take_probes(struct argp_state *state)
+{
+    if (!hf_probe_available())
+        argp_error(state, "--probes: this was built where there was no <sys/sdt.h>");
+    return hf_probe_trace;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state);
@@ -237,6 +246,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SPOIL: hf_take_once(&o->spoil, arg, "--spoil", state); return 0;
     case KEY_NO_CONFIGURE: o->no_configure = true; return 0;
     case KEY_PLAIN: o->plain = true; return 0;
+    case KEY_PROBES: o->probes = hf_take_probes(state) != NULL; return 0;
     case KEY_PROFILE: hf_take_once(&o->profile, arg, "--profile", state); return 0;
     case KEY_SET:
         if (o->set_count == HF_SETS_MAX)

@@ -88,7 +88,7 @@ static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o, hf
     int err = hf_env_linux(&env, why);
     if (err != HF_OK)
         return err;
-    env.trace = trace;
+    env.trace = trace != NULL || !o->probes ? trace : hf_probe_trace;
     env.trace_ctx = trace_ctx;
     err = hf_stack_new(&t->stack, &cfg, &env, hf_host_now());
     if (err == HF_OK)
