@@ -560,9 +560,9 @@ static void who_goes_on_may_stay(void **state)
     char answer[8192];
     (void)state;
     make_file("one", 1000);
-    start_server_with(false, "--idle", "2s");
+    start_server_with(false, "--idle", "3s");
     int fd = open_blocking();
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 8; i++) {
         size_t have = 0;
         assert_int_equal(sizeof request - 1, send(fd, request, sizeof request - 1, MSG_NOSIGNAL));
         do {
