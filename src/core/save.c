@@ -40,19 +40,6 @@ static uint64_t checksum(const uint8_t *bytes, size_t n)
     return hf_siphash13(&key, bytes, n);
 }
 
-enum { POOLS = 8, TABLES = 4 };
-
-static void containers(struct hf_stack *s, struct hf_pool *pools[POOLS],
-                       struct hf_table *tables[TABLES])
-{
-    struct hf_pool *p[POOLS] = {&s->conns,     &s->half_opens, &s->time_waits,    &s->flights,
-                                &s->listeners, &s->locals,     &s->remote_counts, &s->blocks.pool};
-    struct hf_table *t[TABLES] = {&s->table, &s->listener_table, &s->local_table,
-                                  &s->remote_count_table};
-    memcpy(pools, p, sizeof p);
-    memcpy(tables, t, sizeof t);
-}
-
 /** The wheel without its pointers. */
 static void save_wheel(const struct hf_wheel *w, struct hf_writer *out)
 {
@@ -85,17 +72,23 @@ static bool restore_loans(struct hf_stack *s, struct hf_reader *in)
            hf_read(in, s->given_blocks, sizeof s->given_blocks);
 }
 
-size_t hf_stack_save(const struct hf_stack *stack, void *bytes, size_t capacity_bytes)
+static void save_stores(const struct hf_stack *s, struct hf_writer *w)
 {
-    struct hf_stack *s = (struct hf_stack *)(uintptr_t)stack; /* read only */
+#define SAVE_POOL(name, member) hf_pool_save(&s->member, w);
+#define SAVE_TABLE(name, member) hf_table_save(&s->member, w);
+    HF_STACK_POOLS(SAVE_POOL)
+    HF_STACK_TABLES(SAVE_TABLE)
+#undef SAVE_POOL
+#undef SAVE_TABLE
+}
+
+size_t hf_stack_save(const struct hf_stack *s, void *bytes, size_t capacity_bytes)
+{
     struct hf_writer count = {NULL, 0, 0};
     struct hf_writer *w = &count;
     struct hf_writer real = {bytes, capacity_bytes, 0};
     for (int pass = 0; pass < 2; pass++) {
         struct head head = own_head();
-        struct hf_pool *pools[POOLS];
-        struct hf_table *tables[TABLES];
-        containers(s, pools, tables);
         hf_write(w, &head, sizeof head);
         hf_write(w, &s->p, sizeof s->p);
         hf_write(w, &s->blocks.send_used, sizeof s->blocks.send_used);
@@ -103,10 +96,7 @@ size_t hf_stack_save(const struct hf_stack *stack, void *bytes, size_t capacity_
         hf_write(w, s->replies, (size_t)s->p.cfg.reply_ring * sizeof *s->replies);
         save_loans(s, w);
         save_wheel(&s->wheel, w);
-        for (int i = 0; i < POOLS; i++)
-            hf_pool_save(pools[i], w);
-        for (int i = 0; i < TABLES; i++)
-            hf_table_save(tables[i], w);
+        save_stores(s, w);
         if (bytes == NULL || count.used_bytes > capacity_bytes)
             break;
         w = &real;
@@ -119,16 +109,19 @@ size_t hf_stack_save(const struct hf_stack *stack, void *bytes, size_t capacity_
     return count.used_bytes;
 }
 
-static int restore_containers(struct hf_stack *s, struct hf_reader *r)
+static int restore_stores(struct hf_stack *s, struct hf_reader *r)
 {
-    struct hf_pool *pools[POOLS];
-    struct hf_table *tables[TABLES];
-    containers(s, pools, tables);
     int err = HF_OK;
-    for (int i = 0; i < POOLS && err == HF_OK; i++)
-        err = hf_pool_restore(pools[i], r);
-    for (int i = 0; i < TABLES && err == HF_OK; i++)
-        err = hf_table_restore(tables[i], r);
+#define RESTORE_POOL(name, member)                                                                 \
+    if (err == HF_OK)                                                                              \
+        err = hf_pool_restore(&s->member, r);
+#define RESTORE_TABLE(name, member)                                                                \
+    if (err == HF_OK)                                                                              \
+        err = hf_table_restore(&s->member, r);
+    HF_STACK_POOLS(RESTORE_POOL)
+    HF_STACK_TABLES(RESTORE_TABLE)
+#undef RESTORE_POOL
+#undef RESTORE_TABLE
     return err;
 }
 
@@ -162,7 +155,7 @@ int hf_stack_restore(struct hf_stack **out, const void *bytes, size_t length_byt
     int err = HF_E_VERSION;
     if (!hf_read(&r, &s->p, sizeof s->p) || !restore_plain(s, &r))
         goto free_stack;
-    err = restore_containers(s, &r);
+    err = restore_stores(s, &r);
     if (err == HF_OK && r.used_bytes != length_bytes)
         err = HF_E_VERSION;
     if (err != HF_OK)

@@ -118,14 +118,12 @@ void hf_stack_free(struct hf_stack *s)
     if (s == NULL)
         return;
     struct hf_mem *mem = &s->mem;
-    struct hf_pool *pools[] = {&s->conns,     &s->half_opens, &s->time_waits,    &s->flights,
-                               &s->listeners, &s->locals,     &s->remote_counts, &s->blocks.pool};
-    struct hf_table *tables[] = {&s->table, &s->listener_table, &s->local_table,
-                                 &s->remote_count_table};
-    for (size_t i = 0; i < HF_COUNT_OF(pools); i++)
-        hf_pool_free(pools[i]);
-    for (size_t i = 0; i < HF_COUNT_OF(tables); i++)
-        hf_table_free(tables[i]);
+#define FREE_POOL(name, member) hf_pool_free(&s->member);
+#define FREE_TABLE(name, member) hf_table_free(&s->member);
+    HF_STACK_POOLS(FREE_POOL)
+    HF_STACK_TABLES(FREE_TABLE)
+#undef FREE_POOL
+#undef FREE_TABLE
     hf_mem_give(mem, s->replies, reply_ring_bytes(&s->p.cfg));
     HF_ASSERT(mem->taken_bytes == sizeof *s);
     struct hf_mem last = *mem;
@@ -148,14 +146,12 @@ void hf_stack_take_back(struct hf_stack *s)
 void hf_stack_trim(struct hf_stack *s)
 {
     hf_stack_end_loans(s);
-    struct hf_pool *pools[] = {&s->conns,     &s->half_opens, &s->time_waits,    &s->flights,
-                               &s->listeners, &s->locals,     &s->remote_counts, &s->blocks.pool};
-    struct hf_table *tables[] = {&s->table, &s->listener_table, &s->local_table,
-                                 &s->remote_count_table};
-    for (size_t i = 0; i < HF_COUNT_OF(pools); i++)
-        hf_pool_trim(pools[i]);
-    for (size_t i = 0; i < HF_COUNT_OF(tables); i++)
-        hf_table_trim(tables[i]);
+#define TRIM_POOL(name, member) hf_pool_trim(&s->member);
+#define TRIM_TABLE(name, member) hf_table_trim(&s->member);
+    HF_STACK_POOLS(TRIM_POOL)
+    HF_STACK_TABLES(TRIM_TABLE)
+#undef TRIM_POOL
+#undef TRIM_TABLE
 }
 
 /* ---- tuples ------------------------------------------------------------------------------- */

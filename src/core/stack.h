@@ -105,6 +105,23 @@ struct hf_stack_plain {
     uint64_t counts[HF_REASON_COUNT];
 };
 
+/** All that holds entries, each once, as X(name, member): freed, trimmed, saved and restored in this
+ *  order. */
+#define HF_STACK_POOLS(X)                                                                          \
+    X(conns, conns)                                                                                \
+    X(half_opens, half_opens)                                                                      \
+    X(time_waits, time_waits)                                                                      \
+    X(flights, flights)                                                                            \
+    X(listeners, listeners)                                                                        \
+    X(locals, locals)                                                                              \
+    X(remote_counts, remote_counts)                                                                \
+    X(blocks, blocks.pool)
+#define HF_STACK_TABLES(X)                                                                         \
+    X(table, table)                                                                                \
+    X(listener_table, listener_table)                                                              \
+    X(local_table, local_table)                                                                    \
+    X(remote_count_table, remote_count_table)
+
 struct hf_stack {
     struct hf_stack_plain p;
     struct hf_mem mem;

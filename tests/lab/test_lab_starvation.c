@@ -23,18 +23,8 @@ enum { NTH_MAX = 5000, LOSSY_SAMPLE = 7 };
 /* ---- what can run out ---- */
 
 #define STORES(X)                                                                                  \
-    X(conns, conns)                                                                                \
-    X(half_opens, half_opens)                                                                      \
-    X(time_waits, time_waits)                                                                      \
-    X(flights, flights)                                                                            \
-    X(listeners, listeners)                                                                        \
-    X(locals, locals)                                                                              \
-    X(remote_counts, remote_counts)                                                                \
-    X(blocks, blocks.pool)                                                                         \
-    X(table, table)                                                                                \
-    X(listener_table, listener_table)                                                              \
-    X(local_table, local_table)                                                                    \
-    X(remote_count_table, remote_count_table)
+    HF_STACK_POOLS(X)                                                                              \
+    HF_STACK_TABLES(X)
 
 enum store {
 #define STORE_ENUM(name, member) STORE_##name,
