@@ -215,7 +215,8 @@ HF_API void hf_stack_input(struct hf_stack *s, const struct hf_packet *packets, 
 HF_API size_t hf_stack_output(struct hf_stack *s, struct hf_out_packet *packets, size_t max,
                               hf_ns now);
 /** When hf_stack_expire has work; HF_NEVER if nothing waits. May be early by a slot of the timer
- *  wheel, never late. */
+ *  wheel, never late. Ask again once the events are pulled: while blocks are free and writers wait
+ *  for them it is the present, until each has heard of it. */
 HF_API hf_ns hf_stack_deadline(const struct hf_stack *s);
 /** Handles at most max due entries; true: more are due, call again. */
 HF_API bool hf_stack_expire(struct hf_stack *s, hf_ns now, size_t max);

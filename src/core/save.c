@@ -93,6 +93,7 @@ size_t hf_stack_save(const struct hf_stack *s, void *bytes, size_t capacity_byte
         hf_write(w, &s->p, sizeof s->p);
         hf_write(w, &s->blocks.send_used, sizeof s->blocks.send_used);
         hf_write(w, &s->blocks.peak, sizeof s->blocks.peak);
+        hf_write(w, &s->blocks.turnover, sizeof s->blocks.turnover);
         hf_write(w, s->replies, (size_t)s->p.cfg.reply_ring * sizeof *s->replies);
         save_loans(s, w);
         save_wheel(&s->wheel, w);
@@ -129,6 +130,7 @@ static bool restore_plain(struct hf_stack *s, struct hf_reader *r)
 {
     return hf_read(r, &s->blocks.send_used, sizeof s->blocks.send_used) &&
            hf_read(r, &s->blocks.peak, sizeof s->blocks.peak) &&
+           hf_read(r, &s->blocks.turnover, sizeof s->blocks.turnover) &&
            hf_read(r, s->replies, (size_t)s->p.cfg.reply_ring * sizeof *s->replies) &&
            restore_loans(s, r) && restore_wheel(&s->wheel, r);
 }

@@ -162,6 +162,42 @@ static int why_not_send(const struct hf_conn *c)
     return HF_OK;
 }
 
+/*
+ * Those who wait for blocks are woken in rounds: each is tried once, in the order in which they
+ * came, and the next round begins when blocks were taken or given back since this one did, or when
+ * one of them tries again to write. So nobody is passed over, however many of those before it do
+ * not use the room they heard of; and where blocks can't be had although the budget has some (the
+ * allocator is dry) it ends after one.
+ *
+ * A call wakes no more than there are blocks for, and none when the application has events to pull
+ * yet unless something else happened: who is woken first would take what is there for all.
+ */
+static bool round_is_due(const struct hf_stack *s)
+{
+    return s->p.round.again || s->p.round.turnover != s->blocks.turnover;
+}
+
+bool hf_wake_is_due(const struct hf_stack *s)
+{
+    if (s->p.waiting.count == 0 || !s->p.round.writers || s->p.ready.head != HF_NIL)
+        return false;
+    return (s->p.round.left > 0 || round_is_due(s)) && hf_blocks_may_send(&s->blocks);
+}
+
+static void begin_round(struct hf_stack *s)
+{
+    s->p.round = (struct hf_wake_round){
+        .turnover = s->blocks.turnover,
+        .left = s->p.waiting.count,
+        .writers = s->p.round.writers_met, /* in the last one: else there are none */
+    };
+}
+
+static void note_writer(struct hf_stack *s)
+{
+    s->p.round.writers = s->p.round.writers_met = true;
+}
+
 void hf_send_room(struct hf_stack *s, struct hf_conn *c)
 {
     uint32_t mark = hf_max_u32(c->options.send_low_water_bytes, 1);
@@ -171,6 +207,7 @@ void hf_send_room(struct hf_stack *s, struct hf_conn *c)
     bool waits = hf_list_has(&c->waiting, c->index); /* its turn comes */
     if (hf_queue_tail_room(&s->blocks, &c->send) == 0 &&
         (waits || !hf_blocks_may_send(&s->blocks))) {
+        note_writer(s);
         hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
         return;
     }
@@ -178,28 +215,38 @@ void hf_send_room(struct hf_stack *s, struct hf_conn *c)
     hf_conn_raise(s, c, HF_EV_WRITABLE);
 }
 
+/** The turn of the connection that has waited longest: it leaves the list if there is what it waits
+ *  for, or goes to the end. */
+static void take_turn(struct hf_stack *s)
+{
+    uint32_t index = s->p.waiting.head;
+    struct hf_conn *c = hf_conn_at(s, index);
+    bool room = c->wants_room && hf_blocks_may_send(&s->blocks);
+    bool update = hf_receive_should_update(s, c);
+    /* A window that the pool keeps closed waits for more blocks: these were too few. */
+    uint32_t share = hf_blocks_window_bytes(&s->blocks);
+    bool enough = update || !c->window_closed || hf_receive_room(c) <= share;
+    bool window = !c->wants_room && share > 0 && enough;
+    if (c->wants_room)
+        note_writer(s);
+    hf_list_remove(&s->p.waiting, &s->conns, HF_LIST_WAITING, index);
+    if (room)
+        hf_send_room(s, c);
+    if (update)
+        hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
+    if (!room && !window)
+        hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, index);
+}
+
 void hf_wake_some(struct hf_stack *s)
 {
-    /* One turn each, no more than there are blocks for, and a bounded number: the others' turn
-     * comes with the next packet, read or timer. */
+    if (s->p.round.left == 0 && round_is_due(s))
+        begin_round(s);
     uint32_t turns = hf_min_u32(s->p.waiting.count, WAKE_MAX);
     uint32_t blocks = s->blocks.pool.limit - s->blocks.pool.used;
     for (; turns > 0 && blocks > 0; turns--, blocks--) {
-        uint32_t index = s->p.waiting.head;
-        struct hf_conn *c = hf_conn_at(s, index);
-        bool room = c->wants_room && hf_blocks_may_send(&s->blocks);
-        bool update = hf_receive_should_update(s, c);
-        /* A window that the pool keeps closed waits for more blocks: these were too few. */
-        uint32_t share = hf_blocks_window_bytes(&s->blocks);
-        bool enough = update || !c->window_closed || hf_receive_room(c) <= share;
-        bool window = !c->wants_room && share > 0 && enough;
-        hf_list_remove(&s->p.waiting, &s->conns, HF_LIST_WAITING, index);
-        if (room)
-            hf_send_room(s, c);
-        if (update)
-            hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
-        if (!room && !window)
-            hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, index);
+        take_turn(s);
+        s->p.round.left -= s->p.round.left > 0;
     }
 }
 
@@ -211,8 +258,10 @@ static uint8_t *end_of_queue(struct hf_stack *s, struct hf_conn *c, uint32_t *ro
     if (*room > 0)
         return hf_queue_end(&s->blocks, &c->send);
     /* While others wait for blocks it is one a turn: whoever has some would keep them all. */
-    if (hf_list_has(&c->waiting, c->index))
+    if (hf_list_has(&c->waiting, c->index)) {
+        s->p.round.again = true; /* it may have had its turn for other reasons than this */
         return NULL;
+    }
     *block = hf_blocks_take(&s->blocks, HF_BLOCK_SEND);
     if (*block == HF_NIL)
         return NULL;
@@ -237,6 +286,7 @@ static int64_t full(struct hf_stack *s, struct hf_conn *c)
     if (send_room(c) > 0) {
         hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_POOL, s->blocks.pool.used,
                       s->blocks.pool.limit, NULL);
+        note_writer(s);
         hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
         /* With the allocator at its end no block need ever come back to wake us: look again. */
         hf_ns again = hf_ns_add(s->p.now_ns, s->p.cfg.sws_override_ns);

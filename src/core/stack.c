@@ -377,7 +377,8 @@ size_t hf_stack_output(struct hf_stack *s, struct hf_out_packet *packets, size_t
 
 hf_ns hf_stack_deadline(const struct hf_stack *s)
 {
-    return hf_wheel_deadline(&s->wheel);
+    hf_ns wheel_ns = hf_wheel_deadline(&s->wheel);
+    return hf_wake_is_due(s) ? hf_min_ns(wheel_ns, s->p.now_ns) : wheel_ns;
 }
 
 bool hf_stack_expire(struct hf_stack *s, hf_ns now, size_t max)
@@ -397,7 +398,7 @@ bool hf_stack_expire(struct hf_stack *s, hf_ns now, size_t max)
         }
     }
     hf_wake_waiting(s);
-    return hf_wheel_deadline(&s->wheel) <= s->p.now_ns;
+    return hf_stack_deadline(s) <= s->p.now_ns;
 }
 
 /* ---- events ------------------------------------------------------------------------------- */

@@ -83,6 +83,15 @@ struct hf_reply {
     uint32_t block_bytes;
 };
 
+/** How far those who wait for blocks have been tried: send.c. */
+struct hf_wake_round {
+    uint64_t turnover; /**< of the blocks, when this round began */
+    uint32_t left;     /**< connections that it has not tried yet */
+    bool again;        /**< another was asked for */
+    bool writers;      /**< some of those who wait may want to write */
+    bool writers_met;  /**< one was met, or came, since this round began */
+};
+
 /** Everything that is plain data: saved and restored as it is. */
 struct hf_stack_plain {
     struct hf_config cfg;
@@ -92,6 +101,7 @@ struct hf_stack_plain {
     struct hf_cookie_keys cookie_keys;
     hf_ns cookie_sent_at; /**< last time; HF_NEVER: never */
     struct hf_list ready, output, waiting;
+    struct hf_wake_round round;
     uint32_t generation; /**< serial of handles */
     uint32_t port_counter;
     uint32_t gaps_head; /**< flights with out-of-order data */
@@ -437,6 +447,8 @@ static inline bool hf_fin_is_acked(const struct hf_conn *c)
 /** Tells writers of a connection that there is room. */
 void hf_send_room(struct hf_stack *s, struct hf_conn *c);
 void hf_wake_some(struct hf_stack *s);
+/** True if more of those who wait to write should hear of room, at once. */
+bool hf_wake_is_due(const struct hf_stack *s);
 /** Blocks came back: wakes connections that wait for some. */
 static inline void hf_wake_waiting(struct hf_stack *s)
 {

@@ -183,36 +183,46 @@ static void commit_needs_its_own_reservation(void **state)
     bench_close(&b);
 }
 
+enum { HELD_BYTES = 96 * 512 };
+
+/* A connection holds three quarters of the pool unread; of the other, at the bench's peer, the
+ * window was closed for that. */
+static hf_handle close_a_window_by_the_pool(struct bench *b)
+{
+    bench_init(b);
+    b->config.block_bytes = 512;
+    b->config.pool_bytes = 128 * 512;
+    b->config.receive_buffer_bytes = 60000;
+    bench_open(b, false, 1000);
+    bench_listen(b, &(struct hf_listen){.port = 80});
+    struct hf_peer first = bench_peer(b, 2, 4001, 1000);
+    assert_true(hf_peer_connect(&first, "<mss 1460>"));
+    hf_handle reader = bench_event(b, HF_EV_ACCEPTED);
+    hf_peer_send(&first, ". seq 1:49153 ack 1");
+    assert_int_equal(bench_info(b, reader).receive_queue_bytes, HELD_BYTES);
+    hf_peer_skip(&first);
+    assert_true(hf_peer_connect(&b->peer, "<mss 1460>"));
+    assert_int_equal(b->peer.last.segment.window, 1024);
+    while (b->conn == 0)
+        b->conn = bench_event(b, HF_EV_ACCEPTED);
+    hf_peer_send(&b->peer, "P. seq 1:1025 ack 1");
+    uint8_t bytes[1024];
+    int64_t n = hf_receive(b->rig.stack, b->conn, bytes, sizeof bytes, bench_now(b));
+    assert_int_equal(n, sizeof bytes);
+    hf_rig_pull(&b->rig);
+    assert_true(hf_peer_expect(&b->peer, ". seq 1 ack 1025 win 0"));
+    return reader;
+}
+
 /* The pool closed a window; blocks come back one by one, each too few to open it again. The peer
  * must hear of the opening without having to ask. */
 static void window_closed_by_the_pool_opens_again(void **state)
 {
     (void)state;
-    enum { HELD_BYTES = 96 * 512 };
     struct bench b;
-    bench_init(&b);
-    b.config.block_bytes = 512;
-    b.config.pool_bytes = 128 * 512;
-    b.config.receive_buffer_bytes = 60000;
-    bench_open(&b, false, 1000);
-    struct hf_listen listen = {.port = 80};
-    bench_listen(&b, &listen);
-    struct hf_peer first = bench_peer(&b, 2, 4001, 1000);
-    assert_true(hf_peer_connect(&first, "<mss 1460>"));
-    hf_handle reader = bench_event(&b, HF_EV_ACCEPTED);
-    hf_peer_send(&first, ". seq 1:49153 ack 1");
-    assert_int_equal(bench_info(&b, reader).receive_queue_bytes, HELD_BYTES);
-    hf_peer_skip(&first);
-    assert_true(hf_peer_connect(&b.peer, "<mss 1460>"));
-    assert_int_equal(b.peer.last.segment.window, 1024);
-    while (b.conn == 0)
-        b.conn = bench_event(&b, HF_EV_ACCEPTED);
-    hf_peer_send(&b.peer, "P. seq 1:1025 ack 1");
+    hf_handle reader = close_a_window_by_the_pool(&b);
     static uint8_t bytes[HELD_BYTES];
     hf_ns now = bench_now(&b);
-    assert_int_equal(hf_receive(b.rig.stack, b.conn, bytes, sizeof bytes, now), 1024);
-    hf_rig_pull(&b.rig);
-    assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 1025 win 0"));
     assert_int_equal(hf_receive(b.rig.stack, reader, bytes, 512, now), 512);
     hf_rig_pull(&b.rig);
     int64_t rest = hf_receive(b.rig.stack, reader, bytes, sizeof bytes, now);
@@ -223,40 +233,173 @@ static void window_closed_by_the_pool_opens_again(void **state)
     bench_close(&b);
 }
 
-/* Many wait for blocks, and those that are woken first do not write: the others hear of the room
- * as well, in the calls that follow, without a segment to help. */
-static void everyone_who_waits_for_blocks_is_woken(void **state)
+/* Pulls every event and keeps every deadline that is due, as any application does; how many were
+ * told that they may write. Time stands still. */
+static int count_writable(struct bench *b)
 {
-    (void)state;
-    enum { COUNT = 100 };
-    struct bench b;
-    bench_init(&b);
-    b.config.pool_bytes = 65536;
-    bench_open(&b, false, 1000);
-    bench_listen(&b, &(struct hf_listen){.port = 80});
-    hf_handle conns[COUNT];
+    int writable = 0;
+    for (int turns = 0;; turns++) {
+        struct hf_event e;
+        while ((e = hf_rig_event(&b->rig)).bits != 0)
+            writable += (e.bits & HF_EV_WRITABLE) != 0;
+        if (hf_stack_deadline(b->rig.stack) > bench_now(b))
+            return writable;
+        assert_true(turns < 1000); /* whoever has nothing to say falls silent */
+        hf_checks_expire(&b->rig.checks, "stack", b->rig.stack, bench_now(b));
+    }
+}
+
+enum { WAITERS = 100, WAITERS_MAX_BLOCKS = 16 };
+
+/* The first connection holds all that sending may have; those behind it find no block. */
+static void fill_the_pool(struct bench *b, hf_handle *conns)
+{
     static const uint8_t bytes[65536];
-    for (uint16_t i = 0; i < COUNT; i++) {
-        struct hf_peer p = bench_peer(&b, 2, (uint16_t)(5000 + i), 1000);
+    bench_init(b);
+    b->config.pool_bytes = WAITERS_MAX_BLOCKS * b->config.block_bytes;
+    bench_open(b, false, 1000);
+    bench_listen(b, &(struct hf_listen){.port = 80});
+    for (uint16_t i = 0; i < WAITERS + 1; i++) {
+        struct hf_peer p = bench_peer(b, 2, (uint16_t)(5000 + i), 1000);
         assert_true(hf_peer_connect(&p, "<mss 1000>"));
-        conns[i] = bench_event(&b, HF_EV_ACCEPTED);
+        conns[i] = bench_event(b, HF_EV_ACCEPTED);
         if (i == 0)
             hf_peer_send(&p, ". seq 1 ack 1 win 0");
     }
-    hf_ns now = bench_now(&b);
-    assert_int_equal(hf_send(b.rig.stack, conns[0], bytes, sizeof bytes, 0, now), 32768);
-    for (int i = 1; i < COUNT; i++)
-        assert_int_equal(hf_send(b.rig.stack, conns[i], bytes, 100, 0, now), HF_E_AGAIN);
-    hf_rig_pull(&b.rig);
-    assert_int_equal(hf_abort(b.rig.stack, conns[0], now), HF_OK);
-    hf_rig_wait(&b.rig, HF_SEC(100));
-    for (int turn = 0; turn < COUNT; turn++) /* a block's worth of them in each call */
-        assert_false(hf_stack_expire(b.rig.stack, b.rig.now_ns, 64));
+    hf_ns now = bench_now(b);
+    int64_t share = b->config.pool_bytes / 2;
+    assert_int_equal(hf_send(b->rig.stack, conns[0], bytes, sizeof bytes, 0, now), share);
+    for (int i = 1; i < WAITERS + 1; i++)
+        assert_int_equal(hf_send(b->rig.stack, conns[i], bytes, 100, 0, now), HF_E_AGAIN);
+    hf_rig_pull(&b->rig);
+    assert_int_equal(count_writable(b), 0);
+}
+
+/* Many wait for blocks, and those that are woken first do not write: the others hear of the room
+ * as well, without a segment or the passing of time to help. */
+static void everyone_who_waits_for_blocks_is_woken(void **state)
+{
+    (void)state;
+    struct bench b;
+    hf_handle conns[WAITERS + 1];
+    fill_the_pool(&b, conns);
+    assert_int_equal(hf_abort(b.rig.stack, conns[0], bench_now(&b)), HF_OK);
+    assert_int_equal(count_writable(&b), WAITERS);
+    assert_int_equal(hf_stack_deadline(b.rig.stack) > bench_now(&b), true);
+    bench_close(&b);
+}
+
+/* No more hear of it than there are blocks before the first ones had their chance to write, however
+ * often time is asked for meanwhile: who is woken first would keep what is not for all. */
+static void those_who_are_woken_have_their_turn_first(void **state)
+{
+    (void)state;
+    struct bench b;
+    hf_handle conns[WAITERS + 1];
+    fill_the_pool(&b, conns);
+    assert_int_equal(hf_abort(b.rig.stack, conns[0], bench_now(&b)), HF_OK);
+    for (int i = 0; i < 1000 && hf_stack_deadline(b.rig.stack) <= bench_now(&b); i++)
+        (void)hf_stack_expire(b.rig.stack, bench_now(&b), 64);
     int writable = 0;
     struct hf_event e;
     while ((e = hf_rig_event(&b.rig)).bits != 0)
         writable += (e.bits & HF_EV_WRITABLE) != 0;
-    assert_int_equal(writable, COUNT - 1);
+    assert_in_range(writable, 1, WAITERS_MAX_BLOCKS);
+    assert_int_equal(writable + count_writable(&b), WAITERS);
+    bench_close(&b);
+}
+
+/* Some write as soon as they hear, the others never do: those who took a block in their turn and want
+ * another get one, as long as there are some. */
+static void all_waiters_write_what_they_have(void **state)
+{
+    (void)state;
+    enum { WRITERS = 4, WANTED_BYTES = 2 * 4096 };
+    static const uint8_t bytes[WANTED_BYTES];
+    struct bench b;
+    hf_handle conns[WAITERS + 1];
+    int64_t left[WAITERS + 1];
+    fill_the_pool(&b, conns);
+    assert_int_equal(b.config.block_bytes, 4096);
+    for (int i = 0; i < WAITERS + 1; i++)
+        left[i] = i >= 1 && i <= WRITERS ? WANTED_BYTES : 0;
+    assert_int_equal(hf_abort(b.rig.stack, conns[0], bench_now(&b)), HF_OK);
+    for (int turns = 0; turns < 1000; turns++) {
+        struct hf_event e;
+        while ((e = hf_rig_event(&b.rig)).bits != 0)
+            for (int i = 1; i <= WRITERS && (e.bits & HF_EV_WRITABLE) != 0; i++) {
+                if (conns[i] != e.handle)
+                    continue;
+                int64_t n =
+                    hf_send(b.rig.stack, conns[i], bytes, (size_t)left[i], 0, bench_now(&b));
+                left[i] -= n > 0 ? n : 0;
+            }
+        if (hf_stack_deadline(b.rig.stack) > bench_now(&b))
+            break;
+        hf_checks_expire(&b.rig.checks, "stack", b.rig.stack, bench_now(&b));
+    }
+    for (int i = 1; i <= WRITERS; i++)
+        assert_int_equal(left[i], 0);
+    bench_close(&b);
+}
+
+/* Whose window waits for blocks was looked at already when it asks to write as well: it hears of
+ * the room all the same, though no block moves. */
+static void a_window_that_waits_does_not_keep_its_writer_waiting(void **state)
+{
+    (void)state;
+    struct bench b;
+    (void)close_a_window_by_the_pool(&b);
+    (void)count_writable(&b);
+    assert_false(hf_stack_expire(b.rig.stack, bench_now(&b), 64));
+    assert_int_equal(hf_send(b.rig.stack, b.conn, "x", 1, 0, bench_now(&b)), HF_E_AGAIN);
+    assert_int_equal(count_writable(&b), 1);
+    assert_int_equal(hf_send(b.rig.stack, b.conn, "x", 1, 0, bench_now(&b)), 1);
+    bench_close(&b);
+}
+
+/* The allocator has nothing although the budget has: who waits is asked to try now and then, and
+ * not without end. */
+static void waiters_rest_while_the_allocator_is_dry(void **state)
+{
+    (void)state;
+    enum { COUNT = 40 };
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    bench_listen(&b, &(struct hf_listen){.port = 80});
+    hf_handle conns[COUNT];
+    for (uint16_t i = 0; i < COUNT; i++) {
+        struct hf_peer p = bench_peer(&b, 2, (uint16_t)(5000 + i), 1000);
+        assert_true(hf_peer_connect(&p, "<mss 1000>"));
+        conns[i] = bench_event(&b, HF_EV_ACCEPTED);
+    }
+    b.rig.account.fail_nth = 1;
+    b.rig.account.fail_from = true;
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(hf_send(b.rig.stack, conns[i], "x", 1, 0, bench_now(&b)), HF_E_AGAIN);
+    hf_ns end = bench_now(&b) + HF_SEC(1);
+    int turns = 0, tries = 0;
+    for (; turns < 100000 && hf_stack_deadline(b.rig.stack) <= end; turns++) {
+        b.rig.now_ns = hf_max_ns(bench_now(&b), hf_stack_deadline(b.rig.stack));
+        hf_checks_expire(&b.rig.checks, "stack", b.rig.stack, bench_now(&b));
+        struct hf_event e;
+        while ((e = hf_rig_event(&b.rig)).bits != 0) {
+            assert_int_equal(hf_send(b.rig.stack, e.handle, "x", 1, 0, bench_now(&b)), HF_E_AGAIN);
+            tries++;
+        }
+    }
+    assert_in_range(turns, 1, 100 * COUNT);
+    assert_in_range(tries, COUNT, 100 * COUNT);
+    b.rig.account.fail_nth = 0;
+    b.rig.account.fail_from = false;
+    int writable = 0;
+    end = bench_now(&b) + HF_SEC(1);
+    while (hf_stack_deadline(b.rig.stack) <= end) {
+        b.rig.now_ns = hf_max_ns(bench_now(&b), hf_stack_deadline(b.rig.stack));
+        writable += count_writable(&b);
+    }
+    assert_int_equal(writable, COUNT);
     bench_close(&b);
 }
 
@@ -377,6 +520,10 @@ int main(void)
         cmocka_unit_test(commit_needs_its_own_reservation),
         cmocka_unit_test(window_closed_by_the_pool_opens_again),
         cmocka_unit_test(everyone_who_waits_for_blocks_is_woken),
+        cmocka_unit_test(those_who_are_woken_have_their_turn_first),
+        cmocka_unit_test(all_waiters_write_what_they_have),
+        cmocka_unit_test(a_window_that_waits_does_not_keep_its_writer_waiting),
+        cmocka_unit_test(waiters_rest_while_the_allocator_is_dry),
         cmocka_unit_test(window_unit_larger_than_the_buffer),
         cmocka_unit_test(impossible_prefixes_are_refused),
         cmocka_unit_test(refusal_before_the_event_was_pulled),

@@ -38,6 +38,7 @@ uint32_t hf_blocks_take(struct hf_blocks *b, enum hf_block_use use)
     block->next = HF_NIL;
     block->for_send = use == HF_BLOCK_SEND;
     b->send_used += block->for_send;
+    b->turnover++;
     if (b->pool.used > b->peak)
         b->peak = b->pool.used;
     return ref;
@@ -46,6 +47,7 @@ uint32_t hf_blocks_take(struct hf_blocks *b, enum hf_block_use use)
 void hf_blocks_give(struct hf_blocks *b, uint32_t ref)
 {
     b->send_used -= hf_block_at(b, ref)->for_send;
+    b->turnover++;
     hf_pool_give(&b->pool, ref);
 }
 

@@ -27,6 +27,7 @@ struct hf_blocks {
     uint32_t shift;
     uint32_t send_used; /**< blocks held for sending */
     uint32_t peak;      /**< most blocks ever in use */
+    uint64_t turnover;  /**< blocks taken and given back so far: whether anything has moved */
 };
 
 enum hf_block_use { HF_BLOCK_SEND, HF_BLOCK_IN_ORDER, HF_BLOCK_OUT_OF_ORDER };
