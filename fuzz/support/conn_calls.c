@@ -217,14 +217,13 @@ void fuzz_step_waiting(struct fuzz_run *r, struct fuzz_side *side)
 
 void fuzz_step_save(struct fuzz_run *r, struct fuzz_side *side)
 {
-    (void)r;
-    size_t n = hf_stack_save(side->stack, NULL, 0);
+    size_t n = hf_stack_save(side->stack, NULL, 0, r->now);
     uint8_t *saved = malloc(n);
-    HF_ASSERT(saved != NULL && hf_stack_save(side->stack, saved, n) == n);
+    HF_ASSERT(saved != NULL && hf_stack_save(side->stack, saved, n, r->now) == n);
     struct hf_env env = {.realloc = hf_account_realloc, .realloc_ctx = &side->account};
     struct hf_stack *again = NULL;
     uint64_t held = side->account.held_bytes;
-    int err = hf_stack_restore(&again, saved, n, &env);
+    int err = hf_stack_restore(&again, saved, n, &env, r->now);
     free(saved);
     HF_ASSERT(err == HF_OK || (err == HF_E_MEMORY && side->account.failed));
     HF_ASSERT(err == HF_OK || side->account.held_bytes == held);

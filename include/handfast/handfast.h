@@ -430,14 +430,24 @@ HF_API void hf_stack_info(const struct hf_stack *s, struct hf_stack_info *info);
 
 /* ---- save and restore ---------------------------------------------------------------------- */
 
-/** Writes the whole state of a stack; returns the bytes needed, and writes nothing if they are more
- *  than capacity (bytes may be NULL then). Secrets are in it: keep it as such. */
-HF_API size_t hf_stack_save(const struct hf_stack *s, void *bytes, size_t capacity_bytes);
-/** Makes a stack from saved state. Allocator and trace come from env; its seed is not used. Only
- *  state saved by this very version on a machine of this kind is taken: HF_E_VERSION. Time goes on
- *  from the saved instant: until `now` has passed that, the clock stands still. */
+/** Writes the whole state of a stack at the instant `now`; returns the bytes needed, and writes
+ *  nothing if they are more than capacity (bytes may be NULL then). Secrets are in it: keep it as
+ *  such. */
+HF_API size_t hf_stack_save(const struct hf_stack *s, void *bytes, size_t capacity_bytes,
+                            hf_ns now);
+/**
+ * Makes a stack from saved state. Allocator and trace come from env; its seed is not used, and its
+ * shard must be the saved stack's, which all handles name: HF_E_INVALID. Only state saved by this
+ * very version on a machine of this kind is taken: HF_E_VERSION.
+ *
+ * The stack goes on at `now`, by any clock, be it behind the one it was saved by or ahead. For
+ * the stack no time has passed in between: what was to happen 3 s after saving happens 3 s after
+ * `now`, and the clocks that peers see, of timestamps and of initial sequence numbers, go on from
+ * where they stood, so that nothing it sends looks old. If the time in between is to count, let
+ * `now` be the instant of saving by the new clock: the next call brings the present.
+ */
 HF_API HF_MUST_CHECK int hf_stack_restore(struct hf_stack **out, const void *bytes,
-                                          size_t length_bytes, const struct hf_env *env);
+                                          size_t length_bytes, const struct hf_env *env, hf_ns now);
 
 /* ---- reasons and trace --------------------------------------------------------------------- */
 

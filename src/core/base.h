@@ -104,6 +104,16 @@ static inline hf_ns hf_ns_add(hf_ns a, hf_ns b)
 {
     return a > HF_NEVER - b ? HF_NEVER : a + b;
 }
+/** a + b for any two, to the nearest instant there is; HF_NEVER stays. */
+static inline hf_ns hf_ns_shift(hf_ns a, hf_ns b)
+{
+    hf_ns sum;
+    if (a == HF_NEVER)
+        return HF_NEVER;
+    if (__builtin_add_overflow(a, b, &sum))
+        return b > 0 ? HF_NEVER : INT64_MIN;
+    return sum;
+}
 
 /** An instant that is kept in six bytes: in units of 1.024 us, rounded up, so that no span that is
  *  counted from it ends early. */

@@ -70,9 +70,9 @@ int hf_info(const struct hf_stack *s, hf_handle h, struct hf_info *i)
         .probe_count = c->probe_count,
         .soft_error = c->soft_error,
         .segments_retransmitted = c->retransmitted_segs,
-        .rto_deadline_ns = c->rtx_at,
-        .ack_deadline_ns = c->ack_at,
-        .life_deadline_ns = c->life_at,
+        .rto_deadline_ns = hf_stack_caller_time(s, c->rtx_at),
+        .ack_deadline_ns = hf_stack_caller_time(s, c->ack_at),
+        .life_deadline_ns = hf_stack_caller_time(s, c->life_at),
     };
     fill_sequence(s, c, i);
     return HF_OK;
@@ -84,7 +84,7 @@ static hf_ns tick_to_ns(const struct hf_stack *s, uint32_t tick)
 {
     hf_ns now = s->p.now_ns - (s->p.now_ns & ((1 << HF_WHEEL_TICK_SHIFT) - 1));
     int64_t ahead = (int32_t)(tick - (uint32_t)hf_wheel_tick(now));
-    return now + ahead * (1 << HF_WHEEL_TICK_SHIFT);
+    return hf_stack_caller_time(s, now + ahead * (1 << HF_WHEEL_TICK_SHIFT));
 }
 
 static void tuple_of_listener(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
@@ -109,7 +109,8 @@ static void tuple_of_conn(const struct hf_stack *s, uint32_t i, struct hf_tuple 
         .handle = gone ? 0 : hf_conn_handle(s, c),
         .local = hf_conn_local(s, c),
         .remote = hf_conn_remote(c),
-        .deadline_ns = hf_min_ns(c->rtx_at, hf_min_ns(c->ack_at, c->life_at)),
+        .deadline_ns =
+            hf_stack_caller_time(s, hf_min_ns(c->rtx_at, hf_min_ns(c->ack_at, c->life_at))),
         .snd_nxt = c->snd_nxt.v,
         .rcv_nxt = c->rcv_nxt.v,
     };

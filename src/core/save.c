@@ -82,8 +82,9 @@ static void save_stores(const struct hf_stack *s, struct hf_writer *w)
 #undef SAVE_TABLE
 }
 
-size_t hf_stack_save(const struct hf_stack *s, void *bytes, size_t capacity_bytes)
+size_t hf_stack_save(const struct hf_stack *s, void *bytes, size_t capacity_bytes, hf_ns now)
 {
+    hf_ns saved_at = hf_max_ns(hf_stack_own_time(s, now), s->p.now_ns);
     struct hf_writer count = {NULL, 0, 0};
     struct hf_writer *w = &count;
     struct hf_writer real = {bytes, capacity_bytes, 0};
@@ -91,6 +92,7 @@ size_t hf_stack_save(const struct hf_stack *s, void *bytes, size_t capacity_byte
         struct head head = own_head();
         hf_write(w, &head, sizeof head);
         hf_write(w, &s->p, sizeof s->p);
+        hf_write(w, &saved_at, sizeof saved_at);
         hf_write(w, &s->blocks.send_used, sizeof s->blocks.send_used);
         hf_write(w, &s->blocks.peak, sizeof s->blocks.peak);
         hf_write(w, &s->blocks.turnover, sizeof s->blocks.turnover);
@@ -126,6 +128,17 @@ static int restore_stores(struct hf_stack *s, struct hf_reader *r)
     return err;
 }
 
+/** Our clock goes on from the instant of saving, and `now` is what the caller calls that. False if
+ *  the two lie too far apart to be told by one number. */
+static bool set_clock(struct hf_stack *s, hf_ns saved_at, hf_ns now)
+{
+    hf_ns ahead_ns;
+    if (__builtin_sub_overflow(saved_at, now, &ahead_ns) || ahead_ns == INT64_MIN)
+        return false;
+    s->p.clock_ahead_ns = ahead_ns;
+    return true;
+}
+
 static bool restore_plain(struct hf_stack *s, struct hf_reader *r)
 {
     return hf_read(r, &s->blocks.send_used, sizeof s->blocks.send_used) &&
@@ -136,7 +149,7 @@ static bool restore_plain(struct hf_stack *s, struct hf_reader *r)
 }
 
 int hf_stack_restore(struct hf_stack **out, const void *bytes, size_t length_bytes,
-                     const struct hf_env *env)
+                     const struct hf_env *env, hf_ns now)
 {
     struct hf_reader r = {bytes, length_bytes, 0};
     struct head head, own = own_head();
@@ -154,8 +167,13 @@ int hf_stack_restore(struct hf_stack **out, const void *bytes, size_t length_byt
     struct hf_stack *s = hf_stack_allocate(&cfg, env, 0);
     if (s == NULL)
         return HF_E_MEMORY;
+    hf_ns saved_at;
     int err = HF_E_VERSION;
-    if (!hf_read(&r, &s->p, sizeof s->p) || !restore_plain(s, &r))
+    if (!hf_read(&r, &s->p, sizeof s->p) || !hf_read(&r, &saved_at, sizeof saved_at) ||
+        !restore_plain(s, &r))
+        goto free_stack;
+    err = HF_E_INVALID;
+    if (s->p.shard != env->shard || !set_clock(s, saved_at, now))
         goto free_stack;
     err = restore_stores(s, &r);
     if (err == HF_OK && r.used_bytes != length_bytes)

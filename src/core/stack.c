@@ -13,10 +13,12 @@ enum {
 
 void hf_stack_set_now(struct hf_stack *s, hf_ns now)
 {
-    if (now < s->p.now_ns)
-        hf_trace_stranger(s, HF_TRACE_LIMIT, HF_CLOCK_BACK, NULL, NULL, now, s->p.now_ns, NULL);
+    hf_ns own_ns = hf_stack_own_time(s, now);
+    if (own_ns < s->p.now_ns)
+        hf_trace_stranger(s, HF_TRACE_LIMIT, HF_CLOCK_BACK, NULL, NULL, now,
+                          hf_stack_caller_time(s, s->p.now_ns), NULL);
     else
-        s->p.now_ns = now;
+        s->p.now_ns = own_ns;
 }
 
 static struct hf_wheel_node *wheel_node(void *owner, uint32_t ref)
@@ -375,10 +377,15 @@ size_t hf_stack_output(struct hf_stack *s, struct hf_out_packet *packets, size_t
 
 /* ---- time --------------------------------------------------------------------------------- */
 
-hf_ns hf_stack_deadline(const struct hf_stack *s)
+static hf_ns own_deadline(const struct hf_stack *s)
 {
     hf_ns wheel_ns = hf_wheel_deadline(&s->wheel);
     return hf_wake_is_due(s) ? hf_min_ns(wheel_ns, s->p.now_ns) : wheel_ns;
+}
+
+hf_ns hf_stack_deadline(const struct hf_stack *s)
+{
+    return hf_stack_caller_time(s, own_deadline(s));
 }
 
 bool hf_stack_expire(struct hf_stack *s, hf_ns now, size_t max)
@@ -398,7 +405,7 @@ bool hf_stack_expire(struct hf_stack *s, hf_ns now, size_t max)
         }
     }
     hf_wake_waiting(s);
-    return hf_stack_deadline(s) <= s->p.now_ns;
+    return own_deadline(s) <= s->p.now_ns;
 }
 
 /* ---- events ------------------------------------------------------------------------------- */

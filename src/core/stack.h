@@ -95,7 +95,8 @@ struct hf_wake_round {
 /** Everything that is plain data: saved and restored as it is. */
 struct hf_stack_plain {
     struct hf_config cfg;
-    hf_ns now_ns;
+    hf_ns now_ns;         /**< of the last call, by our own clock, as all instants here */
+    hf_ns clock_ahead_ns; /**< of our clock against the caller's: not 0 in restored stacks */
     struct hf_random random;
     struct hf_sip_key table_key, isn_key, ts_key, port_key;
     struct hf_cookie_keys cookie_keys;
@@ -115,7 +116,7 @@ struct hf_stack_plain {
     uint64_t counts[HF_REASON_COUNT];
 };
 
-/** All that holds entries, each once, as X(name, member): freed, trimmed, saved and restored in this
+/** All that holds entries, each once, as X(name, member): freed, trimmed, saved, restored in this
  *  order. */
 #define HF_STACK_POOLS(X)                                                                          \
     X(conns, conns)                                                                                \
@@ -201,6 +202,17 @@ static inline uint32_t hf_stack_s(const struct hf_stack *s)
 static inline uint32_t hf_stack_timestamp(const struct hf_stack *s, uint32_t offset)
 {
     return hf_stack_ms(s) + offset;
+}
+/** Our own clock never stops or goes back, though a restored stack's caller may have another one
+ *  than before: peers know it by timestamps and initial sequence numbers. These two turn instants
+ *  of the caller into ours, and ours into the caller's, at the border. */
+static inline hf_ns hf_stack_own_time(const struct hf_stack *s, hf_ns caller_ns)
+{
+    return hf_ns_shift(caller_ns, s->p.clock_ahead_ns);
+}
+static inline hf_ns hf_stack_caller_time(const struct hf_stack *s, hf_ns own_ns)
+{
+    return hf_ns_shift(own_ns, -s->p.clock_ahead_ns);
 }
 /** Takes the time of a call: never backwards. */
 void hf_stack_set_now(struct hf_stack *s, hf_ns now);

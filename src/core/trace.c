@@ -5,7 +5,7 @@
 
 static void emit(struct hf_stack *s, struct hf_trace_event *e)
 {
-    e->now_ns = s->p.now_ns;
+    e->now_ns = hf_stack_caller_time(s, s->p.now_ns);
     s->trace(s->trace_ctx, e);
 }
 

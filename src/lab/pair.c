@@ -175,7 +175,7 @@ int hf_pair_restore(struct hf_pair_side *side, const void *bytes, size_t length_
 {
     struct hf_env env = env_of(side);
     struct hf_stack *restored;
-    int err = hf_stack_restore(&restored, bytes, length_bytes, &env);
+    int err = hf_stack_restore(&restored, bytes, length_bytes, &env, side->pair->world.now_ns);
     if (err != HF_OK)
         return err;
     hf_stack_free(side->stack);

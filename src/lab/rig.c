@@ -12,14 +12,19 @@
 
 enum { OUTPUT_BATCH = 16, OUTPUTS_MAX = 1000000 };
 
-static int make_stack(struct hf_rig *r)
+static struct hf_env env_of(struct hf_rig *r)
 {
-    struct hf_env env = {
+    return (struct hf_env){
         .realloc = hf_account_realloc,
         .realloc_ctx = &r->account,
         .trace = r->config.trace,
         .trace_ctx = r->config.trace_ctx,
     };
+}
+
+static int make_stack(struct hf_rig *r)
+{
+    struct hf_env env = env_of(r);
     struct hf_dice seed = {r->config.seed};
     for (size_t i = 0; i < sizeof env.seed; i++)
         env.seed[i] = (uint8_t)hf_dice_next(&seed);
@@ -44,6 +49,23 @@ int hf_rig_open(struct hf_rig *r, const struct hf_rig_config *config)
     if (err != HF_OK)
         hf_rig_close(r);
     return err;
+}
+
+int hf_rig_replace(struct hf_rig *r, hf_ns now)
+{
+    size_t n = hf_stack_save(r->stack, NULL, 0, r->now_ns);
+    uint8_t *bytes = malloc(n);
+    HF_ASSERT(bytes != NULL && hf_stack_save(r->stack, bytes, n, r->now_ns) == n);
+    struct hf_env env = env_of(r);
+    struct hf_stack *restored;
+    int err = hf_stack_restore(&restored, bytes, n, &env, now);
+    free(bytes);
+    if (err != HF_OK)
+        return err;
+    hf_stack_free(r->stack);
+    r->stack = restored;
+    r->now_ns = now;
+    return HF_OK;
 }
 
 void hf_rig_close(struct hf_rig *r)

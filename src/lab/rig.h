@@ -51,6 +51,8 @@ struct hf_rig {
 /** Makes a stack with the addresses 10.0.0.1 and fd00::1. HF_OK or the stack's error. */
 HF_MUST_CHECK int hf_rig_open(struct hf_rig *r, const struct hf_rig_config *config);
 void hf_rig_close(struct hf_rig *r);
+/** Saves the stack and goes on with one restored from that, which is told another time: `now`. */
+HF_MUST_CHECK int hf_rig_replace(struct hf_rig *r, hf_ns now);
 /** Injects a packet at the present instant. */
 void hf_rig_input(struct hf_rig *r, const uint8_t *bytes, uint32_t length_bytes,
                   uint16_t segment_bytes, uint16_t flags);

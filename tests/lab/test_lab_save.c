@@ -13,7 +13,7 @@
 #include "lab/runs.h"
 #include "lab/scenarios.h"
 
-enum { EVERY_STEP = 0, SAMPLE = 29, DAMAGE_STRIDE = 101 };
+enum { EVERY_STEP = 0, SAMPLE = 29, DAMAGE_STRIDE = 101, EXERCISE_FROM_S = 1000 };
 
 /* ---- what a run looked like ---- */
 
@@ -67,9 +67,9 @@ struct saved {
     size_t length_bytes, capacity_bytes;
 };
 
-static void save(struct saved *s, const struct hf_stack *stack)
+static void save(struct saved *s, const struct hf_stack *stack, hf_ns now)
 {
-    s->length_bytes = hf_stack_save(stack, NULL, 0);
+    s->length_bytes = hf_stack_save(stack, NULL, 0, now);
     if (s->length_bytes > s->capacity_bytes) {
         s->capacity_bytes = 2 * s->length_bytes;
         s->bytes = realloc(s->bytes, s->capacity_bytes);
@@ -77,7 +77,7 @@ static void save(struct saved *s, const struct hf_stack *stack)
     }
     /* What is written and what is left out shows only on changing ground. */
     memset(s->bytes, 0xA5, s->length_bytes);
-    assert_int_equal(hf_stack_save(stack, s->bytes, s->capacity_bytes), s->length_bytes);
+    assert_int_equal(hf_stack_save(stack, s->bytes, s->capacity_bytes, now), s->length_bytes);
 }
 
 struct lab {
@@ -99,13 +99,14 @@ static void replace(void *ctx, struct hf_pair_side *side)
     struct plan *p = ctx;
     if (p->at_step != EVERY_STEP && p->at_step != side->pair->world.steps)
         return;
-    save(&p->lab->first, side->stack);
+    hf_ns now = side->pair->world.now_ns;
+    save(&p->lab->first, side->stack, now);
     int err = hf_pair_restore(side, p->lab->first.bytes, p->lab->first.length_bytes);
     if (err != HF_OK) {
         p->trouble = hf_err_name(err);
         return;
     }
-    save(&p->lab->second, side->stack);
+    save(&p->lab->second, side->stack, now);
     if (p->lab->second.length_bytes != p->lab->first.length_bytes ||
         memcmp(p->lab->second.bytes, p->lab->first.bytes, p->lab->first.length_bytes) != 0)
         p->trouble = "saved again, it differs";
@@ -176,7 +177,7 @@ static void take(void *ctx, struct hf_pair_side *side)
     struct capture *c = ctx;
     if (side->number != c->side || side->pair->world.steps != c->at_step)
         return;
-    save(&c->lab->first, side->stack);
+    save(&c->lab->first, side->stack, side->pair->world.now_ns);
     c->taken = true;
 }
 
@@ -198,7 +199,7 @@ static void exercise(struct hf_stack *s)
     struct hf_event e;
     struct hf_tuple t;
     struct hf_info info;
-    hf_ns now = HF_SEC(1000);
+    hf_ns now = HF_SEC(EXERCISE_FROM_S);
     for (int round = 0; round < 200; round++) {
         while (hf_stack_event(s, &e))
             (void)hf_close(s, e.handle, now);
@@ -226,7 +227,7 @@ static void try(const struct saved *saved, size_t length_bytes, struct runs *run
     uint8_t *bytes = malloc(length_bytes > 0 ? length_bytes : 1);
     assert_non_null(bytes);
     memcpy(bytes, saved->bytes, length_bytes);
-    int err = hf_stack_restore(&s, bytes, length_bytes, &env);
+    int err = hf_stack_restore(&s, bytes, length_bytes, &env, HF_SEC(EXERCISE_FROM_S));
     free(bytes);
     if (err == HF_OK) {
         exercise(s);
@@ -271,7 +272,7 @@ static void truncated_state_is_refused(void **state)
                 struct hf_account account = {0};
                 struct hf_env env = {.realloc = hf_account_realloc, .realloc_ctx = &account};
                 struct hf_stack *s = NULL;
-                if (hf_stack_restore(&s, lab->first.bytes, n, &env) != HF_E_VERSION || s != NULL)
+                if (hf_stack_restore(&s, lab->first.bytes, n, &env, 0) != HF_E_VERSION || s != NULL)
                     runs_fail(&runs, "taken although truncated");
                 try(&lab->first, n, &runs);
             }
@@ -316,7 +317,7 @@ static void a_restore_without_memory_leaves_nothing(void **state)
             struct hf_account account = {.fail_nth = nth};
             struct hf_env env = {.realloc = hf_account_realloc, .realloc_ctx = &account};
             struct hf_stack *s = NULL;
-            err = hf_stack_restore(&s, lab->first.bytes, lab->first.length_bytes, &env);
+            err = hf_stack_restore(&s, lab->first.bytes, lab->first.length_bytes, &env, 0);
             assert_int_equal(err, account.failed ? HF_E_MEMORY : HF_OK);
             assert_int_equal(s != NULL, err == HF_OK);
             hf_stack_free(s);

@@ -309,7 +309,7 @@ static void those_who_are_woken_have_their_turn_first(void **state)
     bench_close(&b);
 }
 
-/* Some write as soon as they hear, the others never do: those who took a block in their turn and want
+/* Some write as soon as they hear, others never do: those who took a block in their turn and want
  * another get one, as long as there are some. */
 static void all_waiters_write_what_they_have(void **state)
 {
