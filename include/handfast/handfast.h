@@ -414,7 +414,8 @@ struct hf_tuple {
     uint32_t snd_nxt, rcv_nxt;
 };
 /** Walks over all entries: start with *cursor = 0; false at the end. Do not change the stack
- *  meanwhile. */
+ *  meanwhile. A connection in TIME-WAIT is listed once: as a connection while its handle is good,
+ *  then as a time-wait entry. */
 HF_API bool hf_iterate(const struct hf_stack *s, uint64_t *cursor, struct hf_tuple *tuple);
 
 /** Counters and sizes of a stack. */

@@ -205,7 +205,7 @@ struct hf_time_wait {
     hf_seq snd_nxt, rcv_nxt;
     uint32_t ts_recent, ts_offset;
     struct hf_wheel_node wheel;
-    uint32_t generation;
+    uint32_t conn;    /**< whose tuple this took over: it may be gone, or another by now */
     uint16_t rcv_wnd; /**< unscaled */
     uint8_t challenges;
     uint8_t challenge_at;

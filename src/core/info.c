@@ -39,14 +39,20 @@ static void fill_sequence(const struct hf_stack *s, const struct hf_conn *c, str
     i->bytes_received = stream_bytes(c->rcv_wraps, c->rcv_nxt, c->irs, true, c->peer_fin);
 }
 
+/** A record outlives its TIME-WAIT until it is let go of. */
+static enum hf_state state_of(const struct hf_stack *s, const struct hf_conn *c)
+{
+    bool over = c->state == HF_TIME_WAIT && !c->in_table && hf_time_wait_of(s, c) == HF_NIL;
+    return over ? HF_CLOSED : (enum hf_state)c->state;
+}
+
 int hf_info(const struct hf_stack *s, hf_handle h, struct hf_info *i)
 {
     const struct hf_conn *c = hf_conn_of(s, h);
     if (c == NULL)
         return HF_E_HANDLE;
-    bool time_wait_over = c->state == HF_TIME_WAIT && !c->in_table && !hf_time_wait_runs(s, c);
     *i = (struct hf_info){
-        .state = time_wait_over ? HF_CLOSED : (enum hf_state)c->state,
+        .state = state_of(s, c),
         .how = (enum hf_closed)c->how,
         .local = hf_conn_local(s, c),
         .remote = hf_conn_remote(c),
@@ -87,7 +93,12 @@ static hf_ns tick_to_ns(const struct hf_stack *s, uint32_t tick)
     return hf_stack_caller_time(s, now + ahead * (1 << HF_WHEEL_TICK_SHIFT));
 }
 
-static void tuple_of_listener(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
+static const struct hf_time_wait *time_wait_at(const struct hf_stack *s, uint32_t i)
+{
+    return (const struct hf_time_wait *)hf_pool_at(&s->time_waits, i);
+}
+
+static bool tuple_of_listener(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
 {
     const struct hf_listener *l = hf_listener_at(s, i);
     *t = (struct hf_tuple){
@@ -97,26 +108,35 @@ static void tuple_of_listener(const struct hf_stack *s, uint32_t i, struct hf_tu
         .local = {l->addr, l->port},
         .deadline_ns = HF_NEVER,
     };
+    return true;
 }
 
-static void tuple_of_conn(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
+static hf_ns conn_deadline(const struct hf_stack *s, const struct hf_conn *c)
+{
+    uint32_t entry = hf_time_wait_of(s, c);
+    if (entry != HF_NIL)
+        return tick_to_ns(s, time_wait_at(s, entry)->wheel.tick);
+    return hf_stack_caller_time(s, hf_min_ns(c->rtx_at, hf_min_ns(c->ack_at, c->life_at)));
+}
+
+static bool tuple_of_conn(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
 {
     const struct hf_conn *c = hf_conn_at(s, i);
     bool gone = c->app_closed && c->closed_pulled; /* only its TIME-WAIT is left */
     *t = (struct hf_tuple){
         .kind = gone ? HF_KIND_TIME_WAIT : HF_KIND_CONN,
-        .state = (enum hf_state)c->state,
+        .state = state_of(s, c),
         .handle = gone ? 0 : hf_conn_handle(s, c),
         .local = hf_conn_local(s, c),
         .remote = hf_conn_remote(c),
-        .deadline_ns =
-            hf_stack_caller_time(s, hf_min_ns(c->rtx_at, hf_min_ns(c->ack_at, c->life_at))),
+        .deadline_ns = conn_deadline(s, c),
         .snd_nxt = c->snd_nxt.v,
         .rcv_nxt = c->rcv_nxt.v,
     };
+    return true;
 }
 
-static void tuple_of_half_open(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
+static bool tuple_of_half_open(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
 {
     const struct hf_half_open *h = hf_pool_at(&s->half_opens, i);
     *t = (struct hf_tuple){
@@ -128,11 +148,14 @@ static void tuple_of_half_open(const struct hf_stack *s, uint32_t i, struct hf_t
         .snd_nxt = h->iss.v + 1,
         .rcv_nxt = h->irs.v + 1,
     };
+    return true;
 }
 
-static void tuple_of_time_wait(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
+static bool tuple_of_time_wait(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
 {
-    const struct hf_time_wait *w = hf_pool_at(&s->time_waits, i);
+    const struct hf_time_wait *w = time_wait_at(s, i);
+    if (hf_time_wait_has_conn(s, i))
+        return false; /* the connection is listed, with the handle and in this state */
     *t = (struct hf_tuple){
         .kind = HF_KIND_TIME_WAIT,
         .state = HF_TIME_WAIT,
@@ -142,14 +165,16 @@ static void tuple_of_time_wait(const struct hf_stack *s, uint32_t i, struct hf_t
         .snd_nxt = w->snd_nxt.v,
         .rcv_nxt = w->rcv_nxt.v,
     };
+    return true;
 }
 
 bool hf_iterate(const struct hf_stack *s, uint64_t *cursor, struct hf_tuple *tuple)
 {
-    /* The cursor is which of these pools, and the index to go on from. */
+    /* The cursor is which of these pools, and the index to go on from. An entry that another one
+     * stands for fills in nothing. */
     static const struct {
         size_t pool;
-        void (*fill)(const struct hf_stack *s, uint32_t i, struct hf_tuple *t);
+        bool (*fill)(const struct hf_stack *s, uint32_t i, struct hf_tuple *t);
     } kinds[] = {
         {offsetof(struct hf_stack, listeners), tuple_of_listener},
         {offsetof(struct hf_stack, conns), tuple_of_conn},
@@ -161,12 +186,11 @@ bool hf_iterate(const struct hf_stack *s, uint64_t *cursor, struct hf_tuple *tup
     for (; kind < HF_COUNT_OF(kinds); kind++, from = 0) {
         const struct hf_pool *pool =
             (const struct hf_pool *)(const void *)((const uint8_t *)s + kinds[kind].pool);
-        uint32_t i = hf_pool_next(pool, from);
-        if (i == HF_NIL)
-            continue;
-        kinds[kind].fill(s, i, tuple);
-        *cursor = kind << 32 | (i + 1);
-        return true;
+        for (uint32_t i; (i = hf_pool_next(pool, from)) != HF_NIL; from = i + 1)
+            if (kinds[kind].fill(s, i, tuple)) {
+                *cursor = kind << 32 | (i + 1);
+                return true;
+            }
     }
     return false;
 }

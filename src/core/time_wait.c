@@ -56,7 +56,7 @@ static void describe(const struct hf_conn *c, struct hf_time_wait *t)
         .rcv_nxt = c->rcv_nxt,
         .ts_recent = c->ts_recent,
         .ts_offset = c->ts_offset,
-        .generation = c->generation,
+        .conn = c->index,
         .rcv_wnd = (uint16_t)hf_min_u32(wnd, UINT16_MAX),
         .challenges = c->challenges,
         .challenge_at = c->challenge_at,
@@ -231,25 +231,29 @@ void hf_time_wait_reused(struct hf_stack *s, uint32_t ref)
 
 /* ---- a connection and its entry ------------------------------------------------------------- */
 
-/** The entry that took a connection's tuple over, HF_NIL if it is gone. */
-static uint32_t entry_of(const struct hf_stack *s, const struct hf_conn *c)
+uint32_t hf_time_wait_of(const struct hf_stack *s, const struct hf_conn *c)
 {
+    if (c->state != HF_TIME_WAIT || c->in_table)
+        return HF_NIL;
     struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
     uint32_t ref = hf_tuple_find(s, hf_tuple_hash(s, &local, &remote), &local, &remote);
     if (ref == HF_NIL || hf_ref_kind(ref) != HF_REF_TIME_WAIT)
         return HF_NIL;
     uint32_t index = hf_ref_index(ref);
-    return entry_at(s, index)->generation == c->generation ? index : HF_NIL;
+    return entry_at(s, index)->conn == c->index ? index : HF_NIL;
 }
 
-bool hf_time_wait_runs(const struct hf_stack *s, const struct hf_conn *c)
+bool hf_time_wait_has_conn(const struct hf_stack *s, uint32_t index)
 {
-    return entry_of(s, c) != HF_NIL;
+    const struct hf_time_wait *t = entry_at(s, index);
+    if (t->shadow || !hf_pool_has(&s->conns, t->conn))
+        return false;
+    return hf_time_wait_of(s, hf_conn_at(s, t->conn)) == index;
 }
 
 void hf_time_wait_abort(struct hf_stack *s, struct hf_conn *c)
 {
-    uint32_t index = entry_of(s, c);
+    uint32_t index = hf_time_wait_of(s, c);
     if (index != HF_NIL)
         end(s, index, HF_WHY_ABORT);
 }
