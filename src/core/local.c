@@ -118,9 +118,35 @@ bool hf_local_choose(const struct hf_stack *s, const struct hf_addr *remote, str
     return false;
 }
 
+/* ---- ports to connect from ---------------------------------------------------------------- */
+
+/** A listening port is never given out [RFC6056#3.1]. */
+static bool is_listened(const struct hf_stack *s, const struct hf_endpoint *from)
+{
+    uint32_t listener = hf_listener_find(s, from);
+    return listener != HF_NIL && hf_listener_at(s, listener)->port != 0;
+}
+
+/** How often a port may have become free so far, towards whomever. */
+static uint64_t ports_freed(const struct hf_stack *s)
+{
+    return s->table.removals + s->listener_table.removals;
+}
+
+static bool is_known_full(const struct hf_stack *s, const struct hf_addr *local,
+                          const struct hf_endpoint *remote)
+{
+    const struct hf_full_ports *f = &s->full_ports;
+    return f->known && f->freed == ports_freed(s) && f->remote.port == remote->port &&
+           hf_addr_is_same(&f->remote.addr, &remote->addr) && hf_addr_is_same(&f->local, local);
+}
+
 uint16_t hf_port_choose(struct hf_stack *s, const struct hf_addr *local,
                         const struct hf_endpoint *remote)
 {
+    /* Where all ports are taken that is found out once, not by each of many attempts. */
+    if (is_known_full(s, local, remote))
+        return 0;
     /* [RFC6056#3.3.3] algorithm 3: a keyed offset for each destination and one counter. */
     uint32_t low = (uint32_t)s->p.cfg.port_min;
     uint32_t range = (uint32_t)s->p.cfg.port_max - low + 1;
@@ -128,11 +154,10 @@ uint16_t hf_port_choose(struct hf_stack *s, const struct hf_addr *local,
     for (uint32_t tries = 0; tries < range; tries++) {
         uint32_t pick = low + (offset + s->p.port_counter++) % range;
         struct hf_endpoint from = {*local, (uint16_t)pick};
-        if (hf_listener_find(s, &from) != HF_NIL &&
-            hf_listener_at(s, hf_listener_find(s, &from))->port != 0)
-            continue; /* a listening port is never given out [RFC6056#3.1] */
-        if (hf_tuple_find(s, hf_tuple_hash(s, &from, remote), &from, remote) == HF_NIL)
-            return (uint16_t)pick;
+        if (hf_tuple_find(s, hf_tuple_hash(s, &from, remote), &from, remote) == HF_NIL &&
+            !is_listened(s, &from))
+            return from.port;
     }
+    s->full_ports = (struct hf_full_ports){true, *local, *remote, ports_freed(s)};
     return 0;
 }

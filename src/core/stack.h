@@ -133,6 +133,14 @@ struct hf_stack_plain {
     X(local_table, local_table)                                                                    \
     X(remote_count_table, remote_count_table)
 
+/** The destination towards which no port was free last. */
+struct hf_full_ports {
+    bool known;
+    struct hf_addr local;
+    struct hf_endpoint remote;
+    uint64_t freed; /**< tuples and listeners that had ended then: it holds until another does */
+};
+
 struct hf_stack {
     struct hf_stack_plain p;
     struct hf_mem mem;
@@ -144,6 +152,7 @@ struct hf_stack {
     struct hf_table listener_table, local_table, remote_count_table;
     struct hf_wheel wheel;
     struct hf_reply *replies;
+    struct hf_full_ports full_ports;
     uint32_t recent_local;   /**< local address taken last, or HF_NIL: likely the next one too */
     uint32_t reserved_conn;  /**< by hf_send_reserve, until the next call: HF_NIL if none */
     uint32_t reserved_block; /**< likewise; HF_NIL too if the room is in a block that is in use */

@@ -397,6 +397,7 @@ void hf_table_remove(struct hf_table *t, uint32_t hash, uint32_t ref)
         before->overflow = HF_NIL;
     }
     t->count--;
+    t->removals++;
     if (2 * (uint64_t)t->count < times(t->bucket_count, MERGE_LOAD) &&
         t->bucket_count > FIRST_BUCKETS)
         merge(t);

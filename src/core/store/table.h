@@ -28,6 +28,7 @@ struct hf_table {
     uint32_t bucket_count; /**< 0 until the first insert */
     uint32_t level_mask;   /**< (power of two <= bucket_count) - 1 */
     uint32_t count;
+    uint64_t removals; /**< how many entries left it so far; not saved */
     struct hf_pool overflow;
     uint32_t fail_countdown; /**< tests: as hf_pool's, counts inserts */
 };
