@@ -12,7 +12,7 @@ static uint64_t stream_bytes(uint16_t wraps, hf_seq at, hf_seq start, bool begun
 
 static uint32_t urgent_bytes(const struct hf_conn *c)
 {
-    return c->urgent_in ? c->rcv_up.v - (c->rcv_nxt.v - c->receive.bytes) : 0;
+    return c->urgent_in ? c->rcv_up.v - hf_receive_unread(c).v : 0;
 }
 
 static void fill_sequence(const struct hf_stack *s, const struct hf_conn *c, struct hf_info *i)

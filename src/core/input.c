@@ -354,8 +354,7 @@ static void check_urg(struct hf_stack *s, struct hf_conn *c, const struct hf_seg
     if ((seg->flags & HF_URG) == 0 || c->peer_fin)
         return;
     hf_seq up = hf_seq_add(hf_seq_make(seg->seq), seg->urgent_pointer);
-    hf_seq consumed = hf_seq_sub(c->rcv_nxt, c->receive.bytes);
-    if (hf_seq_le(up, consumed) || (c->urgent_in && hf_seq_le(up, c->rcv_up)))
+    if (hf_seq_le(up, hf_receive_unread(c)) || (c->urgent_in && hf_seq_le(up, c->rcv_up)))
         return; /* the pointer never recedes */
     c->rcv_up = up;
     c->urgent_in = true;

@@ -80,11 +80,20 @@ static uint32_t payload_limit(const struct hf_stack *s, const struct hf_conn *c)
     return mss > options + 1 ? mss - options : 1;
 }
 
-/** The largest payload of one packet: a segment, or a super-packet of whole segments. */
-static uint32_t packet_limit(const struct hf_stack *s, uint32_t mss)
+static bool is_urgent(const struct hf_conn *c, hf_seq seq)
+{
+    return c->urgent_out && hf_seq_gt(c->snd_up, seq);
+}
+
+/** The largest payload of one packet: a segment, or a super-packet of whole segments. Without a
+ *  flight record one segment goes at a time; so do urgent ones, for the pointer differs in each of
+ *  them, and no link that cuts sees to that. */
+static uint32_t packet_limit(const struct hf_stack *s, const struct hf_conn *c, hf_seq next,
+                             uint32_t mss)
 {
     uint32_t super = (uint32_t)s->p.cfg.offload_super_bytes;
-    if (super <= mss + SUPER_HEADROOM_BYTES || s->p.cfg.offload_checksum == 0)
+    if (super <= mss + SUPER_HEADROOM_BYTES || s->p.cfg.offload_checksum == 0 ||
+        c->flight == HF_NIL || is_urgent(c, next))
         return mss;
     uint32_t limit = hf_min_u32(super - SUPER_HEADROOM_BYTES, slices_limit(s));
     return limit < mss ? mss : limit - limit % mss;
@@ -113,7 +122,7 @@ static bool may_send_short(const struct hf_conn *c, const struct plan *p, uint32
         return p->bytes >= c->max_snd_wnd / 2 && p->bytes > 0;
     if (c->options.cork || c->more_coming)
         return false;
-    if (c->urgent_out && hf_seq_gt(c->snd_up, p->seq))
+    if (is_urgent(c, p->seq))
         return true;
     return !c->options.nagle || in_flight == 0; /* [RFC9293#3.7.4] */
 }
@@ -140,8 +149,7 @@ static bool plan_data(const struct hf_stack *s, const struct hf_conn *c, hf_seq 
     p->mss = payload_limit(s, c);
     p->bytes = hf_min_u32(waiting, room);
     if (p->bytes >= p->mss) { /* [SHLD-28] */
-        /* Without a flight record one segment goes at a time. */
-        p->bytes = hf_min_u32(p->bytes, c->flight == HF_NIL ? p->mss : packet_limit(s, p->mss));
+        p->bytes = hf_min_u32(p->bytes, packet_limit(s, c, next, p->mss));
         p->bytes -= p->bytes % p->mss;
     } else if (waiting > 0 && !again && !may_send_short(c, p, waiting, in_flight)) {
         return false;
@@ -230,7 +238,7 @@ static void fill_segment(struct hf_stack *s, struct hf_conn *c, const struct pla
         seg->has_timestamps = c->ts_on;
         if (c->sack_on)
             hf_gaps_sack(s, c, seg, c->ts_on ? 3 : 4);
-        if (c->urgent_out && p->bytes > 0 && hf_seq_gt(c->snd_up, p->seq)) {
+        if (p->bytes > 0 && is_urgent(c, p->seq)) {
             seg->flags |= HF_URG; /* [MUST-30] */
             seg->urgent_pointer = (uint16_t)hf_min_u32(c->snd_up.v - p->seq.v, UINT16_MAX);
         }

@@ -175,6 +175,10 @@ void hf_receive_took(struct hf_stack *s, struct hf_conn *c, const struct hf_arri
  *  the window and ends at the first check. */
 static void take_fin(struct hf_stack *s, struct hf_conn *c)
 {
+    if (c->urgent_in) { /* nothing can be urgent behind the end */
+        c->rcv_up = hf_seq_min(c->rcv_up, c->rcv_nxt);
+        c->urgent_in = hf_seq_gt(c->rcv_up, hf_receive_unread(c));
+    }
     advance(c, 1);
     c->peer_fin = true;
     hf_gaps_drop(s, c); /* what was said to lie beyond is no part of the stream */
@@ -321,7 +325,7 @@ static void consume(struct hf_stack *s, struct hf_conn *c, uint32_t n)
     } else {
         hf_queue_drop(&s->blocks, &c->receive, n);
     }
-    if (c->urgent_in && hf_seq_ge(hf_seq_sub(c->rcv_nxt, c->receive.bytes), c->rcv_up))
+    if (c->urgent_in && hf_seq_ge(hf_receive_unread(c), c->rcv_up))
         c->urgent_in = false;
     if (c->how == HF_CLOSED_NOT && hf_receive_should_update(s, c))
         hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);

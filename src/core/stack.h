@@ -516,6 +516,11 @@ uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c);
 /** Would the window open enough to tell the peer now? [MUST-39] */
 bool hf_receive_should_update(const struct hf_stack *s, const struct hf_conn *c);
 uint32_t hf_receive_room(const struct hf_conn *c);
+/** The number of the first byte that was not read; behind all of them that of the FIN, if any. */
+static inline hf_seq hf_receive_unread(const struct hf_conn *c)
+{
+    return hf_seq_sub(c->rcv_nxt, c->receive.bytes + c->peer_fin);
+}
 
 /** Data in order was taken: tells the peer when due, and the reader. */
 void hf_receive_took(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,

@@ -76,8 +76,7 @@ struct wire_packet wire_packet_of(struct wire *w, const char *text)
     if ((int32_t)(end - p->snd_nxt) > 0)
         p->snd_nxt = end;
     packet.length_bytes = hf_peer_packet(p, &seg, NULL, packet.bytes);
-    packet.ip_bytes =
-        hf_addr_is_v4(&p->here.addr) ? HF_IPV4_HEADER_BYTES : HF_IPV6_HEADER_BYTES;
+    packet.ip_bytes = hf_addr_is_v4(&p->here.addr) ? HF_IPV4_HEADER_BYTES : HF_IPV6_HEADER_BYTES;
     return packet;
 }
 
