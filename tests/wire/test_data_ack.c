@@ -1,0 +1,310 @@
+/* When data that arrives is acknowledged, and what the acknowledgment carries: delays, batches,
+ * gaps, SACK blocks, echoed timestamps. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "support/wire_calls.h"
+
+static struct hf_config rfc; /* no quick ACKs, delay 200 ms */
+
+static void open_with(struct wire *w, unsigned variant)
+{
+    struct wire_setup setup = {.state = HF_ESTABLISHED, .variant = variant, .config = &rfc};
+    wire_open(w, &setup);
+}
+
+/* One full segment, so that the size of full ones is known. */
+static void show_full_size(struct wire *w)
+{
+    hf_peer_send(&w->peer, ". seq 0:1460");
+    hf_peer_skip(&w->peer);
+    hf_rig_wait(&w->rig, HF_SEC(1));
+    hf_peer_skip(&w->peer);
+    wire_rebase(w);
+}
+
+/* covers: MUST-58, MUST-40, SHLD-18, SHLD-19, CO-5681-12, CO-1122-04 */
+static void every_second_full_segment_is_acknowledged(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, 0);
+    show_full_size(&w);
+    for (int i = 0; i < 20; i++) {
+        hf_peer_send(&w.peer, ". len 1460");
+        assert_int_equal(hf_peer_skip(&w.peer), i % 2);
+    }
+    /* Small ones count by their bytes: 2 * 1460 of them. */
+    for (int i = 1; i <= 30; i++) {
+        hf_peer_send(&w.peer, "P. len 100");
+        assert_int_equal(hf_peer_skip(&w.peer), i == 30);
+    }
+    wire_close(&w);
+}
+
+/* covers: MUST-40, CO-5681-12: the delay counts from the first segment that waits */
+static void the_delay_counts_from_the_first_segment(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, 0);
+    show_full_size(&w);
+    w.start_ns = w.rig.now_ns;
+    for (int i = 0; i < 19; i++) {
+        hf_peer_send(&w.peer, "P. len 10");
+        hf_rig_wait(&w.rig, HF_MS(10));
+        WIRE_QUIET(&w);
+    }
+    WIRE_EXPECT_AT(&w, HF_MS(200), ". seq 0 ack 190");
+    assert_int_equal(wire_until_sent(&w, HF_SEC(5)), HF_NEVER);
+    wire_close(&w);
+}
+
+/* covers: MUST-58, MUST-59, CO-1122-12: what comes at one time is acknowledged at one time */
+static void a_batch_draws_one_acknowledgment(void **state)
+{
+    (void)state;
+    static const char *const in_order[] = {". seq 0:1460", ". seq 1460:2920", ". seq 2920:4380",
+                                           ". seq 4380:5840", "P. seq 5840:7300"};
+    static const char *const upside_down[] = {"P. seq 4380:5840", ". seq 2920:4380",
+                                              ". seq 1460:2920", ". seq 0:1460"};
+    for (unsigned variant = 0; variant < WIRE_VARIANTS; variant++) {
+        struct wire w;
+        open_with(&w, variant & ~(unsigned)WIRE_OPTIONS);
+        wire_send_batch(&w, in_order, HF_COUNT_OF(in_order));
+        WIRE_EXPECT(&w, ". seq 0 ack 7300");
+        WIRE_QUIET(&w);
+        wire_rebase(&w);
+        wire_send_batch(&w, upside_down, HF_COUNT_OF(upside_down));
+        WIRE_EXPECT(&w, ". seq 0 ack 5840");
+        WIRE_QUIET(&w);
+        wire_close(&w);
+    }
+}
+
+/* covers: CO-5681-13, CO-6582-09, MAY-13: beyond and into a gap all is answered at once */
+static void gaps_are_acknowledged_at_once(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < WIRE_VARIANTS; variant++) {
+        struct wire w;
+        open_with(&w, variant & ~(unsigned)WIRE_OPTIONS);
+        hf_peer_send(&w.peer, "P. seq 100:200");
+        WIRE_EXPECT(&w, ". seq 0 ack 0");
+        hf_peer_send(&w.peer, "P. seq 300:400");
+        WIRE_EXPECT(&w, ". seq 0 ack 0");
+        hf_peer_send(&w.peer, "P. seq 200:300");
+        WIRE_EXPECT(&w, ". seq 0 ack 0");
+        hf_peer_send(&w.peer, "P. seq 0:50"); /* a part of the gap */
+        WIRE_EXPECT(&w, ". seq 0 ack 50");
+        hf_peer_send(&w.peer, "P. seq 50:100");
+        WIRE_EXPECT(&w, ". seq 0 ack 400");
+        WIRE_QUIET(&w);
+        assert_int_equal(wire_read(&w), 400);
+        wire_close(&w);
+    }
+}
+
+/* covers: UN-11: old octets before new ones are passed over */
+static void what_straddles_old_and_new_is_trimmed(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, 0);
+    hf_peer_send(&w.peer, "P. seq 0:100");
+    hf_peer_send(&w.peer, "P. seq 50:150");
+    hf_peer_send(&w.peer, "P. seq 300:400");
+    hf_peer_send(&w.peer, "P. seq 140:350");
+    assert_int_equal(wire_read(&w), 400);
+    assert_int_equal(wire_info(&w).bytes_received, 400);
+    wire_close(&w);
+}
+
+/* ---- SACK ---- */
+
+static void open_sack(struct wire *w, bool timestamps)
+{
+    *w = (struct wire){.setup = {.state = HF_ESTABLISHED, .config = &rfc}};
+    struct hf_rig_config rig = {.config = &rfc, .seed = 3};
+    assert_int_equal(hf_rig_open(&w->rig, &rig), HF_OK);
+    struct hf_listen listen = {.port = WIRE_STACK_PORT};
+    assert_int_equal(hf_listen(w->rig.stack, &listen, &w->listener, 0), HF_OK);
+    hf_peer_open(&w->peer, &w->rig, false, WIRE_PEER_PORT, WIRE_STACK_PORT, 4999);
+    w->peer.timestamps = timestamps;
+    assert_true(hf_peer_connect(&w->peer, timestamps ? "<mss 500,sackOK,TS>" : "<mss 500,sackOK>"));
+    w->conn = hf_rig_event(&w->rig).handle;
+    assert_true(w->conn != 0);
+    wire_rebase(w);
+    w->peer.iss = 0; /* numbers of the peer as in the RFC's example: from 5000 on */
+}
+
+/* covers: CO-2018-02, CO-2018-03, CO-2018-04, CO-2018-05, CO-2018-09, CO-2018-11, CO-2018-14: the
+ * examples of [RFC2018#7] */
+static void sack_blocks_as_in_the_rfc(void **state)
+{
+    (void)state;
+    struct wire w;
+    char text[80];
+    open_sack(&w, false); /* case 2: the first segment is lost */
+    for (unsigned right = 6000; right <= 9000; right += 500) {
+        snprintf(text, sizeof text, ". seq %u:%u", right - 500, right);
+        hf_peer_send(&w.peer, text);
+        snprintf(text, sizeof text, ". seq 0 ack 5000 <sack 5500:%u>", right);
+        WIRE_EXPECT(&w, text);
+    }
+    wire_close(&w);
+
+    open_sack(&w, false); /* case 3: the second, fourth, sixth and eighth are lost */
+    hf_peer_send(&w.peer, ". seq 5000:5500");
+    hf_peer_skip(&w.peer);
+    hf_peer_send(&w.peer, ". seq 6000:6500");
+    WIRE_EXPECT(&w, ". seq 0 ack 5500 <sack 6000:6500>");
+    hf_peer_send(&w.peer, ". seq 7000:7500");
+    WIRE_EXPECT(&w, ". seq 0 ack 5500 <sack 7000:7500,sack 6000:6500>");
+    hf_peer_send(&w.peer, ". seq 8000:8500");
+    WIRE_EXPECT(&w, ". seq 0 ack 5500 <sack 8000:8500,sack 7000:7500,sack 6000:6500>");
+    hf_peer_send(&w.peer, ". seq 6500:7000");
+    WIRE_EXPECT(&w, ". seq 0 ack 5500 <sack 6000:7500,sack 8000:8500>");
+    hf_peer_send(&w.peer, ". seq 5500:6000");
+    WIRE_EXPECT(&w, ". seq 0 ack 7500 <sack 8000:8500>");
+    WIRE_QUIET(&w);
+    wire_close(&w);
+}
+
+/* covers: CO-2018-05: four blocks, three beside timestamps; the newest first */
+static void as_many_blocks_as_fit(void **state)
+{
+    (void)state;
+    for (int timestamps = 0; timestamps < 2; timestamps++) {
+        struct wire w;
+        open_sack(&w, timestamps);
+        for (unsigned left = 5100; left < 5900; left += 200) {
+            char text[80];
+            snprintf(text, sizeof text, ". seq %u:%u", left, left + 100);
+            hf_peer_send(&w.peer, text);
+        }
+        while (hf_peer_pop(&w.peer))
+            ;
+        const struct hf_segment *seg = &w.peer.last.segment;
+        assert_int_equal(seg->sack_count, timestamps ? 3 : 4);
+        for (unsigned i = 0; i < seg->sack_count; i++)
+            assert_int_equal(seg->sack[i].left, 5700 - 200 * i);
+        wire_close(&w);
+    }
+}
+
+/* covers: CO-2018-02: a peer that did not permit SACK gets none */
+static void no_blocks_without_permission(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, 0);
+    hf_peer_send(&w.peer, "P. seq 100:200");
+    assert_true(hf_peer_pop(&w.peer));
+    assert_int_equal(w.peer.last.segment.sack_count, 0);
+    wire_close(&w);
+}
+
+/* ---- timestamps ---- */
+
+/* Sends "A(1)": the segment at `place` of ten bytes, with this timestamp. */
+static void send_stamped(struct wire *w, unsigned place, unsigned value)
+{
+    char text[80];
+    struct hf_info info = wire_info(w);
+    snprintf(text, sizeof text, "P. seq %u:%u ack 0 <TS %u %u>", 10 * place, 10 * place + 10,
+             w->peer.ts_base + value, info.ts_recent);
+    hf_peer_send(&w->peer, text);
+}
+
+static unsigned echoed(struct wire *w)
+{
+    assert_true(hf_peer_pop(&w->peer));
+    assert_true(w->peer.last.segment.has_timestamps);
+    unsigned value = w->peer.last.segment.ts_echo - w->peer.ts_base;
+    assert_true(hf_peer_expect_nothing(&w->peer));
+    return value;
+}
+
+/* Timestamps of the example count from the one of the handshake. */
+static void open_stamped(struct wire *w, const struct hf_config *config)
+{
+    struct wire_setup setup = {.state = HF_ESTABLISHED, .variant = WIRE_OPTIONS, .config = config};
+    wire_open(w, &setup);
+    w->peer.ts_base = wire_info(w).ts_recent;
+}
+
+/* covers: CO-7323-08, CO-7323-22, CO-7323-05: the examples of [RFC7323#4.3] */
+static void echoes_as_in_the_rfc(void **state)
+{
+    (void)state;
+    struct wire w;
+    struct hf_config at_once = rfc;
+    at_once.quick_acks = 16;
+    static const struct {
+        unsigned place, value, echo;
+    } steps[] = {{0, 1, 1}, {2, 3, 1}, {1, 2, 2}, {4, 5, 2}, {3, 4, 4}};
+    open_stamped(&w, &at_once);
+    for (size_t i = 0; i < HF_COUNT_OF(steps); i++) {
+        send_stamped(&w, steps[i].place, steps[i].value);
+        assert_int_equal(echoed(&w), steps[i].echo);
+    }
+    wire_close(&w);
+
+    open_stamped(&w, &rfc); /* in order, one delayed ACK: it echoes the first */
+    for (unsigned i = 0; i < 3; i++)
+        send_stamped(&w, i, i + 1);
+    WIRE_QUIET(&w);
+    hf_rig_wait(&w.rig, HF_MS(201));
+    assert_int_equal(echoed(&w), 1);
+    wire_close(&w);
+}
+
+/* covers: CO-7323-05, CO-7323-20: agreed on, they are on every segment, the RST of an abort too */
+static void every_segment_is_stamped(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_stamped(&w, NULL);
+    wire_send(&w, 100, 0);
+    hf_peer_send(&w.peer, "P. seq 0:10");
+    hf_peer_send(&w.peer, "P. seq 20:30");
+    hf_rig_wait(&w.rig, HF_SEC(2));
+    assert_int_equal(hf_abort(w.rig.stack, w.conn, w.rig.now_ns), HF_OK);
+    hf_rig_pull(&w.rig);
+    unsigned count = 0;
+    for (; hf_peer_pop(&w.peer); count++)
+        assert_true(w.peer.last.segment.has_timestamps);
+    assert_true(count >= 4);
+    assert_true(w.peer.last.segment.flags & HF_RST);
+    wire_close(&w);
+}
+
+static int fill_rfc(void **state)
+{
+    (void)state;
+    hf_config_profile(&rfc, sizeof rfc, HF_PROFILE_RFC);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_second_full_segment_is_acknowledged),
+        cmocka_unit_test(the_delay_counts_from_the_first_segment),
+        cmocka_unit_test(a_batch_draws_one_acknowledgment),
+        cmocka_unit_test(gaps_are_acknowledged_at_once),
+        cmocka_unit_test(what_straddles_old_and_new_is_trimmed),
+        cmocka_unit_test(sack_blocks_as_in_the_rfc),
+        cmocka_unit_test(as_many_blocks_as_fit),
+        cmocka_unit_test(no_blocks_without_permission),
+        cmocka_unit_test(echoes_as_in_the_rfc),
+        cmocka_unit_test(every_segment_is_stamped),
+    };
+    return cmocka_run_group_tests_name("data_ack", tests, fill_rfc, NULL);
+}
