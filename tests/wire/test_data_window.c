@@ -1,0 +1,360 @@
+/* Windows: what the peer announces and takes back, what we announce, and what happens when one of
+ * them is closed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "support/wire_calls.h"
+
+enum { MSS = 1460 };
+
+static struct hf_config config;
+
+/* A fresh default profile for each test. */
+static void open_with(struct wire *w, unsigned variant, uint16_t window)
+{
+    struct wire_setup setup = {
+        .state = HF_ESTABLISHED, .variant = variant, .config = &config, .window = window};
+    wire_open(w, &setup);
+}
+
+static int reset_config(void **state)
+{
+    (void)state;
+    hf_config_init(&config, sizeof config);
+    return 0;
+}
+
+/* ---- the peer's window ---- */
+
+/* covers: MUST-1, REC-1, CO-7323-18: 0xFFFF is a large window, not a negative one */
+static void the_widest_window_is_used_to_its_end(void **state)
+{
+    (void)state;
+    config.congestion_control = 0;
+    for (unsigned variant = 0; variant < WIRE_VARIANTS; variant++) {
+        struct wire w;
+        open_with(&w, variant, 0xFFFF);
+        uint32_t window = 0xFFFFu << wire_info(&w).snd_shift, sent = 0;
+        assert_int_equal(wire_info(&w).snd_wnd_bytes, window);
+        wire_set(&w, HF_OPT_SEND_BUFFER_BYTES, 1 << 20);
+        wire_set(&w, HF_OPT_NAGLE, 0);
+        wire_send(&w, window + 5000, 0);
+        hf_rig_wait(&w.rig, HF_MS(1));
+        while (hf_peer_pop(&w.peer))
+            sent += w.peer.last.segment.payload_bytes;
+        /* What is left of it is no full segment: silly-window avoidance keeps that back. */
+        assert_in_range(sent, window - MSS, window);
+        hf_peer_send(&w.peer, ".");
+        while (hf_peer_pop(&w.peer))
+            sent += w.peer.last.segment.payload_bytes;
+        assert_int_equal(sent, window + 5000);
+        wire_close(&w);
+    }
+}
+
+/* covers: MUST-1, CO-7323-02, CO-7323-18: a gigabyte, by the largest shift */
+static void the_largest_shift_is_no_overflow(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, 0, 0);
+    struct hf_peer other;
+    hf_peer_open(&other, &w.rig, false, WIRE_PEER_PORT + 1, WIRE_STACK_PORT, 500);
+    assert_true(hf_peer_connect(&other, "<mss 1460,wscale 14>"));
+    hf_handle second = hf_rig_event(&w.rig).handle;
+    hf_peer_send(&other, ". win 65535");
+    struct hf_info info;
+    assert_int_equal(hf_info(w.rig.stack, second, &info), HF_OK);
+    assert_int_equal(info.snd_wnd_bytes, 65535u << 14);
+    /* The oldest acknowledgment that the window makes possible is none too old. */
+    hf_peer_send(&other, ". seq 1 ack -1000000000");
+    assert_true(hf_peer_expect_nothing(&other));
+    wire_close(&w);
+}
+
+/* covers: SHLD-15, MUST-34, CO-1122-09: nothing new leaves beyond a window that was taken back */
+static void nothing_new_beyond_a_window_taken_back(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < WIRE_VARIANTS; variant++) {
+        struct wire w;
+        open_with(&w, variant & WIRE_HIGH, 20000);
+        wire_send(&w, 5 * MSS, 0);
+        assert_int_equal(hf_peer_skip(&w.peer), 5);
+        hf_peer_send(&w.peer, ". seq 0 ack 1460 win 2920");
+        wire_send(&w, 5 * MSS, 0);
+        WIRE_QUIET(&w);
+        hf_peer_send(&w.peer, ". seq 0 ack 4380 win 2920"); /* to what was sent, exactly */
+        WIRE_QUIET(&w);
+        hf_peer_send(&w.peer, ". seq 0 ack 5840 win 2920");
+        WIRE_EXPECT(&w, ". seq 7300:8760 ack 0");
+        WIRE_QUIET(&w);
+        wire_close(&w);
+    }
+}
+
+/* covers: SHLD-16, CO-1122-09: what lies in the smaller window is sent again as usual */
+static void old_data_in_a_smaller_window_is_sent_again(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, 0, 20000);
+    wire_send(&w, 4 * MSS, 0);
+    hf_peer_skip(&w.peer);
+    w.peer.window = 2000;
+    hf_peer_send(&w.peer, ". seq 0 ack 0");
+    assert_true(wire_until_sent(&w, HF_SEC(5)) != HF_NEVER);
+    WIRE_EXPECT(&w, ". seq 0:1460 ack 0");
+    WIRE_QUIET(&w);
+    hf_peer_send(&w.peer, ". seq 0 ack 1460");
+    hf_peer_skip(&w.peer);
+    hf_rig_wait(&w.rig, HF_SEC(2));
+    assert_true(w.peer.last.segment.seq + w.peer.last.segment.payload_bytes - w.peer.irs <=
+                1460 + 2000);
+    w.peer.window = 20000;
+    hf_peer_send(&w.peer, ". seq 0 ack 2920");
+    uint32_t end = 0;
+    while (hf_peer_pop(&w.peer))
+        end = w.peer.last.segment.seq + w.peer.last.segment.payload_bytes - w.peer.irs;
+    hf_peer_send(&w.peer, ". seq 0 ack 5840");
+    assert_in_range(end, 2920, 4 * MSS);
+    assert_true(wire_events(&w, NULL) & HF_EV_SENT_ALL);
+    wire_close(&w);
+}
+
+/* covers: SHLD-17: silence about what lies beyond the window ends nothing, as long as the peer
+ * speaks */
+static void data_beyond_the_window_is_no_timeout(void **state)
+{
+    (void)state;
+    config.r2_retries = 3;
+    struct wire w;
+    open_with(&w, 0, 20000);
+    wire_send(&w, 4 * MSS, 0);
+    hf_peer_skip(&w.peer);
+    hf_peer_send(&w.peer, ". seq 0 ack 1460 win 0");
+    for (int i = 0; i < 50; i++) {
+        assert_true(wire_until_sent(&w, HF_SEC(150) * (i + 1)) != HF_NEVER);
+        hf_peer_skip(&w.peer);
+        hf_peer_send(&w.peer, ". seq 0 ack 1460 win 0");
+    }
+    assert_int_equal(wire_state(&w), HF_ESTABLISHED);
+    hf_peer_send(&w.peer, ". seq 0 ack 1460 win 20000");
+    assert_true(hf_peer_pop(&w.peer));
+    assert_int_equal(w.peer.last.segment.seq - w.peer.irs, 1460);
+    wire_close(&w);
+}
+
+/* covers: MUST-36, MUST-37, SHLD-29, SHLD-30, CO-1122-10, CO-6429-01: by the measured RTO */
+static void a_closed_window_is_probed_from_the_first_timeout_on(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, 0, 0);
+    wire_send(&w, 10, 0);
+    hf_peer_skip(&w.peer);
+    hf_rig_wait(&w.rig, HF_MS(100));
+    w.peer.window = 0;
+    hf_peer_send(&w.peer, ". seq 0 ack 10");
+    wire_send(&w, 1000, 0);
+    hf_ns at_ns = 0, gap_ns = wire_info(&w).rto_ns;
+    w.start_ns = w.rig.now_ns;
+    for (int n = 0; n < 8; n++) {
+        at_ns += gap_ns;
+        hf_ns sent_ns = wire_until_sent(&w, at_ns + HF_MS(10));
+        assert_in_range(sent_ns, at_ns, at_ns + HF_MS(2));
+        at_ns = sent_ns;
+        gap_ns *= 2;
+        WIRE_EXPECT(&w, ". seq 9 ack 0");
+        assert_int_equal(wire_info(&w).probe_count, 1);
+        hf_peer_send(&w.peer, ". seq 0 ack 10");
+    }
+    hf_peer_send(&w.peer, ". seq 0 ack 10 win 500"); /* it opens, if only by so much */
+    assert_true(wire_until_sent(&w, at_ns + HF_SEC(1)) != HF_NEVER);
+    WIRE_EXPECT(&w, ". seq 10:510 ack 0");
+    wire_close(&w);
+}
+
+/* covers: CO-7323-03: fields of all segments but SYNs are shifted, both ways */
+static void windows_are_scaled_both_ways(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, WIRE_OPTIONS, 0);
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 1000");
+    assert_int_equal(wire_info(&w).snd_wnd_bytes, 1000u << WIRE_PEER_SHIFT);
+    hf_peer_send(&w.peer, "P. len 100");
+    hf_rig_wait(&w.rig, HF_SEC(1));
+    assert_true(hf_peer_pop(&w.peer));
+    struct hf_info info = wire_info(&w);
+    uint32_t told = (uint32_t)w.peer.last.segment.window << info.rcv_shift;
+    assert_in_range(told, info.rcv_wnd_bytes + 1 - (1u << info.rcv_shift), info.rcv_wnd_bytes);
+    assert_int_equal(info.rcv_shift, config.window_scale);
+    wire_close(&w);
+}
+
+/* ---- our window ---- */
+
+/* covers: SHLD-14, MUST-39, CO-1122-03, CO-7323-17: however it is filled and read, the right edge
+ * stays or opens by a segment or half the buffer, but for what the unit of the field takes */
+static void the_right_edge_never_moves_left(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {1, 100, 1460, 700, 3, 1460, 1459, 50};
+    static const uint32_t reads[] = {1, 5000, 7, 300, 2000, 1, 64, 4000};
+    for (unsigned variant = 0; variant < WIRE_VARIANTS; variant++) {
+        struct wire w;
+        config.receive_buffer_bytes = 10000;
+        open_with(&w, variant, 0);
+        uint32_t unit = 1u << wire_info(&w).rcv_shift, edge = 0, unread = 0, next = 0;
+        for (int i = 0; i < 2000; i++) {
+            uint32_t n = sizes[(unsigned)i % 8], window = wire_info(&w).rcv_wnd_bytes;
+            char text[48];
+            n = n < window ? n : window;
+            snprintf(text, sizeof text, ". seq %u:%u", next, next + n);
+            if (n > 0)
+                hf_peer_send(&w.peer, text);
+            next += n;
+            unread += n;
+            if (i % 3 == 0 && unread > 0) {
+                uint32_t k = reads[(unsigned)i % 8] < unread ? reads[(unsigned)i % 8] : unread;
+                wire_take(&w, k);
+                unread -= k;
+            }
+            hf_rig_wait(&w.rig, HF_MS(50));
+            while (hf_peer_pop(&w.peer)) {
+                const struct hf_segment *seg = &w.peer.last.segment;
+                uint32_t now = seg->ack - w.peer.iss + seg->window * unit;
+                assert_true(now + unit > edge);
+                if (now >= edge + unit)
+                    assert_true(edge == 0 || now - edge + unit > 1460);
+                edge = now > edge ? now : edge;
+            }
+        }
+        wire_close(&w);
+    }
+}
+
+/* covers: MUST-39, UN-10: probes of a closed window are answered; it opens with half of the buffer
+ * or a segment free, not before */
+static void a_closed_window_opens_by_reading(void **state)
+{
+    (void)state;
+    for (int small = 0; small < 2; small++) {
+        struct wire w;
+        config.receive_buffer_bytes = small ? 2000 : 5840;
+        uint32_t step = small ? 1000 : 1460;
+        open_with(&w, 0, 0);
+        while (wire_info(&w).rcv_wnd_bytes > 0) {
+            char text[32];
+            uint32_t n = wire_info(&w).rcv_wnd_bytes;
+            snprintf(text, sizeof text, ". len %u", n < 1460 ? n : 1460);
+            hf_peer_send(&w.peer, text);
+        }
+        hf_peer_skip(&w.peer);
+        for (int i = 0; i < 3; i++) {
+            hf_peer_send(&w.peer, "P. len 1");
+            assert_true(hf_peer_pop(&w.peer));
+            assert_int_equal(w.peer.last.segment.window, 0);
+            assert_int_equal(w.peer.last.segment.ack, wire_info(&w).rcv_nxt);
+            w.peer.snd_nxt = wire_info(&w).rcv_nxt;
+        }
+        wire_take(&w, step - 1);
+        WIRE_QUIET(&w);
+        wire_take(&w, 1);
+        assert_true(hf_peer_pop(&w.peer));
+        assert_int_equal(w.peer.last.segment.window, step);
+        WIRE_QUIET(&w);
+        wire_close(&w);
+    }
+}
+
+/* covers: CO-7323-04: what was inside a window that we announced is taken, although its rounded
+ * successor says less */
+static void what_was_announced_once_is_taken(void **state)
+{
+    (void)state;
+    struct wire w;
+    config.receive_buffer_bytes = 5000;
+    open_with(&w, WIRE_OPTIONS, 0);
+    uint32_t edge = wire_info(&w).rcv_wnd_bytes, at = 0;
+    char text[48];
+    for (; at + 1001 < edge; at += 1001) {
+        snprintf(text, sizeof text, "P. seq %u:%u", at, at + 1001);
+        hf_peer_send(&w.peer, text);
+        hf_peer_skip(&w.peer);
+        assert_true(wire_info(&w).rcv_wnd_bytes + at + 1001 >= edge);
+    }
+    snprintf(text, sizeof text, "P. seq %u:%u", at, edge);
+    hf_peer_send(&w.peer, text);
+    assert_int_equal(wire_info(&w).receive_queue_bytes, edge);
+    wire_close(&w);
+}
+
+/* A larger buffer opens the window at once; a smaller one lets it close by and by, and never takes
+ * back what was announced. covers: SHLD-14 */
+static void the_buffer_is_changed_while_it_is_used(void **state)
+{
+    (void)state;
+    struct wire w;
+    config.receive_buffer_bytes = 2920;
+    config.window_scale = -1;
+    open_with(&w, 0, 0);
+    hf_peer_send(&w.peer, ". len 1460");
+    hf_peer_send(&w.peer, ". len 1460");
+    hf_peer_skip(&w.peer);
+    assert_int_equal(wire_info(&w).rcv_wnd_bytes, 0);
+    wire_set(&w, HF_OPT_RECEIVE_BUFFER_BYTES, 29200);
+    WIRE_EXPECT(&w, ". seq 0 ack 2920 win 26280");
+    wire_set(&w, HF_OPT_RECEIVE_BUFFER_BYTES, 1000);
+    hf_peer_send(&w.peer, "P. len 1460");
+    assert_true(hf_peer_pop(&w.peer));
+    assert_int_equal(w.peer.last.segment.window, 26280 - 1460);
+    assert_int_equal(wire_info(&w).receive_queue_bytes, 4380);
+    wire_close(&w);
+}
+
+/* covers: MUST-37, MAY-8: a send buffer is what waits for the window, and no more */
+static void the_send_buffer_bounds_what_waits(void **state)
+{
+    (void)state;
+    struct wire w;
+    uint8_t bytes[5000] = {0};
+    open_with(&w, 0, 0);
+    w.peer.window = 0;
+    hf_peer_send(&w.peer, ". seq 0 ack 0");
+    wire_set(&w, HF_OPT_SEND_BUFFER_BYTES, 3000);
+    assert_int_equal(wire_info(&w).send_room_bytes, 3000);
+    assert_int_equal(hf_send(w.rig.stack, w.conn, bytes, 5000, 0, w.rig.now_ns), 3000);
+    assert_int_equal(hf_send(w.rig.stack, w.conn, bytes, 1, 0, w.rig.now_ns), HF_E_AGAIN);
+    assert_int_equal(wire_events(&w, NULL), 0);
+    wire_set(&w, HF_OPT_SEND_BUFFER_BYTES, 4000); /* room came back */
+    assert_int_equal(wire_events(&w, NULL), HF_EV_WRITABLE);
+    assert_int_equal(hf_send(w.rig.stack, w.conn, bytes, 5000, 0, w.rig.now_ns), 1000);
+    wire_close(&w);
+}
+
+int main(void)
+{
+#define WINDOW_TEST(f) cmocka_unit_test_setup(f, reset_config)
+    const struct CMUnitTest tests[] = {
+        WINDOW_TEST(the_widest_window_is_used_to_its_end),
+        WINDOW_TEST(the_largest_shift_is_no_overflow),
+        WINDOW_TEST(nothing_new_beyond_a_window_taken_back),
+        WINDOW_TEST(old_data_in_a_smaller_window_is_sent_again),
+        WINDOW_TEST(data_beyond_the_window_is_no_timeout),
+        WINDOW_TEST(a_closed_window_is_probed_from_the_first_timeout_on),
+        WINDOW_TEST(windows_are_scaled_both_ways),
+        WINDOW_TEST(the_right_edge_never_moves_left),
+        WINDOW_TEST(a_closed_window_opens_by_reading),
+        WINDOW_TEST(what_was_announced_once_is_taken),
+        WINDOW_TEST(the_buffer_is_changed_while_it_is_used),
+        WINDOW_TEST(the_send_buffer_bounds_what_waits),
+    };
+    return cmocka_run_group_tests_name("data_window", tests, NULL, NULL);
+}
