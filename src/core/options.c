@@ -106,6 +106,8 @@ static void take_effect(struct hf_stack *s, struct hf_conn *c, enum hf_option o)
         hf_timer_idle(s, c);
     else if (o == HF_OPT_USER_TIMEOUT_NS)
         hf_timer_user(s, c);
+    if (o == HF_OPT_RECEIVE_LOW_WATER_BYTES && c->receive.bytes > 0)
+        hf_receive_tell(s, c);
     if (o == HF_OPT_RECEIVE_BUFFER_BYTES && hf_receive_should_update(s, c))
         hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
     if (hf_conn_is_synchronized(c))

@@ -153,8 +153,7 @@ static void acknowledge(struct hf_stack *s, struct hf_conn *c, const struct hf_a
     }
 }
 
-/** Tells the reader, unless less than the low-water mark waits. */
-static void tell_reader(struct hf_stack *s, struct hf_conn *c)
+void hf_receive_tell(struct hf_stack *s, struct hf_conn *c)
 {
     uint32_t mark =
         hf_min_u32(c->options.receive_low_water_bytes, c->options.receive_buffer_bytes / 2);
@@ -166,7 +165,7 @@ void hf_receive_took(struct hf_stack *s, struct hf_conn *c, const struct hf_arri
                      bool gap_filled)
 {
     acknowledge(s, c, in, gap_filled);
-    tell_reader(s, c);
+    hf_receive_tell(s, c);
 }
 
 /* ---- text and FIN ------------------------------------------------------------------------- */

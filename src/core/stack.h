@@ -516,6 +516,8 @@ uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c);
 /** Would the window open enough to tell the peer now? [MUST-39] */
 bool hf_receive_should_update(const struct hf_stack *s, const struct hf_conn *c);
 uint32_t hf_receive_room(const struct hf_conn *c);
+/** Tells the reader, unless less than the low-water mark waits. */
+void hf_receive_tell(struct hf_stack *s, struct hf_conn *c);
 /** The number of the first byte that was not read; behind all of them that of the FIN, if any. */
 static inline hf_seq hf_receive_unread(const struct hf_conn *c)
 {
