@@ -50,8 +50,8 @@ static void ttl_and_diffserv_are_chosen_per_connection(void **state)
     }
 }
 
-/* covers: MUST-48, MUST-49: a listener's connections have them from the SYN,ACK on, those that we open
- * from the settings */
+/* covers: MUST-48, MUST-49: a listener's connections have them from the SYN,ACK on; those of an
+ * active open come from the settings */
 static void a_listener_hands_them_on(void **state)
 {
     (void)state;
