@@ -33,6 +33,7 @@ static void rto(struct hf_cc *cc, uint32_t flight_bytes, bool again)
     reno->on_rto(cc, &e);
 }
 
+/* covers: CO-5681-02, CO-6928-01 */
 static void initial_windows(void **state)
 {
     (void)state;
@@ -55,6 +56,7 @@ static void initial_windows(void **state)
     assert_int_equal(hf_cc_initial_window(1460, 10, true), 1460);
 }
 
+/* covers: CO-5681-04 */
 static void slow_start_by_bytes(void **state)
 {
     (void)state;
@@ -86,7 +88,8 @@ static void does_not_grow_unused(void **state)
     assert_int_equal(cc.cwnd_bytes, 10 * MSS);
 }
 
-/* [RFC5681#3.1] In congestion avoidance one segment a window, however the ACKs are cut. */
+/* [RFC5681#3.1] In congestion avoidance one segment a window, however the ACKs are cut.
+ * covers: CO-5681-05 */
 static void avoidance_adds_one_segment_a_window(void **state)
 {
     (void)state;
@@ -120,7 +123,8 @@ static void avoidance_adds_one_segment_a_window(void **state)
     assert_true(cc.cwnd_bytes <= 12 * MSS);
 }
 
-/* A whole NewReno recovery: [RFC5681#3.2] [RFC6582#3.2]. */
+/* A whole NewReno recovery: [RFC5681#3.2] [RFC6582#3.2].
+ * covers: CO-5681-09, CO-5681-10, CO-6582-02, CO-6582-04 */
 static void recovery(void **state)
 {
     (void)state;
@@ -152,7 +156,8 @@ static void recovery(void **state)
     assert_int_equal(empty.cwnd_bytes, 2 * MSS); /* max(FlightSize, SMSS) + SMSS */
 }
 
-/* [RFC5681#3.1] (4): FlightSize counts, not cwnd; never below two segments. */
+/* [RFC5681#3.1] (4): FlightSize counts, not cwnd; never below two segments.
+ * covers: CO-5681-06 */
 static void ssthresh_is_half_the_flight(void **state)
 {
     (void)state;
@@ -166,6 +171,7 @@ static void ssthresh_is_half_the_flight(void **state)
     assert_int_equal(cc.cwnd_bytes, 5 * MSS);
 }
 
+/* covers: CO-5681-06 */
 static void timeout(void **state)
 {
     (void)state;
@@ -202,7 +208,8 @@ static void limit_after_timeout_ends(void **state)
     assert_false(cc.after_rto);
 }
 
-/* [RFC5681#4.1] */
+/* [RFC5681#4.1]
+ * covers: CO-5681-11, CO-6928-03 */
 static void idle_restarts_from_the_initial_window(void **state)
 {
     (void)state;
@@ -218,6 +225,7 @@ static void idle_restarts_from_the_initial_window(void **state)
     assert_int_equal(cc.cwnd_bytes, 3 * MSS);
 }
 
+/* covers: CO-5681-03 */
 static void smaller_segments_keep_their_number(void **state)
 {
     (void)state;

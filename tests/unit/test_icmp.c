@@ -189,6 +189,7 @@ static void quotes_that_are_not_tcp(void **state)
     }
 }
 
+/* covers: MUST-54 */
 static void quotes_that_are_malformed(void **state)
 {
     (void)state;
@@ -209,6 +210,7 @@ static void quotes_that_are_malformed(void **state)
     }
 }
 
+/* covers: CO-1191-02 */
 static void path_mtu(void **state)
 {
     (void)state;

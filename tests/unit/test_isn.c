@@ -27,7 +27,8 @@ static uint32_t isn_at(uint16_t local_port, uint16_t remote_port, hf_ns now)
     return hf_isn(&secret, &local, &remote, now).v;
 }
 
-/* [RFC9293#3.4.1] MUST-8: one step every 4 us, whatever the tuple. */
+/* [RFC9293#3.4.1] MUST-8: one step every 4 us, whatever the tuple.
+ * covers: CO-6528-01 */
 static void clock_steps_every_4_us(void **state)
 {
     (void)state;
@@ -41,6 +42,7 @@ static void clock_steps_every_4_us(void **state)
     assert_int_equal(isn_at(80, 40000, -HF_SEC(1)), first - 250000);
 }
 
+/* covers: CO-6528-04 */
 static void grows_for_one_tuple(void **state)
 {
     (void)state;
@@ -71,7 +73,8 @@ static void assert_rarely_equal(uint32_t *values, size_t n)
 }
 
 /* [RFC9293#3.4.1] MUST-9: what one tuple shows tells nothing of the next, one port further: the
- * differences between neighbours are spread evenly, and don't repeat. */
+ * differences between neighbours are spread evenly, and don't repeat.
+ * covers: CO-6528-02, CO-6528-05 */
 static void neighbours_are_unrelated(void **state)
 {
     (void)state;
@@ -99,6 +102,7 @@ static uint64_t hash_of(const struct hf_endpoint *local, const struct hf_endpoin
     return hf_hash_endpoints(&secret, HF_USE_ISN, local, remote, 0);
 }
 
+/* covers: CO-6528-02 */
 static void everything_counts(void **state)
 {
     (void)state;
@@ -138,7 +142,8 @@ static void uses_are_apart(void **state)
     assert_int_not_equal(ts, port);
 }
 
-/* [RFC6056#3.3.3] The offset depends on addresses and remote port: each destination has its own. */
+/* [RFC6056#3.3.3] The offset depends on addresses and remote port: each destination has its own.
+ * covers: CO-6056-03 */
 static void port_offsets_differ_by_destination(void **state)
 {
     (void)state;
@@ -152,6 +157,7 @@ static void port_offsets_differ_by_destination(void **state)
     assert_rarely_equal(offsets, TUPLES);
 }
 
+/* covers: CO-7323-15 */
 static void timestamp_offsets_differ_by_address(void **state)
 {
     (void)state;

@@ -21,6 +21,7 @@ static struct hf_rtt fresh(const struct hf_rtt_limits *limits)
     return r;
 }
 
+/* covers: CO-6298-01 */
 static void starts_with_the_initial_timeout(void **state)
 {
     (void)state;
@@ -30,7 +31,8 @@ static void starts_with_the_initial_timeout(void **state)
     assert_int_equal(hf_rtt_srtt_ns(&r), 0);
 }
 
-/* [RFC6298#2.2] SRTT = R, RTTVAR = R/2, RTO = SRTT + 4 RTTVAR. */
+/* [RFC6298#2.2] SRTT = R, RTTVAR = R/2, RTO = SRTT + 4 RTTVAR.
+ * covers: CO-6298-02 */
 static void first_sample(void **state)
 {
     (void)state;
@@ -41,7 +43,8 @@ static void first_sample(void **state)
     assert_int_equal(hf_rtt_rto_ns(&r), HF_MS(120));
 }
 
-/* [RFC6298#2.3] worked by hand: RTTVAR from the old SRTT, then SRTT. */
+/* [RFC6298#2.3] worked by hand: RTTVAR from the old SRTT, then SRTT.
+ * covers: CO-6298-03 */
 static void later_samples(void **state)
 {
     (void)state;
@@ -59,7 +62,8 @@ static void later_samples(void **state)
     assert_int_equal(hf_rtt_rto_ns(&r), HF_MS(155));
 }
 
-/* [RFC6298#2.4] [RFC6298#2.5] for both ways to read the minimum. */
+/* [RFC6298#2.4] [RFC6298#2.5] for both ways to read the minimum.
+ * covers: CO-6298-04, CO-6298-05 */
 static void bounds(void **state)
 {
     (void)state;
@@ -78,7 +82,8 @@ static void bounds(void **state)
 }
 
 /* [RFC6298#4] On a steady path the variance dies out and the granularity of 1 ms stands for it; the
- * round trip is met exactly, from above and from below. */
+ * round trip is met exactly, from above and from below.
+ * covers: CO-6298-08 */
 static void steady_path(void **state)
 {
     (void)state;
@@ -109,7 +114,8 @@ static void extreme_samples(void **state)
     }
 }
 
-/* [RFC6298#5.5] doubles up to the maximum; a sample ends it [RFC6298#5]. */
+/* [RFC6298#5.5] doubles up to the maximum; a sample ends it [RFC6298#5].
+ * covers: CO-6298-11, CO-6298-15 */
 static void backoff(void **state)
 {
     (void)state;
@@ -125,7 +131,8 @@ static void backoff(void **state)
     assert_int_equal(r.backoffs, 0);
 }
 
-/* [RFC6298#5.7] 3 s when data begins, if the RTO in use is below; the first sample ends it. */
+/* [RFC6298#5.7] 3 s when data begins, if the RTO in use is below; the first sample ends it.
+ * covers: CO-6298-12 */
 static void after_syn_retransmit(void **state)
 {
     (void)state;
@@ -150,7 +157,8 @@ static void after_syn_retransmit(void **state)
 }
 
 /* [RFC7323#G] After a jump of the path, ten samples a round trip move the estimate in that time as
- * far, about, as one sample does alone. */
+ * far, about, as one sample does alone.
+ * covers: CO-7323-10 */
 static void many_samples_keep_the_memory(void **state)
 {
     (void)state;
@@ -166,7 +174,8 @@ static void many_samples_keep_the_memory(void **state)
     }
 }
 
-/* Whatever comes: the timeout is in its bounds and not shorter than RFC 6298 has it. */
+/* Whatever comes: the timeout is in its bounds and not shorter than RFC 6298 has it.
+ * covers: CO-6298-14 */
 static void invariants_under_anything(void **state)
 {
     (void)state;

@@ -44,6 +44,7 @@ static uint16_t check(const struct fixture *f, hf_seq iss, hf_ns now)
     return mss_bytes;
 }
 
+/* covers: CO-4987-04 */
 static void carries_the_mss_rounded_down(void **state)
 {
     (void)state;
@@ -62,7 +63,8 @@ static void carries_the_mss_rounded_down(void **state)
         assert_true(check(&f, make(&f, (uint16_t)mss, HF_SEC(1000)), HF_SEC(1001)) <= mss);
 }
 
-/* Good for what is left of its count of 64 s and two more: at least 128 s, less than 192 s. */
+/* Good for what is left of its count of 64 s and two more: at least 128 s, less than 192 s.
+ * covers: CO-4987-04 */
 static void expires(void **state)
 {
     (void)state;
@@ -79,6 +81,7 @@ static void expires(void **state)
     }
 }
 
+/* covers: CO-4987-04 */
 static void belongs_to_its_tuple(void **state)
 {
     (void)state;
@@ -181,6 +184,7 @@ static void rotation_after_a_rest(void **state)
     assert_int_equal(check(&f, iss, HF_SEC(200000)), 0);
 }
 
+/* covers: CO-4987-05 */
 static void timestamps_carry_the_options(void **state)
 {
     (void)state;

@@ -510,7 +510,8 @@ static void data_layouts(void **state)
     }
 }
 
-/* [RFC2018#3] three blocks beside timestamps, four without. */
+/* [RFC2018#3] three blocks beside timestamps, four without.
+ * covers: CO-2018-05 */
 static void sack_blocks_that_fit(void **state)
 {
     (void)state;

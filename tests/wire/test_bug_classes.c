@@ -32,7 +32,8 @@ static int64_t read_bytes(struct bench *b, size_t n)
     return got;
 }
 
-/* Class 1: initial numbers of many tuples say nothing about each other, nor another seed's. */
+/* Class 1: initial numbers of many tuples say nothing about each other, nor another seed's.
+ * covers: CO-6528-05 */
 static void initial_numbers_cannot_be_guessed(void **state)
 {
     (void)state;
@@ -97,7 +98,8 @@ static void tiny_segments_in_reverse(void **state)
     bench_close(&b);
 }
 
-/* Class 5: the urgent pointer is a mark and nothing else, wherever it points. */
+/* Class 5: the urgent pointer is a mark and nothing else, wherever it points.
+ * covers: MUST-32, CO-6093-02 */
 static void urgent_pointers_move_no_byte(void **state)
 {
     (void)state;
@@ -339,7 +341,8 @@ static void the_end_is_told_behind_a_full_buffer(void **state)
     bench_close(&b);
 }
 
-/* Class 34: a reader of single bytes opens no window of single bytes. */
+/* Class 34: a reader of single bytes opens no window of single bytes.
+ * covers: MUST-39, CO-1122-03 */
 static void no_silly_window_is_announced(void **state)
 {
     (void)state;
@@ -394,7 +397,8 @@ static void old_windows_do_not_leak(void **state)
     bench_close(&b);
 }
 
-/* Class 36: a flood of duplicate ACKs is one loss, and no way to a window without end. */
+/* Class 36: a flood of duplicate ACKs is one loss, and no way to a window without end.
+ * covers: CO-6582-01 */
 static void a_thousand_duplicate_acks(void **state)
 {
     (void)state;
@@ -428,7 +432,8 @@ static void slight_reordering_does_not_halve_the_window(void **state)
     bench_close(&b);
 }
 
-/* Class 38: the first flight is the initial window, no more and no less. */
+/* Class 38: the first flight is the initial window, no more and no less.
+ * covers: CO-5681-02, CO-6928-01 */
 static void the_first_flight_is_the_initial_window(void **state)
 {
     (void)state;

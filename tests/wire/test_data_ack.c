@@ -285,6 +285,27 @@ static void every_segment_is_stamped(void **state)
     wire_close(&w);
 }
 
+/* covers: CO-7323-13, CO-7323-21: the clock of stamps is one of milliseconds, and goes on where it
+ * was */
+static void stamps_follow_the_clock(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_stamped(&w, NULL);
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < 50; i++) {
+        wire_send(&w, 1, 0);
+        assert_true(hf_peer_pop(&w.peer));
+        const struct hf_segment *seg = &w.peer.last.segment;
+        first = i == 0 ? seg->ts_value : first;
+        assert_int_equal(seg->ts_value - first, 1234 * i);
+        hf_rig_wait(&w.rig, HF_MS(1));
+        hf_peer_send(&w.peer, ".");
+        hf_rig_wait(&w.rig, HF_MS(1233));
+    }
+    wire_close(&w);
+}
+
 static int fill_rfc(void **state)
 {
     (void)state;
@@ -305,6 +326,7 @@ int main(void)
         cmocka_unit_test(no_blocks_without_permission),
         cmocka_unit_test(echoes_as_in_the_rfc),
         cmocka_unit_test(every_segment_is_stamped),
+        cmocka_unit_test(stamps_follow_the_clock),
     };
     return cmocka_run_group_tests_name("data_ack", tests, fill_rfc, NULL);
 }

@@ -287,7 +287,7 @@ static void the_mss_option_bounds_segments_within_reason(void **state)
         }
 }
 
-/* covers: MUST-67, SHLD-5, CO-879-01: our own MSS follows the link's MTU */
+/* covers: MUST-67, SHLD-5, CO-879-01, CO-1191-11: our own MSS follows the link's MTU */
 static void our_mss_is_the_mtu_less_fixed_headers(void **state)
 {
     (void)state;

@@ -471,7 +471,8 @@ static void refusal_before_the_event_was_pulled(void **state)
     bench_close(&b);
 }
 
-/* NewReno's mark of the last recovery may not come to life again after half of the number space. */
+/* NewReno's mark of the last recovery may not come to life again after half of the number space.
+ * covers: CO-6582-10 */
 static void fast_retransmit_after_two_gigabytes(void **state)
 {
     (void)state;

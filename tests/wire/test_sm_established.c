@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -17,14 +18,14 @@ static void common_rows(void **state)
     wire_broken_run(HF_ESTABLISHED);
 }
 
-/* covers: SM-EST-1b-tsrec */
+/* covers: SM-EST-1b-tsrec, CO-7323-08 */
 static void the_latest_timestamp_is_echoed(void **state)
 {
     (void)state;
     wire_flow_timestamp(HF_ESTABLISHED);
 }
 
-/* covers: SM-EST-1a-paws: TS.Recent is good for 24 days and no longer [RFC7323#5.5] */
+/* covers: SM-EST-1a-paws, CO-7323-14: TS.Recent is good for 24 days and no longer [RFC7323#5.5] */
 static void an_idle_connection_forgets_its_timestamp(void **state)
 {
     (void)state;
@@ -48,7 +49,31 @@ static void a_reset_ends_everything(void **state)
     wire_flow_reset(HF_ESTABLISHED);
 }
 
-/* covers: SM-EST-4-syn, SM-EST-2-rst-inwin, SM-EST-5-ack-range */
+/* A RST that overtook data is challenged; the peer, which has forgotten all, answers that with one
+ * that fits. covers: CO-5961-09, CO-5961-07 */
+static void a_challenged_peer_resets_after_all(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < WIRE_VARIANTS; variant++) {
+        struct wire w;
+        char reset[32];
+        enum hf_closed how = HF_CLOSED_NOT;
+        struct wire_setup setup = {.state = HF_ESTABLISHED, .variant = variant};
+        wire_open(&w, &setup);
+        hf_peer_send(&w.peer, "R seq 100");
+        WIRE_EXPECT(&w, ". seq 0 ack 0");
+        assert_int_equal(wire_state(&w), HF_ESTABLISHED);
+        snprintf(reset, sizeof reset, "R seq %d", (int)(w.peer.last.segment.ack - w.peer.iss));
+        hf_peer_send(&w.peer, reset);
+        WIRE_QUIET(&w);
+        assert_true(wire_events(&w, &how) & HF_EV_CLOSED);
+        assert_int_equal(how, HF_CLOSED_RESET);
+        wire_close(&w);
+    }
+}
+
+/* covers: SM-EST-4-syn, SM-EST-2-rst-inwin, SM-EST-5-ack-range, CO-5961-03, CO-5961-04,
+ * CO-5961-05 */
 static void challenges_are_limited(void **state)
 {
     (void)state;
@@ -67,7 +92,7 @@ static void acks_do_not_answer_each_other_for_ever(void **state)
             wire_flow_ack_loop(states[a], states[b]);
 }
 
-/* covers: SM-EST-5-ack-new, SM-EST-5-ack-dup, SM-EST-5-wnd */
+/* covers: SM-EST-5-ack-new, SM-EST-5-ack-dup, SM-EST-5-wnd, CO-1122-13, CO-5681-07 */
 static void acknowledgments_and_windows(void **state)
 {
     (void)state;
@@ -127,6 +152,7 @@ int main(void)
         cmocka_unit_test(the_latest_timestamp_is_echoed),
         cmocka_unit_test(an_idle_connection_forgets_its_timestamp),
         cmocka_unit_test(a_reset_ends_everything),
+        cmocka_unit_test(a_challenged_peer_resets_after_all),
         cmocka_unit_test(challenges_are_limited),
         cmocka_unit_test(acks_do_not_answer_each_other_for_ever),
         cmocka_unit_test(acknowledgments_and_windows),

@@ -38,7 +38,7 @@ static void common_rows(void **state)
     wire_broken_run(HF_TIME_WAIT);
 }
 
-/* covers: TMO-TIME-WAIT-TMW, MUST-13 */
+/* covers: TMO-TIME-WAIT-TMW, MUST-13, CO-1337-05 */
 static void it_lasts_two_msl(void **state)
 {
     (void)state;
@@ -136,7 +136,7 @@ static void the_latest_timestamp_is_echoed(void **state)
 }
 
 /* RFC 1337, F1: no RST ends it, and none is answered.
- * covers: SM-TMW-2-rst-1337, SM-TMW-2-rst-1337ts */
+ * covers: SM-TMW-2-rst-1337, SM-TMW-2-rst-1337ts, CO-1337-01 */
 static void no_reset_ends_it(void **state)
 {
     (void)state;
@@ -160,6 +160,32 @@ static void no_reset_ends_it(void **state)
     }
 }
 
+/* [RFC1337#2] An old segment draws an ACK, to which the peer, which knows nothing any more, answers
+ * with a RST. covers: CO-1337-03, CO-1337-04 */
+static void the_answer_to_our_answer_does_not_end_it(void **state)
+{
+    (void)state;
+    static const char *const old[] = {"P. seq -101:-1 ack 0", ". seq -1 ack 0",
+                                      "P. seq 100000:100100 ack 0"};
+    for (size_t i = 0; i < HF_COUNT_OF(old); i++)
+        for (unsigned variant = 0; variant < WIRE_VARIANTS; variant++) {
+            struct wire w;
+            char reset[32];
+            struct wire_setup setup = setup_of(variant);
+            wire_open(&w, &setup);
+            hf_rig_wait(&w.rig, HF_SEC(5));
+            hf_peer_send(&w.peer, old[i]);
+            WIRE_EXPECT(&w, ". seq 0 ack 0");
+            snprintf(reset, sizeof reset, "R seq %d", (int)(w.peer.last.segment.ack - w.peer.iss));
+            hf_peer_send(&w.peer, reset);
+            WIRE_QUIET(&w);
+            assert_int_equal(wire_state(&w), HF_TIME_WAIT);
+            hf_ns end_ns = wire_until_state(&w, HF_CLOSED, HF_SEC(3600));
+            assert_true(wire_is_about(end_ns, TIME_WAIT_NS));
+            wire_close(&w);
+        }
+}
+
 /* ---- the same addresses and ports again ---- */
 
 /* Ways to stand to the old connection's last timestamp. */
@@ -174,15 +200,15 @@ struct reuse {
 
 /* The old connection's last number is its FIN's, -1 here. */
 static const struct reuse reuses[] = {
-    /* covers: SM-TMW-1s-tw-ts-new */
+    /* covers: SM-TMW-1s-tw-ts-new, CO-6191-01 */
     {"S seq 1000000 <mss 1460,TS>", true, NEWER, true},
     {"S seq 0 <mss 1460,TS>", true, NEWER, true},
     {"S seq -1 <mss 1460,TS>", true, NEWER, true},
     {"S seq -1000000 <mss 1460,TS>", true, NEWER, true},
-    /* covers: SM-TMW-1s-tw-ts-eq */
+    /* covers: SM-TMW-1s-tw-ts-eq, CO-6191-02 */
     {"S seq 0 <mss 1460,TS>", true, EQUAL, true},
     {"S seq 2000000000 <mss 1460,TS>", true, EQUAL, true},
-    /* covers: SM-TMW-1s-tw-ts-off */
+    /* covers: SM-TMW-1s-tw-ts-off, CO-6191-03 */
     {"S seq 0 <mss 1460>", true, ABSENT, true},
     {"S seq 1000000 <mss 1460>", true, ABSENT, true},
     /* covers: SM-TMW-1s-tw-ts-old */
@@ -192,10 +218,10 @@ static const struct reuse reuses[] = {
     {"S seq -1 <mss 1460,TS>", true, OLDER, false},
     {"S seq -1 <mss 1460>", true, ABSENT, false},
     {"S seq -1000000 <mss 1460>", true, ABSENT, false},
-    /* covers: SM-TMW-1s-tw-nots-ts */
+    /* covers: SM-TMW-1s-tw-nots-ts, CO-6191-04 */
     {"S seq 1000000 <mss 1460,TS>", false, NEWER, true},
     {"S seq -1000000 <mss 1460,TS>", false, NEWER, true},
-    /* covers: SM-TMW-1s-tw-nots-seq */
+    /* covers: SM-TMW-1s-tw-nots-seq, CO-6191-05 */
     {"S seq 0 <mss 1460>", false, ABSENT, true},
     {"S seq 2000000000 <mss 1460>", false, ABSENT, true},
     /* covers: SM-TMW-1s-tw-nots-old */
@@ -236,7 +262,7 @@ static void open_again(const struct reuse *r, unsigned variant, int place)
     wire_close(&w);
 }
 
-/* covers: SM-TMW-1s-tw-isn, SHLD-4 */
+/* covers: SM-TMW-1s-tw-isn, SHLD-4, CO-1122-11, CO-6191-06 */
 static void a_newer_syn_opens_it_again(void **state)
 {
     (void)state;
@@ -540,6 +566,7 @@ int main(void)
         cmocka_unit_test(nothing_else_restarts_the_time),
         cmocka_unit_test(the_latest_timestamp_is_echoed),
         cmocka_unit_test(no_reset_ends_it),
+        cmocka_unit_test(the_answer_to_our_answer_does_not_end_it),
         cmocka_unit_test(a_newer_syn_opens_it_again),
         cmocka_unit_test(the_new_connection_works),
         cmocka_unit_test(an_old_syn_gives_time_wait_back),

@@ -55,7 +55,7 @@ static const enum hf_state with_data[] = {HF_ESTABLISHED, HF_FIN_WAIT_1, HF_CLOS
                                           HF_LAST_ACK};
 
 /* covers: TMO-RTO-EST, TMO-RTO-FW1, TMO-RTO-CLW, TMO-RTO-CLG, TMO-RTO-LAK, MUST-19, MUST-20,
- * SHLD-9, SHLD-10, SHLD-11 */
+ * SHLD-9, SHLD-10, SHLD-11, CO-1122-06, CO-6298-11 */
 static void data_is_sent_again_until_r2(void **state)
 {
     (void)state;
@@ -111,7 +111,7 @@ static void an_acknowledgment_ends_the_series(void **state)
     wire_close(&w);
 }
 
-/* covers: MUST-21: R2 of a connection is the application's to choose, also infinite */
+/* covers: MUST-21, CO-1122-06: R2 of a connection is the application's to choose, also infinite */
 static void r2_is_set_per_connection(void **state)
 {
     (void)state;
@@ -132,7 +132,7 @@ static void r2_is_set_per_connection(void **state)
     wire_close(&w);
 }
 
-/* covers: SHLD-20 */
+/* covers: SHLD-20, CO-1122-14 */
 static void reports_of_trouble_can_be_switched_off(void **state)
 {
     (void)state;
@@ -161,7 +161,7 @@ static void open_actively(struct wire *w, int64_t user_timeout_ns)
     WIRE_EXPECT(w, "S seq 0");
 }
 
-/* covers: TMO-RTO-SYS, MUST-22, MUST-23 */
+/* covers: TMO-RTO-SYS, MUST-22, MUST-23, CO-1122-06 */
 static void a_syn_is_sent_again_for_three_minutes(void **state)
 {
     (void)state;
@@ -332,7 +332,7 @@ static void open_waiting(struct wire *w, enum hf_state state, unsigned variant)
 }
 
 /* covers: TMO-PERSIST-EST, TMO-PERSIST-FW1, TMO-PERSIST-CLW, TMO-PERSIST-CLG, TMO-PERSIST-LAK,
- * MUST-36, MUST-37, SHLD-29, SHLD-30 */
+ * MUST-36, MUST-37, SHLD-29, SHLD-30, CO-1122-10, CO-6429-01 */
 static void a_closed_window_is_probed_for_ever_if_answered(void **state)
 {
     (void)state;
@@ -362,7 +362,8 @@ static void a_closed_window_is_probed_for_ever_if_answered(void **state)
         }
 }
 
-/* Probes that nobody answers end at R2 like everything else [RFC6429]. */
+/* Probes that nobody answers end at R2 like everything else [RFC6429].
+ * covers: CO-6429-03 */
 static void unanswered_probes_end_at_r2(void **state)
 {
     (void)state;
@@ -378,7 +379,8 @@ static void unanswered_probes_end_at_r2(void **state)
 }
 
 /* The window closes with data in flight: what lies beyond it is no reason to give up, and comes
- * again when it opens. covers: MUST-34, MUST-35, SHLD-16, SHLD-17 */
+ * again when it opens.
+ * covers: MUST-34, MUST-35, SHLD-16, SHLD-17, CO-1122-09 */
 static void a_window_that_shrinks_is_probed(void **state)
 {
     (void)state;
@@ -406,7 +408,8 @@ static void a_window_that_shrinks_is_probed(void **state)
 
 static const enum hf_state that_receive[] = {HF_ESTABLISHED, HF_FIN_WAIT_1, HF_FIN_WAIT_2};
 
-/* covers: TMO-DELACK-EST, TMO-DELACK-FW1, TMO-DELACK-FW2, MUST-40, SHLD-18, SHLD-19 */
+/* covers: TMO-DELACK-EST, TMO-DELACK-FW1, TMO-DELACK-FW2, MUST-40, SHLD-18, SHLD-19, CO-1122-04,
+ * CO-5681-12 */
 static void a_small_segment_is_acknowledged_later(void **state)
 {
     (void)state;
@@ -460,7 +463,7 @@ static void ask_for_keepalive(struct hf_config *config)
 static const enum hf_state idle_states[] = {HF_ESTABLISHED, HF_FIN_WAIT_2, HF_CLOSE_WAIT};
 
 /* covers: TMO-KEEPALIVE-EST, TMO-KEEPALIVE-FW2, TMO-KEEPALIVE-CLW, MUST-24, MUST-27, MUST-29,
- * SHLD-12 */
+ * SHLD-12, CO-1122-01 */
 static void an_idle_peer_is_probed(void **state)
 {
     (void)state;
@@ -506,7 +509,7 @@ static void an_outstanding_fin_needs_no_probe(void **state)
     }
 }
 
-/* covers: MUST-25, MUST-28 */
+/* covers: MUST-25, MUST-28, CO-1122-01 */
 static void keepalive_is_off_unless_asked_for(void **state)
 {
     (void)state;
@@ -526,7 +529,7 @@ static void keepalive_is_off_unless_asked_for(void **state)
     }
 }
 
-/* covers: MUST-26 */
+/* covers: MUST-26, CO-1122-01 */
 static void what_is_heard_puts_the_probe_off(void **state)
 {
     (void)state;
@@ -547,7 +550,7 @@ static void what_is_heard_puts_the_probe_off(void **state)
 
 /* ---- silly windows ---- */
 
-/* covers: TMO-SWS-OVERRIDE-EST, TMO-SWS-OVERRIDE-CLW, TMO-SWS-OVERRIDE-FW1, MUST-38 */
+/* covers: TMO-SWS-OVERRIDE-EST, TMO-SWS-OVERRIDE-CLW, TMO-SWS-OVERRIDE-FW1, MUST-38, CO-1122-02 */
 static void data_held_back_leaves_after_the_override_time(void **state)
 {
     (void)state;
@@ -646,7 +649,8 @@ static void progress_gives_an_orphan_more_time(void **state)
     wire_close(&w);
 }
 
-/* A peer that answers probes of its closed window makes no progress. */
+/* A peer that answers probes of its closed window makes no progress.
+ * covers: CO-6429-02 */
 static void a_closed_window_does_not_keep_an_orphan(void **state)
 {
     (void)state;
