@@ -82,6 +82,25 @@ static void a_listener_hands_them_on(void **state)
     wire_close(&w);
 }
 
+/* covers: MUST-48, MUST-49: to the last ACK, and those that are repeated in TIME-WAIT */
+static void they_hold_to_the_end(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < WIRE_VARIANTS; variant++) {
+        struct wire w;
+        struct wire_setup setup = {.state = HF_FIN_WAIT_2, .variant = variant};
+        wire_open(&w, &setup);
+        wire_set(&w, HF_OPT_TTL, 255);
+        wire_set(&w, HF_OPT_DSCP, 46);
+        for (int i = 0; i < 2; i++) {
+            hf_peer_send(&w.peer, "F. seq 0 ack 0");
+            expect_ip(&w, 255, 46);
+            assert_int_equal(wire_state(&w), HF_TIME_WAIT);
+        }
+        wire_close(&w);
+    }
+}
+
 static void values_out_of_range_are_refused(void **state)
 {
     (void)state;
@@ -281,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ttl_and_diffserv_are_chosen_per_connection),
         cmocka_unit_test(a_listener_hands_them_on),
+        cmocka_unit_test(they_hold_to_the_end),
         cmocka_unit_test(values_out_of_range_are_refused),
         cmocka_unit_test(ip_options_are_passed_over),
         cmocka_unit_test(source_routes_are_not_followed),
