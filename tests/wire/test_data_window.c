@@ -180,6 +180,34 @@ static void a_closed_window_is_probed_from_the_first_timeout_on(void **state)
     wire_close(&w);
 }
 
+/* covers: SHLD-9: a reader that is slow is no trouble, probes without answers are */
+static void only_unanswered_probes_are_trouble(void **state)
+{
+    (void)state;
+    for (int in_flight = 0; in_flight < 2; in_flight++)
+        for (int answered = 0; answered < 2; answered++) {
+            struct wire w;
+            open_with(&w, 0, 0);
+            if (in_flight) {
+                wire_send(&w, 1000, 0);
+                hf_peer_skip(&w.peer);
+            }
+            w.peer.window = 0;
+            hf_peer_send(&w.peer, ". seq 0 ack 0");
+            if (!in_flight)
+                wire_send(&w, 1000, 0);
+            for (int n = 1; n <= 10; n++) {
+                assert_true(wire_until_sent(&w, HF_SEC(130) * n) != HF_NEVER);
+                WIRE_EXPECT(&w, ". seq -1 ack 0");
+                assert_int_equal(wire_events(&w, NULL),
+                                 !answered && n == config.r1_retries ? HF_EV_TROUBLE : 0);
+                if (answered)
+                    hf_peer_send(&w.peer, ". seq 0 ack 0");
+            }
+            wire_close(&w);
+        }
+}
+
 /* covers: CO-7323-03: fields of all segments but SYNs are shifted, both ways */
 static void windows_are_scaled_both_ways(void **state)
 {
@@ -349,6 +377,7 @@ int main(void)
         WINDOW_TEST(old_data_in_a_smaller_window_is_sent_again),
         WINDOW_TEST(data_beyond_the_window_is_no_timeout),
         WINDOW_TEST(a_closed_window_is_probed_from_the_first_timeout_on),
+        WINDOW_TEST(only_unanswered_probes_are_trouble),
         WINDOW_TEST(windows_are_scaled_both_ways),
         WINDOW_TEST(the_right_edge_never_moves_left),
         WINDOW_TEST(a_closed_window_opens_by_reading),
