@@ -213,7 +213,8 @@ static void fire_persist(struct hf_stack *s, struct hf_conn *c)
 
 static void fire_rto(struct hf_stack *s, struct hf_conn *c)
 {
-    if (c->snd_wnd == 0) { /* [MUST-35] [SHLD-17] what lies beyond the window is no time-out */
+    /* [MUST-35] [SHLD-17] What lies beyond the window is no time-out. DEVIATION D-34 */
+    if (c->snd_wnd == 0) {
         fire_persist(s, c);
         return;
     }

@@ -380,7 +380,7 @@ static void unanswered_probes_end_at_r2(void **state)
 
 /* The window closes with data in flight: what lies beyond it is no reason to give up, and comes
  * again when it opens.
- * covers: MUST-34, MUST-35, SHLD-16, SHLD-17, CO-1122-09 */
+ * covers: MUST-34, MUST-35, SHLD-16, SHLD-17, CO-1122-09. DEVIATION D-34 */
 static void a_window_that_shrinks_is_probed(void **state)
 {
     (void)state;
