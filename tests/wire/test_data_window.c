@@ -347,6 +347,33 @@ static void the_buffer_is_changed_while_it_is_used(void **state)
     wire_close(&w);
 }
 
+/* What the SYN announced holds, although the buffer was made smaller before the answer came.
+ * covers: SHLD-14 */
+static void the_window_of_the_syn_holds(void **state)
+{
+    (void)state;
+    for (int crossed = 0; crossed < 2; crossed++) {
+        struct wire w = {.setup = {.state = HF_SYN_SENT}};
+        struct hf_rig_config rig = {.config = &config, .seed = 5};
+        assert_int_equal(hf_rig_open(&w.rig, &rig), HF_OK);
+        hf_peer_open(&w.peer, &w.rig, false, 80, 5000, 1000);
+        struct hf_connect what = {.local = {.port = 5000}, .remote = w.peer.here};
+        assert_int_equal(hf_connect(w.rig.stack, &what, &w.conn, 0), HF_OK);
+        hf_rig_pull(&w.rig);
+        WIRE_EXPECT(&w, "S seq 0 win 65535");
+        wire_set(&w, HF_OPT_RECEIVE_BUFFER_BYTES, 1000);
+        hf_peer_send(&w.peer, crossed ? "S seq 0" : "S. seq 0 ack 1");
+        WIRE_EXPECT(&w, crossed ? "S. seq 0 ack 1 win 65535" : ". seq 1 ack 1 win 65535");
+        if (crossed)
+            hf_peer_send(&w.peer, "S. seq 0 ack 1");
+        hf_peer_skip(&w.peer);
+        for (int i = 0; i < 20; i++)
+            hf_peer_send(&w.peer, ". len 1460");
+        assert_int_equal(wire_info(&w).receive_queue_bytes, 20 * 1460);
+        wire_close(&w);
+    }
+}
+
 /* covers: MUST-37, MAY-8: a send buffer is what waits for the window, and no more */
 static void the_send_buffer_bounds_what_waits(void **state)
 {
@@ -383,6 +410,7 @@ int main(void)
         WINDOW_TEST(a_closed_window_opens_by_reading),
         WINDOW_TEST(what_was_announced_once_is_taken),
         WINDOW_TEST(the_buffer_is_changed_while_it_is_used),
+        WINDOW_TEST(the_window_of_the_syn_holds),
         WINDOW_TEST(the_send_buffer_bounds_what_waits),
     };
     return cmocka_run_group_tests_name("data_window", tests, NULL, NULL);
