@@ -243,7 +243,8 @@ static void shifts_above_14_count_as_14(void **state)
         }
 }
 
-/* covers: MUST-15, MUST-16, CO-879-01, CO-879-02, CO-879-03, CO-879-04, CO-879-05, MUST-67 */
+/* covers: MUST-15, MUST-16, CO-879-01, CO-879-02, CO-879-03, CO-879-04, CO-879-05, MUST-67,
+ * UN-08 */
 static void the_mss_option_bounds_segments_within_reason(void **state)
 {
     (void)state;

@@ -171,7 +171,7 @@ static void a_tiny_mtu_is_as_good_as_a_small_one(void **state)
         }
 }
 
-/* covers: CO-5927-04, CO-5927-08, CO-1191-06: the runs of [RFC5927#7.3] */
+/* covers: CO-5927-08, CO-1191-06: the runs of [RFC5927#7.3] */
 static void a_claim_against_experience_waits_for_a_timeout(void **state)
 {
     (void)state;

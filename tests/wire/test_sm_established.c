@@ -11,6 +11,7 @@
 #include "support/wire_flows.h"
 #include "support/wire_rows.h"
 
+/* covers: UN-04 */
 static void common_rows(void **state)
 {
     (void)state;
