@@ -15,8 +15,8 @@ struct hf_arena {
 void *hf_arena_take(struct hf_arena *a, size_t n);
 /** A copy, NUL-terminated. */
 char *hf_arena_text(struct hf_arena *a, const char *text, size_t n);
-/** Room for one element more behind the first `count` of an array: the array itself, or a larger copy.
- *  The capacity follows from the count, so only this may have made the array. */
+/** Room for one element more behind the first `count` of an array: the array itself, or a larger
+ *  copy. The capacity follows from the count, so only this may have made the array. */
 void *hf_arena_grow(struct hf_arena *a, void *array, size_t count, size_t element_bytes);
 void hf_arena_free(struct hf_arena *a);
 

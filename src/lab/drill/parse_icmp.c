@@ -1,69 +1,11 @@
 /**
- * ICMP lines: `icmp unreachable frag_needed mtu 1400 [1:1001(1000)]`, and the names in them.
+ * ICMP lines: `icmp unreachable frag_needed mtu 1400 [1:1001(1000)]`.
  */
 #include "parser.h"
 
 #include <string.h>
 
-enum { ANY_TYPE = -1 };
-
-struct name {
-    const char *name;
-    uint8_t value;
-    int type; /**< that a code belongs to */
-};
-
-static const struct name types_v4[] = {
-    {"echo_reply", 0, ANY_TYPE},         {"unreachable", 3, ANY_TYPE},
-    {"source_quench", 4, ANY_TYPE},      {"redirect", 5, ANY_TYPE},
-    {"echo_request", 8, ANY_TYPE},       {"time_exceeded", 11, ANY_TYPE},
-    {"parameter_problem", 12, ANY_TYPE},
-};
-
-static const struct name codes_v4[] = {
-    {"net_unreachable", 0, 3},
-    {"host_unreachable", 1, 3},
-    {"protocol_unreachable", 2, 3},
-    {"port_unreachable", 3, 3},
-    {"frag_needed", 4, 3},
-    {"source_route_failed", 5, 3},
-    {"net_unknown", 6, 3},
-    {"host_unknown", 7, 3},
-    {"source_host_isolated", 8, 3},
-    {"net_prohibited", 9, 3},
-    {"host_prohibited", 10, 3},
-    {"net_unreachable_for_tos", 11, 3},
-    {"host_unreachable_for_tos", 12, 3},
-    {"packet_filtered", 13, 3},
-    {"precedence_violation", 14, 3},
-    {"precedence_cutoff", 15, 3},
-    {"ttl_exceeded_in_transit", 0, 11},
-    {"fragment_reassembly_time_exceeded", 1, 11},
-};
-
-static const struct name types_v6[] = {
-    {"unreachable", 1, ANY_TYPE},    {"packet_too_big", 2, ANY_TYPE},
-    {"time_exceeded", 3, ANY_TYPE},  {"parameter_problem", 4, ANY_TYPE},
-    {"echo_request", 128, ANY_TYPE}, {"echo_reply", 129, ANY_TYPE},
-};
-
-static const struct name codes_v6[] = {
-    {"no_route", 0, 1},
-    {"admin_prohibited", 1, 1},
-    {"not_neighbour", 2, 1},
-    {"address_unreachable", 3, 1},
-    {"port_unreachable", 4, 1},
-    {"hop_limit_exceeded_in_transit", 0, 3},
-    {"fragment_reassembly_time_exceeded", 1, 3},
-};
-
-static const struct name *find(const struct name *names, size_t count, const char *text, int type)
-{
-    for (size_t i = 0; i < count; i++)
-        if (names[i].type == type && strcmp(names[i].name, text) == 0)
-            return &names[i];
-    return NULL;
-}
+#include "icmp_names.h"
 
 /** `type_13`, `code_2`: those without a name. */
 static bool by_number(const char *text, const char *prefix, uint8_t *value)
@@ -82,12 +24,8 @@ static bool icmp_type(struct hf_lexer *l, struct hf_script_icmp *icmp)
     struct hf_token token;
     if (!hf_lexer_token(l, "the type of an ICMP packet", &token))
         return false;
-    const struct name *name =
-        icmp->v6 ? find(types_v6, sizeof types_v6 / sizeof types_v6[0], token.text, ANY_TYPE)
-                 : find(types_v4, sizeof types_v4 / sizeof types_v4[0], token.text, ANY_TYPE);
-    if (name != NULL)
-        icmp->type = name->value;
-    else if (!by_number(token.text, "type_", &icmp->type))
+    if (!hf_icmp_type_value(icmp->v6, token.text, &icmp->type) &&
+        !by_number(token.text, "type_", &icmp->type))
         return hf_lexer_fail(l, token.place, "'%s' is no type of %s", token.text,
                              icmp->v6 ? "ICMPv6" : "ICMP");
     return true;
@@ -105,12 +43,8 @@ static bool icmp_code(struct hf_lexer *l, struct hf_script_icmp *icmp)
     struct hf_token token;
     if (!hf_lexer_token(l, "the code of an ICMP packet", &token))
         return false;
-    const struct name *name =
-        icmp->v6 ? find(codes_v6, sizeof codes_v6 / sizeof codes_v6[0], token.text, icmp->type)
-                 : find(codes_v4, sizeof codes_v4 / sizeof codes_v4[0], token.text, icmp->type);
-    if (name != NULL)
-        icmp->code = name->value;
-    else if (!by_number(token.text, "code_", &icmp->code))
+    if (!hf_icmp_code_value(icmp->v6, icmp->type, token.text, &icmp->code) &&
+        !by_number(token.text, "code_", &icmp->code))
         return hf_lexer_fail(l, token.place, "'%s' is no code of %s type %u", token.text,
                              icmp->v6 ? "ICMPv6" : "ICMP", icmp->type);
     return true;

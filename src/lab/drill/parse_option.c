@@ -5,23 +5,10 @@
 
 #include <string.h>
 
-#include "core/base.h"
+#include "options.h"
 
 enum {
-    KIND_EOL = 0,
-    KIND_NOP = 1,
-    KIND_MSS = 2,
-    KIND_WSCALE = 3,
-    KIND_SACK_PERMITTED = 4,
-    KIND_SACK = 5,
-    KIND_TIMESTAMPS = 8,
-    KIND_MD5 = 19,
-    KIND_FAST_OPEN = 34,
-    KIND_ACCECN0 = 172,
-    KIND_ACCECN1 = 174,
-    KIND_EXPERIMENT = 254,
     EXID_FAST_OPEN = 0xf989,
-    OPTIONS_MAX_BYTES = 40,
     MD5_BYTES = 16,
     ACCECN_FIELDS = 3,
 };
@@ -40,9 +27,9 @@ static bool add_hex(struct hf_lexer *l, struct hf_place place, const char *text,
             return hf_lexer_fail(l, place, "'%c' is no hexadecimal digit", text[i]);
     if (n == 0 || n % 2 != 0)
         return hf_lexer_fail(l, place, "bytes take two hexadecimal digits each");
-    size_t room = OPTIONS_MAX_BYTES - (o->raw ? 0 : 2);
+    size_t room = HF_OPTION_BYTES - (o->raw ? 0 : 2);
     if (o->byte_count + n / 2 > room)
-        return hf_lexer_fail(l, place, "an option of more than %d bytes", OPTIONS_MAX_BYTES);
+        return hf_lexer_fail(l, place, "an option of more than %d bytes", HF_OPTION_BYTES);
     for (size_t i = 0; i < n; i += 2)
         o->bytes[o->byte_count++] =
             (uint8_t)(hf_hex_digit(text[i]) * 16 + hf_hex_digit(text[i + 1]));
@@ -80,7 +67,7 @@ static void add_exid(struct hf_script_option *o, unsigned exid)
 static bool mss(struct hf_lexer *l, struct hf_script_option *o)
 {
     uint64_t n;
-    o->kind = KIND_MSS;
+    o->kind = HF_KIND_MSS;
     if (!hf_lexer_number(l, "the MSS", UINT16_MAX, &n))
         return false;
     o->mss = (uint16_t)n;
@@ -90,7 +77,7 @@ static bool mss(struct hf_lexer *l, struct hf_script_option *o)
 static bool wscale(struct hf_lexer *l, struct hf_script_option *o)
 {
     uint64_t n;
-    o->kind = KIND_WSCALE;
+    o->kind = HF_KIND_WSCALE;
     if (!hf_lexer_number(l, "the window scale", UINT8_MAX, &n))
         return false;
     o->shift = (uint8_t)n;
@@ -99,7 +86,7 @@ static bool wscale(struct hf_lexer *l, struct hf_script_option *o)
 
 static bool sack(struct hf_lexer *l, struct hf_script_option *o)
 {
-    o->kind = KIND_SACK;
+    o->kind = HF_KIND_SACK;
     do {
         uint64_t left, right;
         struct hf_place place = hf_lexer_place(l);
@@ -117,7 +104,7 @@ static bool sack(struct hf_lexer *l, struct hf_script_option *o)
 static bool timestamps(struct hf_lexer *l, struct hf_script_option *o)
 {
     uint64_t n = 0;
-    o->kind = KIND_TIMESTAMPS;
+    o->kind = HF_KIND_TIMESTAMPS;
     if (!hf_lexer_accept_word(l, "val"))
         return hf_lexer_expected(l, "'val' behind TS");
     o->ts_value_any = hf_lexer_accept(l, "...");
@@ -135,13 +122,13 @@ static bool timestamps(struct hf_lexer *l, struct hf_script_option *o)
 
 static bool fast_open(struct hf_lexer *l, struct hf_script_option *o)
 {
-    o->kind = KIND_FAST_OPEN;
+    o->kind = HF_KIND_FAST_OPEN;
     return ends_option(l) || hex(l, o);
 }
 
 static bool fast_open_experiment(struct hf_lexer *l, struct hf_script_option *o)
 {
-    o->kind = KIND_EXPERIMENT;
+    o->kind = HF_KIND_EXPERIMENT;
     add_exid(o, EXID_FAST_OPEN);
     return ends_option(l) || hex(l, o);
 }
@@ -149,7 +136,7 @@ static bool fast_open_experiment(struct hf_lexer *l, struct hf_script_option *o)
 static bool md5(struct hf_lexer *l, struct hf_script_option *o)
 {
     struct hf_place place = hf_lexer_place(l);
-    o->kind = KIND_MD5;
+    o->kind = HF_KIND_MD5;
     if (hf_lexer_accept_word(l, "valid"))
         return hf_lexer_fail(l, place, "md5 valid is not supported");
     if (!hex(l, o))
@@ -165,7 +152,7 @@ static bool counters(struct hf_lexer *l, struct hf_script_option *o)
 {
     static const char *const orders[2][ACCECN_FIELDS] = {{"e0b", "ceb", "e1b"},
                                                          {"e1b", "ceb", "e0b"}};
-    const char *const *order = orders[o->kind == KIND_ACCECN1];
+    const char *const *order = orders[o->kind == HF_KIND_ACCECN1];
     for (size_t i = 0; i < ACCECN_FIELDS && hf_lexer_accept_word(l, order[i]); i++) {
         uint64_t n;
         if (!hf_lexer_number(l, "a counter", 0xffffff, &n))
@@ -181,20 +168,20 @@ static bool counters(struct hf_lexer *l, struct hf_script_option *o)
 static bool ecn(struct hf_lexer *l, struct hf_script_option *o)
 {
     struct hf_lexer before = *l;
-    o->kind = hf_lexer_accept_word(l, "e1b") ? KIND_ACCECN1 : KIND_ACCECN0;
+    o->kind = hf_lexer_accept_word(l, "e1b") ? HF_KIND_ACCECN1 : HF_KIND_ACCECN0;
     hf_lexer_return(l, &before);
     return counters(l, o);
 }
 
 static bool accecn0(struct hf_lexer *l, struct hf_script_option *o)
 {
-    o->kind = KIND_ACCECN0;
+    o->kind = HF_KIND_ACCECN0;
     return counters(l, o);
 }
 
 static bool accecn1(struct hf_lexer *l, struct hf_script_option *o)
 {
-    o->kind = KIND_ACCECN1;
+    o->kind = HF_KIND_ACCECN1;
     return counters(l, o);
 }
 
@@ -203,21 +190,21 @@ static bool accecn1(struct hf_lexer *l, struct hf_script_option *o)
 static bool no_operation(struct hf_lexer *l, struct hf_script_option *o)
 {
     (void)l;
-    o->kind = KIND_NOP;
+    o->kind = HF_KIND_NOP;
     return true;
 }
 
 static bool end_of_list(struct hf_lexer *l, struct hf_script_option *o)
 {
     (void)l;
-    o->kind = KIND_EOL;
+    o->kind = HF_KIND_EOL;
     return true;
 }
 
 static bool sack_permitted(struct hf_lexer *l, struct hf_script_option *o)
 {
     (void)l;
-    o->kind = KIND_SACK_PERMITTED;
+    o->kind = HF_KIND_SACK_PERMITTED;
     return true;
 }
 
@@ -246,7 +233,7 @@ static bool any_kind(struct hf_lexer *l, struct hf_place place, const char *text
                      struct hf_script_option *o)
 {
     uint64_t kind;
-    if (!hf_text_number(text, n, &kind) || kind <= KIND_NOP || kind > UINT8_MAX)
+    if (!hf_text_number(text, n, &kind) || kind <= HF_KIND_NOP || kind > UINT8_MAX)
         return hf_lexer_fail(l, place, "an option's kind is from 2 to 255");
     o->kind = (uint8_t)kind;
     return ends_option(l) || hex(l, o);
@@ -256,7 +243,7 @@ static bool any_kind(struct hf_lexer *l, struct hf_place place, const char *text
 static bool experiment(struct hf_lexer *l, struct hf_place place, const char *text, size_t n,
                        struct hf_script_option *o)
 {
-    o->kind = KIND_EXPERIMENT;
+    o->kind = HF_KIND_EXPERIMENT;
     if (!add_hex(l, place, text, n, o))
         return false;
     if (o->byte_count != 2 && o->byte_count != 4)
