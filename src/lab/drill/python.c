@@ -527,6 +527,7 @@ static enum hf_python_verdict statement(struct run *r)
         skip_statement(r);
         return r->unknown ? HF_PYTHON_UNKNOWN : HF_PYTHON_PASSED;
     }
+    const char *start = r->at;
     word(r, name);
     if (strcmp(name, "assert") == 0)
         return assertion(r);
@@ -536,7 +537,7 @@ static enum hf_python_verdict statement(struct run *r)
     }
     if (name[0] != '\0' && !hf_is_digit(name[0]) && accept_operator(r, '='))
         return assignment(r, name);
-    r->at -= strlen(name);
+    r->at = start;
     unexpected(r, "the statement");
     return HF_PYTHON_UNKNOWN;
 }
