@@ -38,7 +38,8 @@ struct hf_flow {
 /** Forgets all but the settings (ts_*). */
 void hf_flow_begin(struct hf_flow *f, const struct hf_endpoint *local,
                    const struct hf_endpoint *remote, bool remote_is_known);
-/** Whether a packet of the stack belongs to the flow; or to its ports, for ICMP. */
+/** Whether a packet of the stack belongs to the flow; or to its ports, for ICMP. A local address or
+ *  port of 0 is the stack's choice: any, until hf_flow_match has seen its first packet. */
 bool hf_flow_has(const struct hf_flow *f, const uint8_t *bytes, size_t length_bytes);
 
 /** Writes the IP packet of an inbound line; learns the peer's initial number from its SYN. Payload

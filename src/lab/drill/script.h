@@ -101,7 +101,7 @@ struct hf_script_ip {
 struct hf_script_tcp {
     uint16_t flags; /**< HF_FIN, HF_SYN ... of values.h */
     bool has_ace;
-    uint8_t ace;
+    uint8_t ace; /**< the digit; its three flags stand in `flags` too */
     enum hf_script_seq seq_kind;
     uint32_t seq, length_bytes;
     bool has_ack, has_window, has_urgent;
