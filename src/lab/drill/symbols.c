@@ -1,5 +1,5 @@
 /**
- * Names of this host's headers. What a name is for stands in the headers; here they are only listed.
+ * Names of this host's headers. What a name is for stands in the headers; here they are listed.
  */
 #include "symbols.h"
 
