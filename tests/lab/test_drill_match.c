@@ -452,6 +452,13 @@ static void segments_add_up(void **state)
     assert_int_equal(next("P. 5:10(5) ack 1001 win 9", line), HF_FLOW_MATCHES);
     assert_int_equal(gathered.segments, 3);
     assert_int_equal(gathered.bytes, 25);
+    /* CWR stands on the first, FIN and PSH on the last. */
+    line = "FPW. 1:21(20) ack 1";
+    gathered = (struct hf_flow_gathered){0};
+    assert_int_equal(next(". 4294967281:4294967291(10) ack 1001 win 9", line), HF_FLOW_DIFFERS);
+    assert_string_equal(words, "flags ., expected FPW.");
+    assert_int_equal(next("W. 4294967281:4294967291(10) ack 1001 win 9", line), HF_FLOW_PARTLY);
+    assert_int_equal(next("FP. 4294967291:5(10) ack 1001 win 9", line), HF_FLOW_MATCHES);
 }
 
 static void segments_that_do_not(void **state)
