@@ -146,6 +146,9 @@ static void numbers_on_the_wire(void **state)
         seg = built_segment(&ip);
         assert_int_equal(seg.seq, 5);
         assert_int_equal(seg.ack, STACK_ISS + 1u);
+        /* The first SYN stays the one that others count from. */
+        build(". 1:1(0) ack 1 win 0");
+        assert_int_equal(built_segment(&ip).seq, 1001);
     }
 }
 
@@ -362,6 +365,8 @@ static void semantic_comparison(void **state)
                   "options <mss 1000,sackOK,eol,eol>, expected <mss 1000,sackOK,wscale 1>");
     check_differs(packet, "S. 0:0(0) ack 1001 <mss 1000,sackOK,sackOK>",
                   "options <mss 1000,sackOK,eol,eol>, expected <mss 1000,sackOK,sackOK>");
+    check_differs(packet, "S. 0:0(0) ack 1001 <sackOK,sackOK>",
+                  "options <mss 1000,sackOK,eol,eol>, expected <sackOK,sackOK>");
     check_differs(packet, "S. 0:0(0) ack 1001 win 8 <...>", "window 9, expected 8");
     check_differs(packet, "S. 0:0(0) ack 1001", "options <mss 1000,sackOK,eol,eol>, expected none");
     check_match(". 4294967281:4294967281(0) ack 1001 win 9 <nop,nop,eol,eol>", ". 1:1(0) ack 1");
@@ -556,6 +561,9 @@ static void check_text(bool outbound, const char *expected)
 static void packets_in_words(void **state)
 {
     (void)state;
+    begin(false);
+    stack_sends("S 77:77(0) win 1");
+    check_text(true, "> S 0:0(0) win 1"); /* its number is not known before it is matched */
     open_flow(false);
     stack_sends("P. 4294967281:4294967291(10) ack 1001 win 9 <nop,nop,TS val 501 ecr 3,sack "
                 "1002:1003,nop,nop>");
