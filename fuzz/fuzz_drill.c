@@ -1,7 +1,7 @@
 /**
  * Fuzz target: any bytes as a packet script. The parser must stay inside the text, keep to its
- * bounds, and say where a fault is. What it reads is walked; its packets are written and read again,
- * built and held against each other; its code is evaluated.
+ * bounds, and say where a fault is. What it reads is walked; its packets are written and read
+ * again, built and held against each other; its code is evaluated.
  *
  * The first byte of the input chooses the IP version and whether there are defines.
  */
