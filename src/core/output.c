@@ -413,9 +413,10 @@ static void arm(struct hf_stack *s, struct hf_conn *c)
 /** A burst into a path that was idle for long starts small again [RFC5681#4.1]. */
 static void restart_after_idle(struct hf_stack *s, struct hf_conn *c)
 {
+    if (hf_conn_in_flight(c) > 0 || c->syn_unacked || !has_unsent(c))
+        return;
     hf_ns idle_ns = s->p.now_ns - hf_stamp_ns(c->progress, s->p.now_ns);
-    if (hf_conn_in_flight(c) > 0 || c->syn_unacked || !has_unsent(c) ||
-        idle_ns <= hf_rtt_rto_ns(&c->rtt))
+    if (idle_ns <= hf_rtt_rto_ns(&c->rtt))
         return;
     struct hf_cc_event e = hf_recovery_event(s, c);
     hf_stack_cc(s)->on_idle(&c->cc, &e);

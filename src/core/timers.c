@@ -71,7 +71,8 @@ void hf_timer_user(struct hf_stack *s, struct hf_conn *c)
 void hf_timer_ack(struct hf_stack *s, struct hf_conn *c, hf_ns at)
 {
     c->ack_at = at;
-    arm(s, c);
+    if (at != HF_NEVER) /* else the node stands for the others already, or for an earlier instant */
+        arm(s, c);
 }
 
 void hf_timer_life(struct hf_stack *s, struct hf_conn *c, enum hf_life_timer what, hf_ns at)
