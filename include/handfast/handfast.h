@@ -176,6 +176,9 @@ HF_API void hf_stack_free(struct hf_stack *s);
 HF_API HF_MUST_CHECK int hf_stack_add_address(struct hf_stack *s, const struct hf_addr *addr,
                                               unsigned prefix_bits);
 
+/** Whether an address is one of those that were declared. */
+HF_API bool hf_stack_has_address(const struct hf_stack *s, const struct hf_addr *addr);
+
 enum {
     HF_PACKET_CSUM_VALID = 1,   /**< in: the transport checksum is known to be right */
     HF_PACKET_CSUM_PARTIAL = 2, /**< in: known to be right but not filled in (it holds the
@@ -255,6 +258,7 @@ HF_API bool hf_stack_event(struct hf_stack *s, struct hf_event *event);
 
 struct hf_listen {
     struct hf_addr addr;    /**< HF_ADDR_ANY: any address of any family, local or not */
+    bool v6_only;           /**< of HF_ADDR_ANY: any IPv6 address */
     unsigned prefix_bits;   /**< how much of addr counts: 32 or 128 for one address; its bits behind
                                  that must be 0 */
     uint16_t port;          /**< 0: any port */
@@ -368,10 +372,17 @@ enum hf_option {
     HF_OPT_SEND_LOW_WATER_BYTES,
     HF_OPT_RECEIVE_LOW_WATER_BYTES,
     HF_OPT_SOFT_ERRORS, /**< 0: no HF_EV_TROUBLE */
+    HF_OPT_MSS_BYTES,   /**< from 88 on: no larger segment is offered or sent; 0: the path alone
+                             decides. Offered with the SYN: set it before that leaves. Of a
+                             connection it tells what holds, the path counted in */
+    HF_OPT_SYN_RETRIES, /**< in SYN-SENT: the SYN is sent again this often */
+    HF_OPT_QUICK_ACKS,  /**< so many segments more are acknowledged at once; counts down */
+    HF_OPT_BACKLOG,     /**< of a listener: as in hf_listen, but 0: no connection more */
     HF_OPT_COUNT
 };
 HF_API HF_MUST_CHECK int hf_set(struct hf_stack *s, hf_handle h, enum hf_option o, int64_t value,
                                 hf_ns now);
+/** Of the handle 0: what new connections begin with. */
 HF_API HF_MUST_CHECK int hf_get(const struct hf_stack *s, hf_handle h, enum hf_option o,
                                 int64_t *value);
 

@@ -114,7 +114,7 @@ struct hf_conn {
     /* small things */
     uint16_t snd_mss; /**< what the peer's MSS option said, or the default */
     uint16_t rcv_mss; /**< largest payload seen: what a full-sized segment is */
-    uint16_t path_mtu;
+    uint16_t path_mtu; /**< or less: no larger segment than the application wants */
     uint16_t max_acked; /**< largest packet known to have arrived [RFC5927#7.2] */
     uint16_t soft_error;
     uint16_t events;               /**< enum hf_event_bit, to be pulled */
@@ -126,7 +126,10 @@ struct hf_conn {
     uint8_t life_timer;  /**< enum hf_life_timer */
     uint8_t rtx_count;   /**< retransmissions of the same thing */
     uint8_t probe_count; /**< probes without an answer */
-    uint8_t dup_acks;
+    union {
+        uint8_t dup_acks;
+        uint8_t syn_retries; /**< in SYN-SENT: nothing can be acknowledged twice yet */
+    };
     uint8_t challenges;   /**< sent in this window of time */
     uint8_t challenge_at; /**< when that began: in windows, modulo 256 */
     uint8_t quick_acks;   /**< left */

@@ -35,14 +35,15 @@ static uint32_t port_hash(uint16_t port)
 static bool listener_matches(const struct hf_listener *l, const struct hf_endpoint *local)
 {
     return !l->closed && (l->port == 0 || l->port == local->port) &&
-           (l->any_address || hf_addr_prefix_equal(&l->addr, &local->addr, l->bits));
+           (l->any_address ? !l->v6_only || !hf_addr_is_v4(&local->addr)
+                           : hf_addr_prefix_equal(&l->addr, &local->addr, l->bits));
 }
 
 /** The longer prefix first, then a named port. */
 static bool more_specific(const struct hf_listener *a, const struct hf_listener *b)
 {
-    int a_bits = a->any_address ? -1 : a->bits;
-    int b_bits = b->any_address ? -1 : b->bits;
+    int a_bits = a->any_address ? (int)a->v6_only - 2 : a->bits;
+    int b_bits = b->any_address ? (int)b->v6_only - 2 : b->bits;
     return a_bits != b_bits ? a_bits > b_bits : a->port != 0 && b->port == 0;
 }
 
@@ -72,6 +73,7 @@ static bool listener_exists(const struct hf_stack *s, const struct hf_listener *
     for (uint32_t i = hf_table_next(&probe); i != HF_NIL; i = hf_table_next(&probe)) {
         const struct hf_listener *l = hf_listener_at(s, i);
         if (!l->closed && l->port == what->port && l->any_address == what->any_address &&
+            l->v6_only == what->v6_only &&
             (l->any_address ||
              (l->bits == what->bits && hf_addr_prefix_equal(&l->addr, &what->addr, l->bits))))
             return true;
@@ -100,6 +102,7 @@ int hf_listen(struct hf_stack *s, const struct hf_listen *what, hf_handle *out, 
     struct hf_listener l = {
         .addr = what->addr,
         .any_address = hf_addr_equal(&what->addr, &HF_ADDR_ANY),
+        .v6_only = what->v6_only,
         .held = what->held,
         .reset_overflow = what->reset_overflow,
         .port = what->port,
@@ -110,7 +113,7 @@ int hf_listen(struct hf_stack *s, const struct hf_listen *what, hf_handle *out, 
         .max_per_remote = what->max_per_remote,
         .options = hf_stack_options(s),
     };
-    if (!l.any_address && !prefix_of(what, &l.bits))
+    if (l.any_address ? what->prefix_bits > 128 : what->v6_only || !prefix_of(what, &l.bits))
         return HF_E_INVALID;
     l.options.tag = what->tag;
     if (listener_exists(s, &l))
@@ -210,6 +213,8 @@ bool hf_listener_adopt(struct hf_stack *s, uint32_t listener, struct hf_conn *c)
     struct hf_listener *l = hf_listener_at(s, listener);
     if (l->max_per_remote > 0 && !count_remote(s, listener, &c->remote))
         return false;
+    if (l->mss_bytes > 0)
+        hf_conn_set_mss_limit(s, c, l->mss_bytes);
     c->listener = listener;
     c->unaccepted = true;
     l->unaccepted++;
@@ -368,7 +373,7 @@ static void send_cookie(struct hf_stack *s, struct hf_listener *l, const struct 
         .flags = HF_SYN | HF_ACK,
         .window = cookie_window(s, l),
         .has_mss = true,
-        .mss_bytes = hf_stack_own_mss(s, &in->remote.addr),
+        .mss_bytes = hf_stack_own_mss(s, &in->remote.addr, l->mss_bytes),
     };
     /* Without a timestamp the other options can't come back to us: not offered [RFC4987#3.6]. */
     if (o.timestamps) {

@@ -89,6 +89,11 @@ bool hf_local_is_ours(const struct hf_stack *s, const struct hf_addr *addr)
     return false;
 }
 
+bool hf_stack_has_address(const struct hf_stack *s, const struct hf_addr *addr)
+{
+    return hf_local_is_ours(s, addr);
+}
+
 bool hf_local_is_broadcast(const struct hf_stack *s, const struct hf_addr *addr)
 {
     if (!hf_addr_is_mapped(addr))

@@ -82,6 +82,7 @@ int hf_connect(struct hf_stack *s, const struct hf_connect *what, hf_handle *out
     c->snd_mss = hf_stack_peer_mss(s, &c->remote, false, 0);
     c->syn_unacked = true;
     c->syn_due = true;
+    c->syn_retries = (uint8_t)s->p.cfg.syn_retries;
     hf_conn_set_state(s, c, HF_SYN_SENT, HF_WHY_CONNECT);
     hf_timer_rtx(s, c, HF_RTX_SYN, hf_ns_add(s->p.now_ns, hf_rtt_rto_ns(&c->rtt)));
     hf_output_want(s, c);

@@ -3,7 +3,12 @@
  */
 #include "stack.h"
 
-enum { MARK_MAX_BYTES = 65535, RETRIES_MAX = 63, BUFFER_MAX_BYTES = 1 << 30 };
+enum {
+    MARK_MAX_BYTES = 65535,
+    RETRIES_MAX = 63,
+    BUFFER_MAX_BYTES = 1 << 30,
+    MSS_MIN_BYTES = 88, /* leaves room for data beside all options */
+};
 
 #define NS_PER_MS 1000000
 /** Times are kept in milliseconds, in 32 bits. */
@@ -34,6 +39,10 @@ static struct range range_of(enum hf_option o)
     case HF_OPT_RECEIVE_BUFFER_BYTES: return (struct range){1, BUFFER_MAX_BYTES};
     case HF_OPT_SEND_LOW_WATER_BYTES:
     case HF_OPT_RECEIVE_LOW_WATER_BYTES: return (struct range){1, MARK_MAX_BYTES};
+    case HF_OPT_MSS_BYTES: return (struct range){0, UINT16_MAX};
+    case HF_OPT_SYN_RETRIES:
+    case HF_OPT_QUICK_ACKS: return (struct range){0, UINT8_MAX};
+    case HF_OPT_BACKLOG: return (struct range){0, UINT32_MAX};
     case HF_OPT_COUNT: break;
     }
     return (struct range){1, 0};
@@ -64,6 +73,10 @@ static void store(struct hf_options *to, enum hf_option o, int64_t v)
     case HF_OPT_SEND_LOW_WATER_BYTES: to->send_low_water_bytes = (uint16_t)v; return;
     case HF_OPT_RECEIVE_LOW_WATER_BYTES: to->receive_low_water_bytes = (uint16_t)v; return;
     case HF_OPT_SOFT_ERRORS: to->soft_errors = v != 0; return;
+    case HF_OPT_MSS_BYTES:
+    case HF_OPT_SYN_RETRIES:
+    case HF_OPT_QUICK_ACKS:
+    case HF_OPT_BACKLOG:
     case HF_OPT_COUNT: break;
     }
     HF_UNREACHABLE("store: unknown option");
@@ -90,6 +103,10 @@ static int64_t load(const struct hf_options *from, enum hf_option o)
     case HF_OPT_SEND_LOW_WATER_BYTES: return from->send_low_water_bytes;
     case HF_OPT_RECEIVE_LOW_WATER_BYTES: return from->receive_low_water_bytes;
     case HF_OPT_SOFT_ERRORS: return from->soft_errors;
+    case HF_OPT_MSS_BYTES:
+    case HF_OPT_SYN_RETRIES:
+    case HF_OPT_QUICK_ACKS:
+    case HF_OPT_BACKLOG:
     case HF_OPT_COUNT: break;
     }
     HF_UNREACHABLE("load: unknown option");
@@ -115,24 +132,109 @@ static void take_effect(struct hf_stack *s, struct hf_conn *c, enum hf_option o)
     hf_send_room(s, c);
 }
 
+/** What is no part of the inherited options: it lies where it is used. */
+static bool is_kept_apart(enum hf_option o)
+{
+    return o == HF_OPT_MSS_BYTES || o == HF_OPT_SYN_RETRIES || o == HF_OPT_QUICK_ACKS ||
+           o == HF_OPT_BACKLOG;
+}
+
+static int set_mss(const struct hf_stack *s, struct hf_conn *c, uint16_t limit_bytes)
+{
+    uint16_t path_mtu = c->path_mtu;
+    hf_conn_set_mss_limit(s, c, limit_bytes);
+    if (hf_conn_is_synchronized(c) && c->path_mtu > path_mtu)
+        c->path_mtu = path_mtu; /* what the path said stays true */
+    return HF_OK;
+}
+
+static int set_apart(const struct hf_stack *s, struct hf_conn *c, enum hf_option o, int64_t value)
+{
+    if (o == HF_OPT_MSS_BYTES)
+        return set_mss(s, c, (uint16_t)value);
+    if (o == HF_OPT_BACKLOG)
+        return HF_E_INVALID;
+    if (o == HF_OPT_SYN_RETRIES && c->state != HF_SYN_SENT)
+        return HF_E_STATE;
+    if (o == HF_OPT_SYN_RETRIES)
+        c->syn_retries = (uint8_t)value;
+    else
+        c->quick_acks = (uint8_t)value;
+    return HF_OK;
+}
+
+static int set_conn(struct hf_stack *s, struct hf_conn *c, enum hf_option o, int64_t value)
+{
+    int err = HF_OK;
+    if (is_kept_apart(o))
+        err = set_apart(s, c, o, value);
+    else
+        store(&c->options, o, value);
+    if (err == HF_OK)
+        take_effect(s, c, o);
+    return err;
+}
+
+static int set_listener(struct hf_listener *l, enum hf_option o, int64_t value)
+{
+    if (o == HF_OPT_QUICK_ACKS || o == HF_OPT_SYN_RETRIES)
+        return HF_E_INVALID;
+    if (o == HF_OPT_BACKLOG)
+        l->backlog = (uint32_t)value;
+    else if (o == HF_OPT_MSS_BYTES)
+        l->mss_bytes = (uint16_t)value;
+    else
+        store(&l->options, o, value);
+    return HF_OK;
+}
+
+static int get_apart(const struct hf_conn *c, enum hf_option o, int64_t *value)
+{
+    if (o == HF_OPT_BACKLOG)
+        return HF_E_INVALID;
+    if (o == HF_OPT_SYN_RETRIES && c->state != HF_SYN_SENT)
+        return HF_E_STATE;
+    *value = o == HF_OPT_MSS_BYTES     ? hf_conn_mss_limit(c)
+             : o == HF_OPT_SYN_RETRIES ? c->syn_retries
+                                       : c->quick_acks;
+    return HF_OK;
+}
+
+static int get_apart_of_listener(const struct hf_listener *l, enum hf_option o, int64_t *value)
+{
+    if (o == HF_OPT_QUICK_ACKS || o == HF_OPT_SYN_RETRIES)
+        return HF_E_INVALID;
+    *value = o == HF_OPT_MSS_BYTES ? (int64_t)l->mss_bytes : (int64_t)l->backlog;
+    return HF_OK;
+}
+
+static int get_default(const struct hf_stack *s, enum hf_option o, int64_t *value)
+{
+    struct hf_options options = hf_stack_options(s);
+    if (o == HF_OPT_BACKLOG)
+        return HF_E_INVALID;
+    if (!is_kept_apart(o))
+        *value = load(&options, o);
+    else if (o == HF_OPT_QUICK_ACKS)
+        *value = s->p.cfg.quick_acks;
+    else
+        *value = o == HF_OPT_SYN_RETRIES ? s->p.cfg.syn_retries : 0;
+    return HF_OK;
+}
+
 int hf_set(struct hf_stack *s, hf_handle h, enum hf_option o, int64_t value, hf_ns now)
 {
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
     struct range r = range_of(o);
-    if (value < r.min || value > r.max)
+    bool too_small = o == HF_OPT_MSS_BYTES && value > 0 && value < MSS_MIN_BYTES;
+    if (value < r.min || value > r.max || too_small)
         return HF_E_INVALID;
     struct hf_conn *c = hf_conn_of(s, h);
-    if (c != NULL) {
-        store(&c->options, o, value);
-        take_effect(s, c, o);
-        return HF_OK;
-    }
+    if (c != NULL)
+        return set_conn(s, c, o, value);
     struct hf_listener *l = hf_listener_of(s, h);
-    if (l == NULL)
-        return HF_E_HANDLE;
-    store(&l->options, o, value);
-    return HF_OK;
+    return l != NULL ? set_listener(l, o, value) : HF_E_HANDLE;
 }
 
 int hf_get(const struct hf_stack *s, hf_handle h, enum hf_option o, int64_t *value)
@@ -140,10 +242,14 @@ int hf_get(const struct hf_stack *s, hf_handle h, enum hf_option o, int64_t *val
     struct range r = range_of(o);
     if (r.min > r.max)
         return HF_E_INVALID;
+    if (h == 0)
+        return get_default(s, o, value);
     const struct hf_conn *c = hf_conn_of(s, h);
     const struct hf_listener *l = c == NULL ? hf_listener_of(s, h) : NULL;
     if (c == NULL && l == NULL)
         return HF_E_HANDLE;
+    if (is_kept_apart(o))
+        return c != NULL ? get_apart(c, o, value) : get_apart_of_listener(l, o, value);
     *value = load(c != NULL ? &c->options : &l->options, o);
     return HF_OK;
 }

@@ -212,7 +212,7 @@ static void fill_syn(struct hf_stack *s, struct hf_conn *c, struct hf_segment *s
     seg->flags = answer ? HF_SYN | HF_ACK : HF_SYN;
     seg->ack = answer ? c->rcv_nxt.v : 0;
     seg->has_mss = true;
-    seg->mss_bytes = hf_stack_own_mss(s, &c->remote);
+    seg->mss_bytes = hf_conn_mss_limit(c);
     seg->has_wscale = answer ? c->wscale_on : cfg->window_scale >= 0;
     seg->wscale = hf_stack_shift(s);
     seg->has_sack_permitted = answer ? c->sack_on : cfg->sack == 1;

@@ -51,6 +51,8 @@ struct hf_listener {
     struct hf_addr addr;
     uint8_t bits; /**< of 128 */
     bool any_address;
+    bool v6_only; /**< of any address */
+    uint16_t mss_bytes; /**< 0: that of the path */
     bool held;
     bool reset_overflow;
     bool closed; /**< freed when nothing is left that came to it */
@@ -371,8 +373,14 @@ static inline uint32_t hf_conn_ip_bytes(const struct hf_conn *c)
 }
 /** Payload of a full-sized segment with timestamps counted, other options not [MUST-16]. */
 uint32_t hf_conn_mss(const struct hf_conn *c);
-/** MSS option for a path of this family [RFC9293#3.7.1]. */
-uint16_t hf_stack_own_mss(const struct hf_stack *s, const struct hf_addr *remote);
+/** Payload of the largest segment that the path, and the application, let through. */
+uint16_t hf_conn_mss_limit(const struct hf_conn *c);
+/** 0: that of the stack's MTU. */
+void hf_conn_set_mss_limit(const struct hf_stack *s, struct hf_conn *c, uint16_t limit_bytes);
+/** MSS option for a path of this family, and no more than limit_bytes unless that is 0
+ *  [RFC9293#3.7.1]. */
+uint16_t hf_stack_own_mss(const struct hf_stack *s, const struct hf_addr *remote,
+                          uint16_t limit_bytes);
 struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s);
 /** The peer's MSS as it counts: default when absent, floor of the settings. */
 uint16_t hf_stack_peer_mss(const struct hf_stack *s, const struct hf_addr *remote, bool has_mss,

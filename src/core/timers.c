@@ -178,7 +178,7 @@ static void fire_syn(struct hf_stack *s, struct hf_conn *c)
     bool active = c->state == HF_SYN_SENT;
     hf_trace_conn(s, c, HF_TRACE_TIMER, active ? HF_TIMER_SYN : HF_TIMER_SYNACK, c->rtx_count, 0,
                   NULL);
-    if (!try_again(s, c, active ? s->p.cfg.syn_retries : s->p.cfg.synack_retries))
+    if (!try_again(s, c, active ? c->syn_retries : s->p.cfg.synack_retries))
         return;
     c->syn_retransmitted = true;
     c->syn_due = true;
