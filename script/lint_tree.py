@@ -26,7 +26,7 @@ USES = {
     "show": {"public", "core"},
     "sockets": {"public", "core"},
     "lab": {"public", "core", "show", "sockets"},
-    "host": {"public", "core", "show"},
+    "host": {"public", "core", "show", "sockets"},
     "gateway": {"public", "core", "show", "host"},
     "cli": {"public", "core", "show", "sockets", "lab", "host", "gateway"},
 }

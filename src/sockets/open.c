@@ -206,13 +206,16 @@ int hf_sockets_accept(void *self, int fd, struct sockaddr *address, socklen_t *l
 void hf_socket_disconnect(struct hf_sockets *s, struct hf_socket *socket, bool abort)
 {
     hf_sockets_take_events(s);
-    if (socket->phase == HF_SOCKET_LISTENING)
+    bool was_alive = socket->handle != 0 && !socket->ended;
+    if (socket->phase == HF_SOCKET_LISTENING) {
         hf_socket_drop_queue(s, socket);
+        was_alive = false;
+    }
     hf_socket_release(s, socket, abort);
     socket->phase = HF_SOCKET_IDLE;
     socket->established = socket->ended = socket->peer_closed = false;
     socket->read_shut = socket->write_shut = false;
-    socket->error = 0;
+    socket->error = was_alive ? ECONNRESET : 0;
     socket->urgent = (struct hf_socket_urgent){0};
     if (!socket->is_bound)
         socket->local = (struct hf_endpoint){0};

@@ -340,7 +340,7 @@ static int get_int(struct hf_sockets *s, struct hf_socket *socket, int level, in
     case IPPROTO_IP: return get_ip(s, socket, name, value);
     case IPPROTO_IPV6:
         return socket->family == AF_INET6 ? get_ipv6(s, socket, name, value) : -ENOPROTOOPT;
-    default: return -ENOPROTOOPT; /* open-ended: a number of the caller's */
+    default: return -EOPNOTSUPP; /* open-ended: a number of the caller's */
     }
 }
 

@@ -10,6 +10,7 @@
  *   - SO_SNDBUF and SO_RCVBUF tell what was set, not twice that: no bookkeeping is counted.
  *   - A reset is ECONNRESET in each state, also in CLOSE-WAIT, where Linux says EPIPE; of an active
  *     open that was crossed by the peer's it is ECONNREFUSED [RFC9293#3.10.7.4].
+ *   - A reset throws away what was not read yet [RFC9293#3.10.7.4]; on Linux it comes first.
  *   - Of connections without a descriptor (TIME-WAIT, closed ones that still send) nobody knows
  *     whether they had SO_REUSEADDR: that of the socket to be bound decides alone.
  *   - SO_REUSEPORT lets two sockets bind, but only one of them listen.
