@@ -56,8 +56,7 @@ static void send_syn_ack(struct hf_stack *s, const struct hf_half_open *h)
         .flags = HF_SYN | HF_ACK,
         .window = h->rcv_wnd,
         .has_mss = true,
-        .mss_bytes =
-            hf_stack_own_mss(s, &h->remote, hf_listener_at(s, h->listener)->mss_bytes),
+        .mss_bytes = hf_stack_own_mss(s, &h->remote, hf_listener_at(s, h->listener)->mss_bytes),
         .has_sack_permitted = h->sack_on,
         .has_wscale = h->wscale_on,
         .wscale = hf_stack_shift(s),

@@ -51,7 +51,7 @@ struct hf_listener {
     struct hf_addr addr;
     uint8_t bits; /**< of 128 */
     bool any_address;
-    bool v6_only; /**< of any address */
+    bool v6_only;       /**< of any address */
     uint16_t mss_bytes; /**< 0: that of the path */
     bool held;
     bool reset_overflow;

@@ -51,8 +51,9 @@ int64_t hf_socket_core_option(const struct hf_sockets *s, const struct hf_socket
 
 static int set_core(struct hf_sockets *s, struct hf_socket *socket, enum hf_option o, int64_t value)
 {
-    int err = hf_set(s->stack, socket->handle, o, value, s->now_ns);
-    if (err == HF_E_INVALID)
+    bool has_it = socket->phase != HF_SOCKET_LISTENING || o != HF_OPT_SYN_RETRIES;
+    hf_handle handle = has_it ? socket->handle : 0; /* 0: only the range is looked at */
+    if (hf_set(s->stack, handle, o, value, s->now_ns) == HF_E_INVALID)
         return -EINVAL;
     socket->options.core_set |= UINT64_C(1) << o;
     socket->options.core[o] = value;

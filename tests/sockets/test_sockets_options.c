@@ -97,6 +97,8 @@ static void tcp_info_tells_states(void **state)
     assert_int_equal(CALL(e, END_A, listen, fd, 3), 0);
     assert_int_equal(CALL(e, END_A, getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
     assert_int_equal(info.tcpi_state, TCP_LISTEN);
+    assert_int_equal(end_set(e, END_A, fd, IPPROTO_TCP, TCP_SYNCNT, 3), 0);
+    assert_int_equal(end_get(e, END_A, fd, IPPROTO_TCP, TCP_SYNCNT), 3);
     assert_int_equal(info.tcpi_sacked, 3);
     assert_int_equal(end_close(e, END_A, fd), 0);
     end_pair(e, AF_INET, 5190, fds);
