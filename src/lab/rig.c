@@ -34,6 +34,21 @@ static int make_stack(struct hf_rig *r)
     return hf_stack_new(&r->stack, config, &env, r->now_ns);
 }
 
+static int add_address(struct hf_rig *r, const struct hf_addr *address)
+{
+    return hf_stack_add_address(r->stack, address, hf_addr_is_v4(address) ? 32 : 128);
+}
+
+static int add_addresses(struct hf_rig *r)
+{
+    if (r->config.address != NULL)
+        return add_address(r, r->config.address);
+    struct hf_addr v4 = hf_addr_v4(10, 0, 0, 1);
+    struct hf_addr v6 = {{0xFD, [15] = 1}};
+    int err = add_address(r, &v4);
+    return err == HF_OK ? add_address(r, &v6) : err;
+}
+
 int hf_rig_open(struct hf_rig *r, const struct hf_rig_config *config)
 {
     *r = (struct hf_rig){.config = *config, .now_ns = config->start_ns};
@@ -41,11 +56,7 @@ int hf_rig_open(struct hf_rig *r, const struct hf_rig_config *config)
     int err = make_stack(r);
     if (err != HF_OK)
         return err;
-    struct hf_addr v4 = hf_addr_v4(10, 0, 0, 1);
-    struct hf_addr v6 = {{0xFD, [15] = 1}};
-    err = hf_stack_add_address(r->stack, &v4, 32);
-    if (err == HF_OK)
-        err = hf_stack_add_address(r->stack, &v6, 128);
+    err = add_addresses(r);
     if (err != HF_OK)
         hf_rig_close(r);
     return err;

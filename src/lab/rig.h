@@ -29,7 +29,8 @@ struct hf_rig_config {
     const struct hf_config *config; /**< NULL: the default profile */
     uint64_t seed;
     hf_ns start_ns;
-    bool cut; /**< super-packets of the stack are cut before they are caught */
+    bool cut;                      /**< super-packets of the stack are cut before they are caught */
+    const struct hf_addr *address; /**< the stack's; NULL: 10.0.0.1 and fd00::1 */
     hf_trace_fn *trace;
     void *trace_ctx;
 };
@@ -48,7 +49,7 @@ struct hf_rig {
     struct hf_transcript *transcript; /**< or NULL: sees both directions, S is the stack */
 };
 
-/** Makes a stack with the addresses 10.0.0.1 and fd00::1. HF_OK or the stack's error. */
+/** Makes a stack. HF_OK or the stack's error. */
 HF_MUST_CHECK int hf_rig_open(struct hf_rig *r, const struct hf_rig_config *config);
 void hf_rig_close(struct hf_rig *r);
 /** Saves the stack and goes on with one restored from that, which is told another time: `now`. */

@@ -25,6 +25,9 @@ struct hf_drill_target_calls {
     bool (*take)(void *self, struct hf_drill_packet *packet);
     /** How many connections are in a state; -1: can't be told. */
     int (*count)(void *self, enum hf_state state);
+    /** What the target itself did that it must never do, in words, or NULL. Of the core: an
+     *  invariant that does not hold. */
+    const char *(*fault)(void *self);
 };
 
 struct hf_drill_target {
