@@ -367,7 +367,10 @@ static void semantic_comparison(void **state)
                   "options <mss 1000,sackOK,eol,eol>, expected <mss 1000,sackOK,sackOK>");
     check_differs(packet, "S. 0:0(0) ack 1001 <sackOK,sackOK>",
                   "options <mss 1000,sackOK,eol,eol>, expected <sackOK,sackOK>");
-    check_differs(packet, "S. 0:0(0) ack 1001 win 8 <...>", "window 9, expected 8");
+    check_match(packet, "S. 0:0(0) ack 1001 win 8 <...>");
+    check_differs(packet, "S. 0:0(0) ack 1001 win 0 <...>", "window 9, expected 0");
+    check_differs("S. 4294967280:4294967280(0) ack 1001 win 0", "S. 0:0(0) ack 1001 win 8",
+                  "window 0, expected 8");
     check_differs(packet, "S. 0:0(0) ack 1001", "options <mss 1000,sackOK,eol,eol>, expected none");
     check_match(". 4294967281:4294967281(0) ack 1001 win 9 <nop,nop,eol,eol>", ". 1:1(0) ack 1");
 }

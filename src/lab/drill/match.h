@@ -75,10 +75,10 @@ struct hf_flow_rules {
  * Compares a packet of the stack with a line; learns from it (initial number, timestamps).
  *
  * Strict is packetdrill's comparison: every field, options as they lie, padding too. Semantic:
- * options as a set without NOP and EOL (values as far as they are told), PSH not at all, the window
- * only if the line gives one. A line whose payload comes in several segments is met by them
- * together, unless strict_segments; a super-packet is one segment. In words what differs:
- * "ack 1, expected 2; window 65535, expected 1000".
+ * options as a set without NOP and EOL (values as far as they are told), PSH not at all, of the
+ * window only whether it is 0: how large it is otherwise is a system's accounting. A line whose
+ * payload comes in several segments is met by them together, unless strict_segments; a super-packet
+ * is one segment. In words what differs: "ack 1, expected 2; window 65535, expected 1000".
  */
 enum hf_flow_verdict hf_flow_match(struct hf_flow *f, const struct hf_script_packet *packet,
                                    const struct hf_flow_rules *rules, const uint8_t *bytes,
