@@ -242,7 +242,7 @@ static int errno_of_icmp_v6(unsigned type, unsigned code)
 int hf_socket_errno_of(enum hf_closed how, uint16_t soft_error)
 {
     enum { V6_FLAG = 0x8000 };
-    unsigned type = (soft_error & ~V6_FLAG) >> 8, code = soft_error & 0xff;
+    unsigned bits = soft_error, type = (bits & ~(unsigned)V6_FLAG) >> 8, code = bits & 0xff;
     int soft =
         (soft_error & V6_FLAG) != 0 ? errno_of_icmp_v6(type, code) : errno_of_icmp_v4(type, code);
     switch (how) {
