@@ -18,6 +18,7 @@ struct hf_command {
 
 int hf_cmd_connect(int argc, char **argv);
 int hf_cmd_demo(int argc, char **argv);
+int hf_cmd_drill(int argc, char **argv);
 int hf_cmd_gateway(int argc, char **argv);
 int hf_cmd_serve(int argc, char **argv);
 

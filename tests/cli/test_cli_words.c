@@ -11,7 +11,7 @@
 
 #include <handfast/values.h>
 
-static const char *const commands[] = {"", "demo", "gateway", "serve", "connect"};
+static const char *const commands[] = {"", "demo", "gateway", "serve", "connect", "drill"};
 
 /** What the command with these words writes to stdout. */
 static void run(const char *command, const char *option, char said[4096])
