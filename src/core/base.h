@@ -45,7 +45,7 @@ static inline hf_seq hf_seq_sub(hf_seq a, uint32_t n)
 {
     return (hf_seq){a.v - n};
 }
-/** a - b as a signed distance: positive when a is after b. */
+/** a - b as a signed distance: positive when a is after b [UN-01]. */
 static inline int32_t hf_seq_diff(hf_seq a, hf_seq b)
 {
     return (int32_t)(a.v - b.v);

@@ -46,6 +46,7 @@ static void reno_open(struct hf_cc *cc, const struct hf_cc_event *e)
     set_cwnd(cc, e, e->initial_window_bytes);
 }
 
+/* [MUST-19] slow start and congestion avoidance */
 static void reno_ack(struct hf_cc *cc, const struct hf_cc_event *e)
 {
     /* A window that is not used says nothing of what the path would bear. */

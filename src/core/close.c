@@ -164,6 +164,7 @@ static bool abort_tells_peer(const struct hf_conn *c)
     return false;
 }
 
+/* No TIME-WAIT behind a RST [UN-05]: DEVIATION D-25. */
 int hf_abort(struct hf_stack *s, hf_handle h, hf_ns now)
 {
     hf_stack_end_loans(s);

@@ -12,14 +12,16 @@
  * rto_min_ns        [RFC6298#2.4] SHOULD be 1 s. DEVIATION D-2: 200 ms, or a tail loss costs 25
  *                   round trips
  * rto_max_ns        [RFC6298#2.5] at least 60 s
- * syn_retries       [RFC9293#3.8.3] MUST-23: 1+2+4+8+16+32+60+60 s >= 3 min needs 7; other systems
+ * syn_retries       [RFC9293#3.8.3] [MUST-23] 1+2+4+8+16+32+60+60 s >= 3 min needs 7; other systems
  *                   end at 127 s (6) and 75 s (5): DEVIATION D-4 in all profiles but rfc
- * r1, r2            [RFC9293#3.8.3] SHLD-10, SHLD-11: at least 3, at least 100 s
- * delayed_ack_ns    [RFC9293#3.8.6.3] MUST-58: below 500 ms
+ * r1, r2            [RFC9293#3.8.3] [SHLD-10] [SHLD-11] at least 3, at least 100 s
+ * delayed_ack_ns    [RFC9293#3.8.6.3] [MUST-40] below 500 ms
  * sws_override_ns   [RFC9293#3.8.6.2.1] 0.1 to 1 s
- * keepalive_idle_ns [RFC9293#3.8.4] MUST-28: by default not below 2 h
+ * keepalive         [MUST-25] off unless asked for
+ * keepalive_idle_ns [RFC9293#3.8.4] [MUST-28] by default not below 2 h
  * time_wait_rst     [RFC1337] ends the hazards of a RST in TIME-WAIT; Linux heeds it
  * mss_min_bytes     48 leaves 8 bytes of data beside 40 of options; below, each byte costs dearly
+ * ttl               [MUST-49]
  * initial_window    4 follows [RFC5681#3.1], 3 segments of 1460 bytes; 10 [RFC6928#2]
  * port_min          [RFC6056#3.2] the whole range above the well-known ports */
 #define SETTINGS(X)                                                                                \

@@ -48,7 +48,7 @@ static bool quotes_flight(const struct hf_conn *c, uint32_t seq)
     return hf_seq_ge(hf_seq_make(seq), c->snd_una) && hf_seq_lt(hf_seq_make(seq), c->snd_nxt);
 }
 
-/* ---- the path's MTU [RFC1191] [RFC8201] ----------------------------------------------------- */
+/* ---- the path's MTU [RFC1191] [RFC8201] [UN-07] -------------------------------------------- */
 
 static void lower_mtu(struct hf_stack *s, struct hf_conn *c, uint32_t mtu)
 {
@@ -122,6 +122,7 @@ static void conn_error(struct hf_stack *s, struct hf_conn *c, const struct hf_ic
         hf_conn_end(s, c, HF_CLOSED_UNREACHABLE, HF_WHY_HARD_ERROR, false);
         return;
     }
+    /* [MUST-56] told, and no more [SHLD-25] */
     hf_trace_conn(s, c, HF_TRACE_ICMP_IN, HF_ICMP_SOFT, type_code, 0, NULL);
     if (c->options.soft_errors) /* [MUST-47] [SHLD-20] */
         hf_conn_raise(s, c, HF_EV_TROUBLE);
@@ -137,6 +138,7 @@ static void error_input(struct hf_stack *s, const struct hf_ip *ip, const struct
         drop(s, ip, HF_DROP_ICMP_STRANGER);
         return;
     }
+    /* [MUST-54], of both kinds [UN-16] */
     struct hf_endpoint local = {icmp->quoted.source, icmp->quoted_source_port};
     struct hf_endpoint remote = {icmp->quoted.destination, icmp->quoted_destination_port};
     uint32_t ref = hf_tuple_find(s, hf_tuple_hash(s, &local, &remote), &local, &remote);

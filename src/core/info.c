@@ -10,6 +10,7 @@ static uint64_t stream_bytes(uint16_t wraps, hf_seq at, hf_seq start, bool begun
     return numbers > taken ? numbers - taken : 0;
 }
 
+/** [MUST-33] */
 static uint32_t urgent_bytes(const struct hf_conn *c)
 {
     return c->urgent_in ? c->rcv_up.v - hf_receive_unread(c).v : 0;
@@ -46,6 +47,7 @@ static enum hf_state state_of(const struct hf_stack *s, const struct hf_conn *c)
     return over ? HF_CLOSED : (enum hf_state)c->state;
 }
 
+/* [RFC9293#3.10.6]; a soft error stands there too [SHLD-25]. */
 int hf_info(const struct hf_stack *s, hf_handle h, struct hf_info *i)
 {
     const struct hf_conn *c = hf_conn_of(s, h);

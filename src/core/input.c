@@ -7,7 +7,7 @@
 
 enum { PAWS_VALID_S = 24 * 24 * 3600 }; /**< [RFC7323#5.5] 24 days */
 
-/** An ACK that tells the peer where we stand. One that answers a segment which takes no sequence
+/** An ACK that tells the peer where we stand [UN-04]. One that answers a segment which takes no sequence
  *  space counts as a challenge: two sides could otherwise answer each other for ever.
  *  DEVIATION D-28. */
 static void answer(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg,
@@ -118,7 +118,7 @@ static void syn_sent_input(struct hf_stack *s, struct hf_conn *c, const struct h
         hf_reply_rst(s, in, HF_RST_SYN_SENT_ACK); /* none for a RST */
         return;
     }
-    if (rst && ack) {
+    if (rst && ack) { /* whatever data it carries [SHLD-2] */
         hf_trace_conn(s, c, HF_TRACE_RST_IN, HF_RST_IN_REFUSED, 0, 0, seg);
         hf_conn_end(s, c, HF_CLOSED_REFUSED, HF_WHY_RST, false);
         return;
@@ -128,7 +128,7 @@ static void syn_sent_input(struct hf_stack *s, struct hf_conn *c, const struct h
         return;
     }
     agree_with(s, c, seg);
-    if (!ack) { /* [MUST-10] our SYNs crossed: answer with SYN,ACK */
+    if (!ack) { /* [MUST-10] [UN-13] our SYNs crossed: answer with SYN,ACK */
         hf_conn_set_state(s, c, HF_SYN_RCVD, HF_WHY_CROSSED_SYN);
         c->syn_due = true;
         hf_output_want(s, c);
@@ -170,7 +170,7 @@ static bool is_in_window(const struct hf_conn *c, const struct hf_arrival *in)
 {
     uint32_t length = hf_segment_length(in->seg);
     hf_seq seq = hf_seq_make(in->seg->seq);
-    if (hf_conn_rcv_wnd(c) == 0) /* [MUST-66] ACK, RST and URG count without room for the text */
+    if (hf_conn_rcv_wnd(c) == 0) /* [MUST-66] [UN-12] ACK, RST, URG count without room for text */
         return begins_at(in, c->rcv_nxt);
     if (hf_seq_ge(seq, c->rcv_nxt))
         return hf_seq_lt(seq, c->rcv_adv);
@@ -212,7 +212,7 @@ static bool check_sequence(struct hf_stack *s, struct hf_conn *c, const struct h
     return false;
 }
 
-/** 2: RST [RFC5961#3.2]. */
+/** 2: RST [RFC5961#3.2]; text that it carries is passed over [SHLD-2]. */
 static bool check_rst(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
 {
     if ((seg->flags & HF_RST) == 0)
@@ -348,7 +348,8 @@ static bool check_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_arr
     return hf_fin_is_acked(c) ? after_fin_acked(s, c) : true;
 }
 
-/** 6: URG [RFC6093]: a mark in the stream. */
+/** 6: URG [RFC6093] [UN-09]: a mark in the stream. The field means nothing without the flag
+ *  [UN-15]. */
 static void check_urg(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
 {
     if ((seg->flags & HF_URG) == 0 || c->peer_fin)
@@ -358,7 +359,7 @@ static void check_urg(struct hf_stack *s, struct hf_conn *c, const struct hf_seg
         return; /* the pointer never recedes */
     c->rcv_up = up;
     c->urgent_in = true;
-    hf_conn_raise(s, c, HF_EV_URGENT);
+    hf_conn_raise(s, c, HF_EV_URGENT); /* [MUST-32] */
 }
 
 static void checks(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)

@@ -95,6 +95,8 @@ static bool prefix_of(const struct hf_listen *what, uint8_t *bits)
     return true;
 }
 
+/* [RFC9293#3.10.1] A record of its own: connections of the port, open or opening, stay as they are
+ * [MUST-41] [MUST-42]. */
 int hf_listen(struct hf_stack *s, const struct hf_listen *what, hf_handle *out, hf_ns now)
 {
     hf_stack_end_loans(s);

@@ -48,7 +48,7 @@ static int choose_local(struct hf_stack *s, struct hf_endpoint *local,
             return HF_E_UNREACHABLE;
     } else if (hf_addr_is_v4(&local->addr) != hf_addr_is_v4(&remote->addr)) {
         return HF_E_INVALID;
-    } else if (!hf_local_is_ours(s, &local->addr)) {
+    } else if (!hf_local_is_ours(s, &local->addr)) { /* [MUST-43] */
         return HF_E_UNREACHABLE;
     }
     if (local->port == 0)
@@ -56,6 +56,7 @@ static int choose_local(struct hf_stack *s, struct hf_endpoint *local,
     return local->port == 0 ? HF_E_PORTS : HF_OK;
 }
 
+/* [RFC9293#3.10.1] */
 int hf_connect(struct hf_stack *s, const struct hf_connect *what, hf_handle *out, hf_ns now)
 {
     hf_stack_end_loans(s);

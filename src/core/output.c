@@ -99,7 +99,8 @@ static uint32_t packet_limit(const struct hf_stack *s, const struct hf_conn *c, 
     return limit < mss ? mss : limit - limit % mss;
 }
 
-/** The first unacknowledged segment again. [RFC7323#2.4] in the window or not: it was once. */
+/** The first unacknowledged segment again. [RFC7323#2.4] [SHLD-16] in the window or not: it was
+ *  once. */
 static void plan_resend_first(const struct hf_stack *s, const struct hf_conn *c, struct plan *p)
 {
     hf_seq base = hf_conn_data_base(c), fin = hf_conn_data_end(c);
@@ -112,7 +113,8 @@ static void plan_resend_first(const struct hf_stack *s, const struct hf_conn *c,
     p->push = p->bytes > 0 && hf_seq_eq(hf_seq_add(base, p->bytes), fin);
 }
 
-/** Sender's silly-window avoidance and Nagle for a segment that is not full [RFC9293#3.8.6.2.1]. */
+/** Sender's silly-window avoidance [MUST-38] and Nagle [SHLD-7] for a segment that is not full
+ *  [RFC9293#3.8.6.2.1]. */
 static bool may_send_short(const struct hf_conn *c, const struct plan *p, uint32_t waiting,
                            uint32_t in_flight)
 {
@@ -132,6 +134,7 @@ static uint32_t window_room(const struct hf_conn *c, hf_seq next)
 {
     uint32_t used = next.v - c->snd_una.v;
     uint32_t window = hf_min_u32(c->snd_wnd, c->cc.cwnd_bytes);
+    /* [MUST-34] [SHLD-15] It may have shrunk below what is in flight. */
     return window > used ? window - used : 0;
 }
 
@@ -191,7 +194,7 @@ static bool plan_next(struct hf_stack *s, struct hf_conn *c, struct plan *p)
     }
     if (c->probe_due) {
         /* An octet from before the window, so that the peer has to answer [RFC9293#3.8.6.1]
-         * [SHLD-12]; nothing of the stream goes along: DEVIATION D-12 for the window's probe. */
+         * [MUST-36] [SHLD-12]; nothing of the stream goes along: DEVIATION D-12 for the window's probe. */
         hf_seq seq = c->rtx_timer == HF_RTX_KEEPALIVE ? c->snd_nxt : c->snd_una;
         *p = (struct plan){.kind = PLAN_PROBE, .seq = hf_seq_sub(seq, 1)};
         return true;
@@ -209,9 +212,9 @@ static void fill_syn(struct hf_stack *s, struct hf_conn *c, struct hf_segment *s
 {
     const struct hf_config *cfg = &s->p.cfg;
     bool answer = c->state != HF_SYN_SENT;
-    seg->flags = answer ? HF_SYN | HF_ACK : HF_SYN;
+    seg->flags = answer ? HF_SYN | HF_ACK : HF_SYN; /* no ECE, no CWR [SHLD-8]: DEVIATION D-18 */
     seg->ack = answer ? c->rcv_nxt.v : 0;
-    seg->has_mss = true;
+    seg->has_mss = true; /* [MUST-14] [SHLD-5], and on no other segment [MUST-65] */
     seg->mss_bytes = hf_conn_mss_limit(c);
     seg->has_wscale = answer ? c->wscale_on : cfg->window_scale >= 0;
     seg->wscale = hf_stack_shift(s);
@@ -298,6 +301,7 @@ static void build(struct hf_stack *s, struct hf_conn *c, const struct plan *p, u
     bool partial = s->p.cfg.offload_checksum != 0;
     hf_sum sum = partial ? 0 : slices_sum(slices, count);
     uint16_t ip_bytes;
+    /* The local address is the connection's own [MUST-45], the Diffserv field as given [SHLD-22]. */
     size_t n = hf_emit_segment(s, hf_local_addr(s, c->local), &c->remote, c->options.ttl,
                                c->options.traffic_class, &seg, sum, partial, header, &ip_bytes);
     *out = (struct hf_out_packet){
@@ -404,7 +408,7 @@ static void arm(struct hf_stack *s, struct hf_conn *c)
     if (c->rtx_timer == HF_RTX_PERSIST || c->rtx_timer == HF_RTX_OVERRIDE)
         return;
     c->progress = hf_stamp_make(s->p.now_ns);
-    if (c->snd_wnd == 0) /* [SHLD-29] */
+    if (c->snd_wnd == 0) /* [SHLD-29]; and [MUST-60]: what waits has a timer, whatever holds it */
         hf_timer_rtx(s, c, HF_RTX_PERSIST, hf_ns_add(s->p.now_ns, hf_rtt_rto_ns(&c->rtt)));
     else
         hf_timer_rtx(s, c, HF_RTX_OVERRIDE, hf_ns_add(s->p.now_ns, s->p.cfg.sws_override_ns));

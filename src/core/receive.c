@@ -135,7 +135,9 @@ static uint32_t append(struct hf_stack *s, struct hf_conn *c, const uint8_t *byt
 
 /* ---- acknowledging ------------------------------------------------------------------------ */
 
-/** When data in order is acknowledged [RFC9293#3.8.6.3] [RFC5681#4.2]. */
+/** When data in order is acknowledged [RFC9293#3.8.6.3] [RFC5681#4.2]: delayed [SHLD-18], but every
+ *  second full segment at once [SHLD-19]. The ACK itself leaves when output is asked for, so one
+ *  stands for all that came in before [MUST-58] [MUST-59]. */
 static void acknowledge(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
                         bool gap_filled)
 {
@@ -216,7 +218,7 @@ static struct text trim(const struct hf_conn *c, const struct hf_arrival *in)
         .n = seg->payload_bytes,
         .fin = (seg->flags & HF_FIN) != 0,
     };
-    if (hf_seq_lt(t.seq, c->rcv_nxt)) {
+    if (hf_seq_lt(t.seq, c->rcv_nxt)) { /* [UN-11] */
         uint32_t old = hf_min_u32(c->rcv_nxt.v - t.seq.v, t.n);
         t.seq = hf_seq_add(t.seq, old);
         t.bytes += old;
@@ -256,7 +258,7 @@ static void take_out_of_order(struct hf_stack *s, struct hf_conn *c, const struc
                               const struct text *t)
 {
     enum hf_reason refused = t->n > 0 ? hf_gaps_add(s, c, t->seq, t->bytes, t->n) : HF_NONE;
-    if (refused != HF_NONE)
+    if (refused != HF_NONE) /* else it is kept [SHLD-31] */
         hf_drop(s, c, refused, in->seg);
     if (t->fin) {
         struct hf_flight *f = hf_conn_need_flight(s, c);
@@ -288,7 +290,7 @@ void hf_receive_text(struct hf_stack *s, struct hf_conn *c, const struct hf_arri
                            HF_RST_DATA_AFTER_CLOSE);
         return;
     }
-    if (t.n == 0 && !t.fin) { /* a probe of our closed window, or nothing new after all */
+    if (t.n == 0 && !t.fin) { /* a probe of our closed window [UN-10], or nothing new after all */
         hf_output_ack_now(s, c, HF_ACK_ZERO_WINDOW_PROBE);
         return;
     }
@@ -302,7 +304,8 @@ void hf_receive_text(struct hf_stack *s, struct hf_conn *c, const struct hf_arri
 
 /* ---- reading ------------------------------------------------------------------------------ */
 
-/** HF_OK when there is something to read, else why not. */
+/** HF_OK when there is something to read, else why not: the end by FIN is told from the one by RST
+ *  [MUST-12]. */
 static int why_not_receive(const struct hf_conn *c)
 {
     if (c->receive.bytes > 0)
@@ -361,6 +364,7 @@ int hf_receive_consume(struct hf_stack *s, hf_handle h, size_t length_bytes, hf_
     return HF_OK;
 }
 
+/* [RFC9293#3.10.3] */
 int64_t hf_receive(struct hf_stack *s, hf_handle h, void *bytes, size_t length_bytes, hf_ns now)
 {
     hf_stack_end_loans(s);

@@ -49,7 +49,7 @@ size_t hf_emit_segment(struct hf_stack *s, const struct hf_addr *local,
     hf_ip_emit(&ip, header);
     hf_sum sum = hf_ip_pseudo_sum(local, remote, HF_IP_PROTO_TCP, ip.payload_bytes);
     if (partial) {
-        hf_put16(tcp + 16, hf_sum_fold(sum)); /* the link adds the rest */
+        hf_put16(tcp + 16, hf_sum_fold(sum)); /* the link adds the rest [MUST-2] */
     } else {
         sum = hf_sum_header(sum, tcp, tcp_length);
         hf_put16(tcp + 16, hf_sum_checksum(sum + payload_sum)); /* an even offset */
@@ -97,7 +97,7 @@ void hf_reply_rst(struct hf_stack *s, const struct hf_arrival *in, enum hf_reaso
         .source_port = in->local.port,
         .destination_port = in->remote.port,
     };
-    /* [RFC9293#3.5.2]: with ACK its number makes the RST believable, without ours must. */
+    /* [RFC9293#3.5.2] [UN-03]: with ACK its number makes the RST believable, without ours must. */
     if ((cause->flags & HF_ACK) != 0) {
         rst.seq = cause->ack;
         rst.flags = HF_RST;

@@ -114,9 +114,9 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
         hf_seq_lt(c->snd_wl1, seq) || (hf_seq_eq(c->snd_wl1, seq) && hf_seq_le(c->snd_wl2, ack));
     if (!newest || hf_seq_lt(ack, c->snd_una))
         return;
-    uint32_t wnd = (uint32_t)seg->window << c->snd_shift;
+    uint32_t wnd = (uint32_t)seg->window << c->snd_shift; /* [MUST-1] [REC-1] */
     hf_seq old_edge = hf_seq_add(c->snd_wl2, c->snd_wnd);
-    /* Left by less than a unit is the peer's rounding [RFC7323#2.4]. */
+    /* Left by less than a unit is the peer's rounding [RFC7323#2.4]; more is lived with [MUST-34]. */
     if (hf_seq_diff(hf_seq_add(ack, wnd), old_edge) <= -(int32_t)(1u << c->snd_shift))
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_PEER_SHRANK, wnd, 0, seg);
     if (wnd == 0 && c->snd_wnd > 0) {
@@ -302,13 +302,14 @@ static void written(struct hf_stack *s, struct hf_conn *c, unsigned flags)
 {
     c->more_coming = (flags & HF_SEND_MORE) != 0;
     if ((flags & HF_SEND_URGENT) != 0) {
-        c->snd_up = hf_conn_data_end(c); /* [MUST-62] the octet after the last urgent one */
+        c->snd_up = hf_conn_data_end(c); /* [MUST-62] [MUST-31] after the last one, however many */
         c->urgent_out = true;
     }
     if (hf_conn_is_synchronized(c))
         hf_output_want(s, c);
 }
 
+/* [RFC9293#3.10.2]; what short writes leave behind is joined [MAY-16] [SHLD-27]. */
 int64_t hf_send(struct hf_stack *s, hf_handle h, const void *bytes, size_t length_bytes,
                 unsigned flags, hf_ns now)
 {

@@ -29,6 +29,7 @@ static uint32_t hash_of(const struct hf_stack *s, const struct hf_time_wait *t)
     return hf_tuple_hash(s, &local, &remote);
 }
 
+/** 2 MSL [MUST-13]. */
 static hf_ns span_ns(const struct hf_stack *s)
 {
     return s->p.cfg.time_wait_ns > 0 ? s->p.cfg.time_wait_ns : 2 * s->p.cfg.msl_ns;
@@ -269,7 +270,7 @@ struct verdict {
     bool close;
 };
 
-/** [RFC6191#2] with the peer's FIN as the last sequence number of the old connection. */
+/** [RFC6191#2] [SHLD-4] with the peer's FIN as the last sequence number of the old connection. */
 static bool syn_is_newer(const struct hf_stack *s, const struct hf_time_wait *t,
                          const struct hf_segment *seg)
 {

@@ -137,7 +137,7 @@ static void count_up(uint8_t *counter)
 }
 
 /** So often it went unanswered, of `limit` (NO_LIMIT: never enough). False: the connection is
- *  over. */
+ *  over [RFC9293#3.10.8]. */
 static bool may_go_on(struct hf_stack *s, struct hf_conn *c, uint8_t count, int64_t limit)
 {
     if (limit != NO_LIMIT && count >= limit) {
@@ -159,7 +159,7 @@ static bool try_again(struct hf_stack *s, struct hf_conn *c, int64_t limit)
         return false;
     count_up(&c->rtx_count);
     struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
-    hf_rtt_backoff(&c->rtt, &limits);
+    hf_rtt_backoff(&c->rtt, &limits); /* [MUST-19] [SHLD-30] each wait is twice the last */
     return true;
 }
 
@@ -178,7 +178,7 @@ static void fire_syn(struct hf_stack *s, struct hf_conn *c)
     bool active = c->state == HF_SYN_SENT;
     hf_trace_conn(s, c, HF_TRACE_TIMER, active ? HF_TIMER_SYN : HF_TIMER_SYNACK, c->rtx_count, 0,
                   NULL);
-    if (!try_again(s, c, active ? c->syn_retries : s->p.cfg.synack_retries))
+    if (!try_again(s, c, active ? c->syn_retries : s->p.cfg.synack_retries)) /* [MUST-22] */
         return;
     c->syn_retransmitted = true;
     c->syn_due = true;

@@ -162,6 +162,8 @@ static enum hf_reason parse_v4(const uint8_t *bytes, size_t n, bool quoted, stru
     take_v4(&ip->source, bytes + 12);
     take_v4(&ip->destination, bytes + 16);
 
+    /* Options in the header are passed over [MUST-50], source routes too [MUST-51] [MUST-52]
+     * [MUST-53] [SHLD-24]: DEVIATION D-32. */
     if (ip->header_bytes < HF_IPV4_HEADER_BYTES)
         return HF_DROP_IP_HEADER;
     if (ip->header_bytes > n)

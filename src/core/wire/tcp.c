@@ -42,12 +42,12 @@ static void take_sack(const uint8_t *option, size_t length, struct hf_segment *s
     }
 }
 
-/** One option that has a length, 2 at least. What is of a known kind but not of its length, and
+/** One option that has a length, 2 at least [MUST-68]; on any segment [MUST-5]. What is of a known kind but not of its length, and
  *  what came before, is passed over like an unknown kind [RFC9293#3.1, MUST-6]. */
 static void take_option(const uint8_t *option, size_t length, struct hf_segment *seg)
 {
     switch (option[0]) {
-    case KIND_MSS:
+    case KIND_MSS: /* [MUST-4] */
         if (length != MSS_BYTES || seg->has_mss)
             return;
         seg->has_mss = true;
@@ -77,7 +77,7 @@ static void take_option(const uint8_t *option, size_t length, struct hf_segment 
 
 static enum hf_reason parse_options(const uint8_t *options, size_t n, struct hf_segment *seg)
 {
-    size_t at = 0;
+    size_t at = 0; /* any octet may begin an option [MUST-64] */
     while (at < n && options[at] != KIND_END) {
         if (options[at] == KIND_NOP) {
             at++;
@@ -250,6 +250,7 @@ static void put_options(uint8_t *p, const struct hf_segment *seg, enum hf_option
 static inline size_t put_fixed_part(uint8_t *bytes, const struct hf_segment *seg,
                                     size_t header_bytes)
 {
+    /* The reserved bits stay zero [UN-15]. */
     uint32_t offset_flags = (uint32_t)header_bytes << 10 | (seg->flags & 0x1ff);
     hf_put32(bytes, (uint32_t)seg->source_port << 16 | seg->destination_port);
     hf_put32(bytes + 4, seg->seq);

@@ -33,7 +33,7 @@ size_t hf_tcp_header_bytes(const struct hf_segment *seg, enum hf_option_layout l
 size_t hf_tcp_emit(struct hf_segment *seg, enum hf_option_layout layout,
                    uint8_t bytes[HF_TCP_HEADER_MAX_BYTES]);
 
-/** SEG.LEN: payload, SYN and FIN counted [RFC9293#3.4]. */
+/** SEG.LEN: payload, SYN and FIN counted [RFC9293#3.4] [UN-02]. */
 static inline uint32_t hf_segment_length(const struct hf_segment *seg)
 {
     return seg->payload_bytes + ((seg->flags & HF_SYN) != 0) + ((seg->flags & HF_FIN) != 0);
