@@ -7,8 +7,8 @@
 
 enum { PAWS_VALID_S = 24 * 24 * 3600 }; /**< [RFC7323#5.5] 24 days */
 
-/** An ACK that tells the peer where we stand [UN-04]. One that answers a segment which takes no sequence
- *  space counts as a challenge: two sides could otherwise answer each other for ever.
+/** An ACK that tells the peer where we stand [UN-04]. One that answers a segment which takes no
+ *  sequence space counts as a challenge: two sides could otherwise answer each other for ever.
  *  DEVIATION D-28. */
 static void answer(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg,
                    enum hf_reason reason)

@@ -40,8 +40,9 @@ uint64_t hf_hash_endpoints(const struct hf_sip_key *secret, enum hf_hash_use use
 hf_seq hf_isn(const struct hf_sip_key *secret, const struct hf_endpoint *local,
               const struct hf_endpoint *remote, hf_ns now)
 {
-    /* [RFC9293#3.4.1] [SHLD-1] The clock part [MUST-8] keeps old duplicates below the new connection,
-     * the keyed part [MUST-9] keeps outsiders from inferring one tuple's numbers from another's. */
+    /* [RFC9293#3.4.1] [SHLD-1] The clock part [MUST-8] keeps old duplicates below the new
+     * connection, the keyed part [MUST-9] keeps outsiders from inferring one tuple's numbers from
+     * another's. */
     uint32_t clock = (uint32_t)(now / ISN_TICK_NS);
     uint32_t keyed = (uint32_t)hf_hash_endpoints(secret, HF_USE_ISN, local, remote, 0);
     return hf_seq_make(clock + keyed);

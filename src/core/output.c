@@ -194,7 +194,8 @@ static bool plan_next(struct hf_stack *s, struct hf_conn *c, struct plan *p)
     }
     if (c->probe_due) {
         /* An octet from before the window, so that the peer has to answer [RFC9293#3.8.6.1]
-         * [MUST-36] [SHLD-12]; nothing of the stream goes along: DEVIATION D-12 for the window's probe. */
+         * [MUST-36] [SHLD-12]; nothing of the stream goes along: DEVIATION D-12 for the window's
+         * probe. */
         hf_seq seq = c->rtx_timer == HF_RTX_KEEPALIVE ? c->snd_nxt : c->snd_una;
         *p = (struct plan){.kind = PLAN_PROBE, .seq = hf_seq_sub(seq, 1)};
         return true;
@@ -214,7 +215,7 @@ static void fill_syn(struct hf_stack *s, struct hf_conn *c, struct hf_segment *s
     bool answer = c->state != HF_SYN_SENT;
     seg->flags = answer ? HF_SYN | HF_ACK : HF_SYN; /* no ECE, no CWR [SHLD-8]: DEVIATION D-18 */
     seg->ack = answer ? c->rcv_nxt.v : 0;
-    seg->has_mss = true; /* [MUST-14] [SHLD-5], and on no other segment [MUST-65] */
+    seg->has_mss = true; /* [MUST-14] [SHLD-5] [MAY-3], and on no other segment [MUST-65] */
     seg->mss_bytes = hf_conn_mss_limit(c);
     seg->has_wscale = answer ? c->wscale_on : cfg->window_scale >= 0;
     seg->wscale = hf_stack_shift(s);
@@ -301,7 +302,7 @@ static void build(struct hf_stack *s, struct hf_conn *c, const struct plan *p, u
     bool partial = s->p.cfg.offload_checksum != 0;
     hf_sum sum = partial ? 0 : slices_sum(slices, count);
     uint16_t ip_bytes;
-    /* The local address is the connection's own [MUST-45], the Diffserv field as given [SHLD-22]. */
+    /* The connection's own local address [MUST-45], Diffserv as it was given [SHLD-22]. */
     size_t n = hf_emit_segment(s, hf_local_addr(s, c->local), &c->remote, c->options.ttl,
                                c->options.traffic_class, &seg, sum, partial, header, &ip_bytes);
     *out = (struct hf_out_packet){

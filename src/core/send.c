@@ -116,7 +116,7 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
         return;
     uint32_t wnd = (uint32_t)seg->window << c->snd_shift; /* [MUST-1] [REC-1] */
     hf_seq old_edge = hf_seq_add(c->snd_wl2, c->snd_wnd);
-    /* Left by less than a unit is the peer's rounding [RFC7323#2.4]; more is lived with [MUST-34]. */
+    /* Left by less than a unit is the peer's rounding [RFC7323#2.4]. More is endured [MUST-34]. */
     if (hf_seq_diff(hf_seq_add(ack, wnd), old_edge) <= -(int32_t)(1u << c->snd_shift))
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_PEER_SHRANK, wnd, 0, seg);
     if (wnd == 0 && c->snd_wnd > 0) {

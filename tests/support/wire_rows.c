@@ -77,7 +77,7 @@ static const struct row rows[] = {
     {ALL, ANY, SEQ_FROM_EDGE, "R. seq 100000 ack 0", NULL, REFUSED, HF_DROP_RST_OUT_OF_WINDOW,
      STAYS, 0, 0},
     /* covers: SM-EST-1b-win, SM-FW1-1b-win, SM-FW2-1b-win, SM-CLW-1b-win, SM-CLG-1b-win,
-     * SM-LAK-1b-win, SM-TMW-1b-win */
+     * SM-LAK-1b-win, SM-TMW-1b-win, UN-04 */
     {CONNS, ANY, FROM_NEXT, ". seq -1 ack 0", ACK_NOW, REFUSED, HF_DROP_OLD_DUPLICATE, STAYS, 0, 0},
     {CONNS, ANY, FROM_NEXT, "P. seq -100:0 ack 0", ACK_NOW, REFUSED, HF_DROP_OLD_DUPLICATE, STAYS,
      0, 0},
@@ -131,7 +131,7 @@ static const struct row rows[] = {
      0},
     {CONNS, ANY, ACK_FROM_OLDEST, "FP. seq 0:100 ack -1", ACK_NOW, REFUSED, HF_DROP_ACK_TOO_OLD,
      STAYS, 0, 0},
-    /* DEVIATION: a time-wait entry does not keep MAX.SND.WND, and stays silent. */
+    /* DEVIATION D-28: a time-wait entry does not keep MAX.SND.WND, and stays silent. */
     {TW, ANY, ACK_FROM_OLDEST, ". seq 0 ack -1", NULL, REFUSED, HF_DROP_OLD_DUPLICATE, STAYS, 0, 0},
     /* covers: SM-EST-5-ack-dup, SM-FW1-5-ack-dup, SM-FW2-5-ack-dup, SM-CLW-5-ack-dup,
      * SM-CLG-5-ack-dup */

@@ -33,7 +33,7 @@ static int64_t read_bytes(struct bench *b, size_t n)
 }
 
 /* Class 1: initial numbers of many tuples say nothing about each other, nor another seed's.
- * covers: CO-6528-05 */
+ * covers: CO-6528-03, CO-6528-05, MUST-9 */
 static void initial_numbers_cannot_be_guessed(void **state)
 {
     (void)state;
@@ -234,7 +234,7 @@ static void a_third_ack_without_timestamp(void **state)
 }
 
 /* Class 18: a SYN with everything that does not belong there opens a connection all the same, and
- * what came with it is not acknowledged. */
+ * what came with it is neither kept nor acknowledged. covers: CO-4987-03 */
 static void odd_syns_open_connections(void **state)
 {
     (void)state;

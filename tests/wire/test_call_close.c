@@ -616,8 +616,8 @@ static void open_unread(struct wire *w, enum hf_state wanted, unsigned variant)
     hf_peer_skip(&w->peer);
 }
 
-/* DEVIATION: in CLOSING, LAST-ACK and TIME-WAIT the RFC has RECEIVE answered by an error, and would
- * lose what arrived before the peer's FIN.
+/* DEVIATION D-15: in CLOSING, LAST-ACK and TIME-WAIT the RFC has RECEIVE answered by an error, and
+ * would lose what arrived before the peer's FIN.
  * covers: CALL-RECEIVE-CLW-1, CALL-RECEIVE-CLW-2, CALL-RECEIVE-CLG-1, CALL-RECEIVE-LAK-1,
  * CALL-RECEIVE-TMW-1 */
 static void what_is_left_is_delivered_and_then_the_end(void **state)

@@ -445,7 +445,8 @@ static void ports_rise_for_each_destination(void **state)
     }
 }
 
-/* covers: CO-6056-02, CO-6056-05: where it starts depends on the destination and on the secret */
+/* covers: CO-6056-02, CO-6056-05, CO-5927-07: where it starts depends on the destination and on the
+ * secret */
 static void the_first_port_cannot_be_guessed(void **state)
 {
     (void)state;

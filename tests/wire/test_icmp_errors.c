@@ -90,7 +90,7 @@ static void soft_errors_are_told_and_end_nothing(void **state)
             }
 }
 
-/* covers: MUST-56, MUST-47: soft errors while the connection is opened */
+/* covers: MUST-56, MUST-47, CO-5927-05: soft errors while the connection is opened */
 static void soft_errors_do_not_end_an_open(void **state)
 {
     (void)state;

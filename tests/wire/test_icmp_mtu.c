@@ -48,8 +48,8 @@ static uint32_t pop_all(struct wire *w, uint32_t *largest, uint32_t *count)
     return bytes;
 }
 
-/* covers: CO-1191-01, CO-1191-02, CO-1191-04, CO-8201-05, CO-5681-03, MUST-16: what was refused is
- * sent again at once in pieces that fit, as many of them as before */
+/* covers: CO-1191-01, CO-1191-02, CO-1191-04, CO-8201-05, CO-5681-03, MUST-16, UN-07: what was
+ * refused is sent again at once in pieces that fit, as many of them as before */
 static void a_smaller_mtu_is_used_at_once(void **state)
 {
     (void)state;

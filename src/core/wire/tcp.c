@@ -42,8 +42,9 @@ static void take_sack(const uint8_t *option, size_t length, struct hf_segment *s
     }
 }
 
-/** One option that has a length, 2 at least [MUST-68]; on any segment [MUST-5]. What is of a known kind but not of its length, and
- *  what came before, is passed over like an unknown kind [RFC9293#3.1, MUST-6]. */
+/** One option that has a length, 2 at least [MUST-68]; on any segment [MUST-5]. What is of a known
+ *  kind but not of its length, and what came before, is passed over like an unknown kind
+ *  [RFC9293#3.1, MUST-6]. */
 static void take_option(const uint8_t *option, size_t length, struct hf_segment *seg)
 {
     switch (option[0]) {

@@ -1,0 +1,72 @@
+/* What RFC 7323 and RFC 6191 ask of timestamps where no state and no call is concerned. */
+#include "opening.h"
+#include "support/wire_states.h"
+
+static const enum hf_state states[] = {HF_ESTABLISHED, HF_FIN_WAIT_1, HF_FIN_WAIT_2,
+                                       HF_CLOSE_WAIT,  HF_CLOSING,    HF_LAST_ACK};
+
+/* [RFC7323#5.2] A RST is not subject to PAWS, and what it says of the time is not taken over, also
+ * when it is challenged. covers: CO-7323-12 */
+static void the_timestamp_of_a_rst_means_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HF_COUNT_OF(states); i++) {
+        struct wire w;
+        struct wire_setup setup = {.state = states[i], .variant = WIRE_OPTIONS};
+        wire_open(&w, &setup);
+        uint32_t was = wire_info(&w).ts_recent;
+        w.peer.ts_base += 500;
+        hf_peer_send(&w.peer, "R seq 1");
+        WIRE_EXPECT(&w, ". seq 0 ack 0");
+        assert_int_equal(w.peer.last.segment.ts_echo, was);
+        assert_int_equal(wire_info(&w).ts_recent, was);
+        w.peer.ts_base -= 5000;
+        hf_peer_send(&w.peer, "R seq 0");
+        assert_int_equal(wire_state(&w), HF_CLOSED);
+        wire_close(&w);
+    }
+}
+
+/** The timestamp of a SYN that this stack sends to that address and port. */
+static uint32_t stamp_towards(struct bench *b, uint8_t host, uint16_t port)
+{
+    struct hf_peer p = bench_peer(b, host, port, 1);
+    struct hf_connect what = {.local = {.port = b->peer.there.port}, .remote = p.here};
+    hf_handle conn;
+    assert_int_equal(hf_connect(b->rig.stack, &what, &conn, bench_now(b)), HF_OK);
+    hf_rig_pull(&b->rig);
+    assert_true(hf_peer_expect(&p, "S seq 0"));
+    assert_true(p.last.segment.has_timestamps);
+    assert_int_equal(hf_abort(b->rig.stack, conn, bench_now(b)), HF_OK);
+    return p.last.segment.ts_value;
+}
+
+/* [RFC6191#3] A peer in TIME-WAIT takes a new connection by its timestamp: they go on from one
+ * connection to the next. Another peer learns nothing of them. covers: CO-6191-07, CO-7323-21 */
+static void timestamps_rise_from_connection_to_connection(void **state)
+{
+    (void)state;
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, v6, 1);
+        uint32_t last = stamp_towards(&b, 2, 4000), other = stamp_towards(&b, 3, 4000);
+        assert_true(other - last > 1000 && last - other > 1000);
+        for (uint16_t i = 1; i < 50; i++) {
+            hf_rig_wait(&b.rig, HF_MS(i));
+            uint32_t now = stamp_towards(&b, 2, (uint16_t)(4000 + i % 7));
+            assert_int_equal(now - last, i);
+            last = now;
+        }
+        bench_close(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_timestamp_of_a_rst_means_nothing),
+        cmocka_unit_test(timestamps_rise_from_connection_to_connection),
+    };
+    return cmocka_run_group_tests_name("conformance_timestamps", tests, NULL, NULL);
+}
