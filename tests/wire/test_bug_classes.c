@@ -69,6 +69,38 @@ static void initial_numbers_cannot_be_guessed(void **state)
     }
 }
 
+/* Class 2: a peer that wants the smallest segments and reports every second byte of them. Segments
+ * have a floor, the reports are no reason to send, and nothing is kept for them. */
+static void tiny_segments_and_every_other_byte_reported(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 2000, WRITTEN = 100000 };
+    struct bench b;
+    open_connected(&b, "<mss 48,sackOK,wscale 7>");
+    hf_peer_send(&b.peer, ". seq 1 ack 1 win 65535");
+    write_bytes(&b, WRITTEN);
+    uint32_t floor = (uint32_t)b.config.mss_min_bytes, packets = 0, sent = 0;
+    uint64_t queue_bytes = bench_sizes(&b).pool_used_bytes;
+    char text[120];
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        uint32_t at = 3 + i % 500;
+        snprintf(text, sizeof text, ". seq 1 ack 1 <sack %u:%u,sack %u:%u,sack %u:%u>", at, at + 1,
+                 at + 2, at + 3, at + 4, at + 5);
+        hf_peer_send(&b.peer, text);
+        for (; hf_peer_pop(&b.peer); packets++) {
+            assert_true(b.peer.last.segment.payload_bytes >= floor - 12);
+            sent += b.peer.last.segment.payload_bytes;
+        }
+        assert_true(bench_sizes(&b).pool_used_bytes <= queue_bytes);
+    }
+    assert_true(bench_count(&b, HF_RETRANSMIT_FAST) <= 1);
+    assert_true(sent <= WRITTEN + floor && packets <= WRITTEN / (floor - 12));
+    snprintf(text, sizeof text, ". seq 1 ack %u", 1 + bench_info(&b, b.conn).in_flight_bytes);
+    hf_peer_send(&b.peer, text);
+    assert_true(bench_info(&b, b.conn).send_queue_bytes < WRITTEN);
+    bench_close(&b);
+}
+
 /* Class 3: one-byte segments from the end to the start, every second one missing. Neither memory
  * nor the list of gaps grows with their number, and what was refused comes again. */
 static void tiny_segments_in_reverse(void **state)
@@ -254,6 +286,43 @@ static void odd_syns_open_connections(void **state)
         assert_int_equal(read_bytes(&b, 1000), 100);
         bench_close(&b);
     }
+}
+
+/* Class 21: requests for hosts that never answer keep their places for so long and no longer, and
+ * one that is refused gives its place to the next. */
+static void dead_destinations_do_not_block_live_ones(void **state)
+{
+    (void)state;
+    enum { PLACES = 8 };
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    bench_listen(&b, &(struct hf_listen){.port = 80, .held = true, .max_connections = PLACES});
+    hf_handle dead[PLACES];
+    for (uint16_t i = 0; i < PLACES; i++) {
+        struct hf_peer p = bench_peer(&b, 2, (uint16_t)(5000 + i), 1000);
+        hf_peer_send(&p, "S seq 0");
+        dead[i] = bench_event(&b, HF_EV_SYN);
+        assert_true(dead[i] != 0);
+    }
+    hf_peer_send(&b.peer, "S seq 0");
+    assert_true(bench_is_quiet(&b));
+    hf_ns now = bench_now(&b);
+    assert_int_equal(hf_refuse(b.rig.stack, dead[0], HF_REFUSE_HOST_UNREACHABLE, now), HF_OK);
+    hf_rig_pull(&b.rig);
+    assert_int_equal(bench_event(&b, HF_EV_CLOSED), dead[0]);
+    hf_peer_send(&b.peer, "S seq 0");
+    b.conn = bench_event(&b, HF_EV_SYN);
+    assert_int_equal(hf_admit(b.rig.stack, b.conn, now), HF_OK);
+    hf_rig_pull(&b.rig);
+    assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+    hf_peer_send(&b.peer, ". seq 1 ack 1");
+    assert_int_equal(hf_peer_state(&b.peer), HF_ESTABLISHED);
+    hf_rig_wait(&b.rig, b.config.hold_timeout_ns + HF_SEC(1));
+    for (uint16_t i = 1; i < PLACES; i++)
+        assert_int_equal(bench_info(&b, dead[i]).how, HF_CLOSED_HOLD_TIMEOUT);
+    assert_int_equal(hf_peer_state(&b.peer), HF_ESTABLISHED);
+    bench_close(&b);
 }
 
 /* Class 22: of a listener and two connections at one port, a RST ends the one that it names. */
@@ -456,6 +525,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(initial_numbers_cannot_be_guessed),
+        cmocka_unit_test(tiny_segments_and_every_other_byte_reported),
         cmocka_unit_test(tiny_segments_in_reverse),
         cmocka_unit_test(urgent_pointers_move_no_byte),
         cmocka_unit_test(reflected_answers_decay),
@@ -463,6 +533,7 @@ int main(void)
         cmocka_unit_test(repeated_syn_acks_do_not_open_the_window),
         cmocka_unit_test(a_third_ack_without_timestamp),
         cmocka_unit_test(odd_syns_open_connections),
+        cmocka_unit_test(dead_destinations_do_not_block_live_ones),
         cmocka_unit_test(a_rst_ends_the_connection_it_names),
         cmocka_unit_test(close_races_with_the_syn_ack),
         cmocka_unit_test(a_fin_stays_behind_its_data),
