@@ -105,7 +105,7 @@ static void expect_agreed(struct bench *b, hf_handle conn, struct offer both, ui
     assert_int_equal(b->peer.last.segment.sack_count, both.sack);
 }
 
-/* covers: MUST-4, MUST-14, MUST-15, MUST-65, SHLD-5, CO-7323-01, CO-7323-03, CO-7323-05,
+/* covers: MUST-4, MUST-14, MUST-15, MUST-65, SHLD-5, MAY-3, CO-7323-01, CO-7323-03, CO-7323-05,
  * CO-7323-07, CO-7323-16, CO-4987-05, CO-6928-05 */
 static void every_mix_of_offers_is_answered_in_kind(void **state)
 {

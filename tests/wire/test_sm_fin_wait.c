@@ -136,7 +136,7 @@ static void expect_data_after_close(enum hf_state state, unsigned variant, const
     wire_close(&w);
 }
 
-/* covers: SM-FW1-7-text-closed, SM-FW2-7-text-closed, SHLD-3 */
+/* covers: SM-FW1-7-text-closed, SM-FW2-7-text-closed, SHLD-3, MAY-1 */
 static void data_after_close_resets_the_peer(void **state)
 {
     (void)state;

@@ -462,8 +462,8 @@ static void ask_for_keepalive(struct hf_config *config)
 
 static const enum hf_state idle_states[] = {HF_ESTABLISHED, HF_FIN_WAIT_2, HF_CLOSE_WAIT};
 
-/* covers: TMO-KEEPALIVE-EST, TMO-KEEPALIVE-FW2, TMO-KEEPALIVE-CLW, MUST-24, MUST-27, MUST-29,
- * SHLD-12, CO-1122-01 */
+/* covers: TMO-KEEPALIVE-EST, TMO-KEEPALIVE-FW2, TMO-KEEPALIVE-CLW, MAY-5, MUST-24, MUST-27,
+ * MUST-29, SHLD-12, CO-1122-01 */
 static void an_idle_peer_is_probed(void **state)
 {
     (void)state;
