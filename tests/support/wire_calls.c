@@ -30,6 +30,7 @@ void wire_send(struct wire *w, uint32_t bytes, unsigned flags)
 {
     static uint8_t data[DATA_MAX];
     assert_true(bytes <= sizeof data);
+    hf_pattern_fill(w->conn, 0, data, bytes);
     assert_int_equal(hf_send(w->rig.stack, w->conn, data, bytes, flags, w->rig.now_ns), bytes);
     hf_rig_pull(&w->rig);
 }
