@@ -18,8 +18,8 @@ static unsigned hand_back(struct bench *b)
     return n;
 }
 
-/* covers: UN-13, MUST-10: it opens as SYNs that cross do, carries data, and closes as FINs that cross
- * do */
+/* covers: UN-13, MUST-10: it opens as SYNs that cross do, carries data, and closes as FINs that
+ * cross do */
 static void a_connection_with_itself(void **state)
 {
     (void)state;
@@ -99,8 +99,8 @@ static void probes_of_closed_windows_cross(void **state)
 
 /* ---- checksums ---- */
 
-/* The rig verifies each packet that it catches. covers: MUST-2: over data of any length, which begins
- * at even and at odd places of a block and goes on in the next */
+/* The rig verifies each packet that it catches. covers: MUST-2: over data of any length, which
+ * begins at even and at odd places of a block and goes on in the next */
 static void every_segment_has_a_right_checksum(void **state)
 {
     (void)state;
