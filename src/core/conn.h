@@ -112,10 +112,13 @@ struct hf_conn {
     hf_ns rtx_at, ack_at, life_at; /**< HF_NEVER: not armed */
     struct hf_options options;
     /* small things */
-    uint16_t snd_mss;   /**< what the peer's MSS option said, or the default */
-    uint16_t rcv_mss;   /**< largest payload seen: what a full-sized segment is */
-    uint16_t path_mtu;  /**< or less: no larger segment than the application wants */
-    uint16_t max_acked; /**< largest packet known to have arrived [RFC5927#7.2] */
+    uint16_t snd_mss;  /**< what the peer's MSS option said, or the default */
+    uint16_t rcv_mss;  /**< largest payload seen: what a full-sized segment is */
+    uint16_t path_mtu; /**< or less: no larger segment than the application wants */
+    union {
+        uint16_t max_acked; /**< largest packet known to have arrived [RFC5927#7.2] */
+        uint16_t syn_mtu;   /**< before our SYN is acknowledged: what ICMP said of the path, or 0 */
+    };
     uint16_t soft_error;
     uint16_t events;               /**< enum hf_event_bit, to be pulled */
     uint16_t snd_wraps, rcv_wraps; /**< how often the byte counts passed 2^32 */

@@ -57,8 +57,6 @@ static void lower_mtu(struct hf_stack *s, struct hf_conn *c, uint32_t mtu)
     hf_trace_conn(s, c, HF_TRACE_ICMP_IN, HF_ICMP_TOO_BIG, 0, mtu, NULL);
     struct hf_cc_event e = hf_recovery_event(s, c);
     hf_stack_cc(s)->on_smaller_mss(&c->cc, &e, old_mss);
-    if (c->syn_unacked)
-        return;
     hf_recovery_resend_all(s, c, HF_RETRANSMIT_MTU);
 }
 
@@ -90,6 +88,11 @@ static void too_big(struct hf_stack *s, struct hf_conn *c, const struct hf_icmp 
     mtu = hf_max_u32(mtu, least);
     if (mtu >= c->path_mtu) {
         hf_drop(s, c, HF_DROP_ICMP_IGNORED, NULL); /* says nothing that we do not do already */
+        return;
+    }
+    if (c->syn_unacked) { /* the MSS option goes by our link alone [RFC1191#3.1] */
+        c->syn_mtu = (uint16_t)(c->syn_mtu > 0 ? hf_min_u32(mtu, c->syn_mtu) : mtu);
+        hf_trace_conn(s, c, HF_TRACE_ICMP_IN, HF_ICMP_TOO_BIG, 0, mtu, NULL);
         return;
     }
     /* [RFC5927#7.2] packets larger than this have arrived: believed only if it times out too. */
