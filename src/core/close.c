@@ -172,14 +172,12 @@ int hf_abort(struct hf_stack *s, hf_handle h, hf_ns now)
     struct hf_conn *c = hf_conn_of(s, h);
     if (c == NULL)
         return hf_listener_of(s, h) != NULL ? hf_close(s, h, now) : HF_E_HANDLE;
-    if (c->in_table && c->state == HF_TIME_WAIT)
-        hf_conn_end(s, c, HF_CLOSED_ABORTED, HF_WHY_ABORT, false);
+    if (c->state == HF_TIME_WAIT)
+        hf_time_wait_abort(s, c);
     else if (c->how == HF_CLOSED_NOT && abort_tells_peer(c))
         hf_conn_reset_peer(s, c, HF_CLOSED_ABORTED, HF_WHY_ABORT, HF_RST_ABORT);
     else if (c->how == HF_CLOSED_NOT)
         hf_conn_end(s, c, HF_CLOSED_ABORTED, HF_WHY_ABORT, false);
-    else if (c->state == HF_TIME_WAIT)
-        hf_time_wait_abort(s, c);
     let_go(s, c);
     hf_wake_waiting(s);
     return HF_OK;

@@ -43,7 +43,8 @@ static void fill_sequence(const struct hf_stack *s, const struct hf_conn *c, str
 /** A record outlives its TIME-WAIT until it is let go of. */
 static enum hf_state state_of(const struct hf_stack *s, const struct hf_conn *c)
 {
-    bool over = c->state == HF_TIME_WAIT && !c->in_table && hf_time_wait_of(s, c) == HF_NIL;
+    bool over = c->state == HF_TIME_WAIT && c->life_timer != HF_LIFE_TIME_WAIT &&
+                hf_time_wait_of(s, c) == HF_NIL;
     return over ? HF_CLOSED : (enum hf_state)c->state;
 }
 

@@ -455,9 +455,10 @@ static inline hf_sum hf_arrival_header_sum(const struct hf_arrival *in)
 }
 /** The retransmission timer fired: a pending claim of a smaller path MTU is believed now. */
 void hf_path_on_rto(struct hf_stack *s, struct hf_conn *c);
-/** Ends the time-wait entry of a connection. */
+/** Ends the TIME-WAIT of a connection, in its entry or its own. */
 void hf_time_wait_abort(struct hf_stack *s, struct hf_conn *c);
-/** The entry that took a connection's tuple over, HF_NIL if there is none any more. */
+/** The entry that took a connection's tuple over, in the shadow of a newer SYN too; HF_NIL if there
+ *  is none any more. */
 uint32_t hf_time_wait_of(const struct hf_stack *s, const struct hf_conn *c);
 /** True while the connection that the entry was made for is still there beside it. */
 bool hf_time_wait_has_conn(const struct hf_stack *s, uint32_t index);

@@ -148,27 +148,41 @@ static void forget_shadow(struct hf_stack *s, const struct hf_endpoint *local,
     ((struct hf_half_open *)hf_pool_at(&s->half_opens, hf_ref_index(ref)))->shadowed = HF_NIL;
 }
 
-void hf_time_wait_fire(struct hf_stack *s, uint32_t index)
+/** Ends an entry, whether it holds its tuple or is in the shadow of a newer SYN. */
+static void end_anywhere(struct hf_stack *s, uint32_t index, enum hf_reason reason)
 {
-    struct hf_time_wait *t = entry_at(s, index);
-    struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
-    hf_trace_stranger(s, HF_TRACE_TIMER, HF_TIMER_TIME_WAIT, &local, &remote, 0, 0, NULL);
+    const struct hf_time_wait *t = entry_at(s, index);
     if (!t->shadow) {
-        end(s, index, HF_WHY_TIME_WAIT_OVER);
+        end(s, index, reason);
         return;
     }
+    struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
     forget_shadow(s, &local, &remote);
     free_entry(s, index);
+}
+
+/** The same for a connection that waits itself. */
+static void end_own(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason)
+{
+    if (!c->in_table) {
+        struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
+        forget_shadow(s, &local, &remote);
+    }
+    hf_conn_end(s, c, HF_CLOSED_FIN, reason, true);
+}
+
+void hf_time_wait_fire(struct hf_stack *s, uint32_t index)
+{
+    const struct hf_time_wait *t = entry_at(s, index);
+    struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
+    hf_trace_stranger(s, HF_TRACE_TIMER, HF_TIMER_TIME_WAIT, &local, &remote, 0, 0, NULL);
+    end_anywhere(s, index, HF_WHY_TIME_WAIT_OVER);
 }
 
 void hf_time_wait_conn_fire(struct hf_stack *s, struct hf_conn *c)
 {
     hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_TIME_WAIT, 0, 0, NULL);
-    if (!c->in_table) {
-        struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
-        forget_shadow(s, &local, &remote);
-    }
-    hf_conn_end(s, c, HF_CLOSED_FIN, HF_WHY_TIME_WAIT_OVER, true);
+    end_own(s, c, HF_WHY_TIME_WAIT_OVER);
 }
 
 /* ---- a newer SYN takes the tuple ------------------------------------------------------------ */
@@ -232,12 +246,22 @@ void hf_time_wait_reused(struct hf_stack *s, uint32_t ref)
 
 /* ---- a connection and its entry ------------------------------------------------------------- */
 
+/** The TIME-WAIT of a tuple, in the table or below the newer SYN that holds it; HF_NIL if none. */
+static uint32_t find_ref(const struct hf_stack *s, const struct hf_endpoint *local,
+                         const struct hf_endpoint *remote)
+{
+    uint32_t ref = hf_tuple_find(s, hf_tuple_hash(s, local, remote), local, remote);
+    if (ref == HF_NIL || hf_ref_kind(ref) != HF_REF_HALF_OPEN)
+        return ref;
+    return ((const struct hf_half_open *)hf_pool_at(&s->half_opens, hf_ref_index(ref)))->shadowed;
+}
+
 uint32_t hf_time_wait_of(const struct hf_stack *s, const struct hf_conn *c)
 {
     if (c->state != HF_TIME_WAIT || c->in_table)
         return HF_NIL;
     struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
-    uint32_t ref = hf_tuple_find(s, hf_tuple_hash(s, &local, &remote), &local, &remote);
+    uint32_t ref = find_ref(s, &local, &remote);
     if (ref == HF_NIL || hf_ref_kind(ref) != HF_REF_TIME_WAIT)
         return HF_NIL;
     uint32_t index = hf_ref_index(ref);
@@ -247,16 +271,18 @@ uint32_t hf_time_wait_of(const struct hf_stack *s, const struct hf_conn *c)
 bool hf_time_wait_has_conn(const struct hf_stack *s, uint32_t index)
 {
     const struct hf_time_wait *t = entry_at(s, index);
-    if (t->shadow || !hf_pool_has(&s->conns, t->conn))
-        return false;
-    return hf_time_wait_of(s, hf_conn_at(s, t->conn)) == index;
+    return hf_pool_has(&s->conns, t->conn) && hf_time_wait_of(s, hf_conn_at(s, t->conn)) == index;
 }
 
 void hf_time_wait_abort(struct hf_stack *s, struct hf_conn *c)
 {
+    if (c->life_timer == HF_LIFE_TIME_WAIT) {
+        end_own(s, c, HF_WHY_ABORT);
+        return;
+    }
     uint32_t index = hf_time_wait_of(s, c);
     if (index != HF_NIL)
-        end(s, index, HF_WHY_ABORT);
+        end_anywhere(s, index, HF_WHY_ABORT);
 }
 
 /* ---- segments ----------------------------------------------------------------------------- */

@@ -245,12 +245,16 @@ enum hf_state hf_rig_state(const struct hf_rig *r, const struct hf_endpoint *loc
     uint64_t cursor = 0;
     struct hf_tuple t;
     enum hf_state state = HF_CLOSED;
+    bool found = false;
     while (hf_iterate(r->stack, &cursor, &t)) {
         if (t.kind == HF_KIND_LISTENER || !same_endpoint(&t.local, local) ||
             !same_endpoint(&t.remote, remote))
             continue;
-        if (t.state != HF_CLOSED)
-            return t.state;
+        /* A newer SYN holds the tuple rather than the TIME-WAIT that may come back. */
+        if (t.state != HF_CLOSED && (!found || t.kind == HF_KIND_HALF_OPEN)) {
+            state = t.state;
+            found = true;
+        }
     }
     return state;
 }

@@ -166,12 +166,90 @@ static void old_and_new_connection(void **state)
     bench_close(&b);
 }
 
+/* A newer SYN holds the tuple, the TIME-WAIT below it runs on: it can come back, and is told as
+ * what it is. With an entry, and without room for one. */
+static void open_shadowed(struct bench *b, bool entry, hf_ns *end)
+{
+    bench_init(b);
+    b->config.max_time_wait = entry;
+    bench_open(b, false, 1000);
+    b->listener = bench_listen(b, &(struct hf_listen){.port = 80});
+    reach_time_wait(b);
+    *end = bench_now(b) + HF_SEC(60);
+    while (hf_rig_event(&b->rig).bits != 0)
+        continue;
+    hf_rig_wait(&b->rig, HF_SEC(1));
+    b->peer.iss += 100000;
+    b->peer.irs_known = false;
+    hf_peer_send(&b->peer, "S seq 0");
+    assert_true(hf_peer_expect(&b->peer, "S. seq 0 ack 1"));
+}
+
+static void a_shadowed_time_wait_is_listed_once(void **state)
+{
+    (void)state;
+    for (int entry = 0; entry < 2; entry++)
+        for (int gone = 0; gone < 2; gone++) {
+            struct bench b;
+            hf_ns end;
+            open_shadowed(&b, entry, &end);
+            if (gone)
+                assert_int_equal(hf_close(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+            else
+                assert_int_equal(bench_info(&b, b.conn).state, HF_TIME_WAIT);
+            struct list l = list_of(&b);
+            assert_int_equal(l.count, 3);
+            bool half_first = l.lines[1].kind == HF_KIND_HALF_OPEN;
+            const struct hf_tuple *t = &l.lines[1 + half_first];
+            assert_int_equal(l.lines[2 - half_first].kind, HF_KIND_HALF_OPEN);
+            assert_int_equal(t->kind, gone ? HF_KIND_TIME_WAIT : HF_KIND_CONN);
+            assert_int_equal(t->state, HF_TIME_WAIT);
+            assert_int_equal(t->handle, gone ? 0 : b.conn);
+            check_deadline(t, end);
+            assert_int_equal(hf_peer_state(&b.peer), HF_SYN_RCVD);
+            bench_close(&b);
+        }
+}
+
+/* hf_abort ends TIME-WAIT in the shadow too: whatever becomes of the SYN, nothing comes back. */
+static void a_shadowed_time_wait_can_be_aborted(void **state)
+{
+    (void)state;
+    static const char *const sequels[] = {". seq 1 ack 1", "R seq 1", NULL};
+    for (int entry = 0; entry < 2; entry++)
+        for (size_t i = 0; i < HF_COUNT_OF(sequels); i++) {
+            struct bench b;
+            hf_ns end;
+            open_shadowed(&b, entry, &end);
+            assert_int_equal(hf_abort(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+            assert_int_equal(bench_sizes(&b).time_wait, 0);
+            assert_int_equal(bench_sizes(&b).connections, 0);
+            assert_int_equal(hf_peer_state(&b.peer), HF_SYN_RCVD);
+            struct hf_info info;
+            assert_int_equal(hf_info(b.rig.stack, b.conn, &info), HF_E_HANDLE);
+            assert_true(bench_is_quiet(&b));
+            if (sequels[i] != NULL)
+                hf_peer_send(&b.peer, sequels[i]);
+            else
+                hf_rig_run(&b.rig, end + HF_SEC(400));
+            hf_peer_skip(&b.peer);
+            assert_int_equal(hf_peer_state(&b.peer), i == 0 ? HF_ESTABLISHED : HF_CLOSED);
+            assert_int_equal(bench_sizes(&b).time_wait, 0);
+            assert_int_equal(bench_sizes(&b).connections, i == 0);
+            bench_close(&b);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(half_open_then_connection), cmocka_unit_test(time_wait_is_listed_once),
-        cmocka_unit_test(over_but_not_let_go),       cmocka_unit_test(time_wait_without_an_entry),
+        cmocka_unit_test(half_open_then_connection),
+        cmocka_unit_test(time_wait_is_listed_once),
+        cmocka_unit_test(over_but_not_let_go),
+        cmocka_unit_test(time_wait_without_an_entry),
         cmocka_unit_test(old_and_new_connection),
+        cmocka_unit_test(a_shadowed_time_wait_is_listed_once),
+        cmocka_unit_test(a_shadowed_time_wait_can_be_aborted),
     };
     return cmocka_run_group_tests_name("wire_list", tests, NULL, NULL);
 }
