@@ -119,7 +119,7 @@ enum hf_trace {
     X(DROP_ACK_HANDSHAKE, "does not acknowledge our SYN,ACK: answered with RST")                   \
     X(DROP_TIME_WAIT_TEXT, "data or FIN again in TIME-WAIT")                                       \
     X(DROP_AFTER_FIN, "data behind the peer's FIN")                                                \
-    X(DROP_NO_BLOCK, "no memory for the data: the peer will send it again")                        \
+    X(DROP_NO_BLOCK, "no memory for the data or its FIN: the peer will send it again")             \
     X(DROP_NO_CONN, "no memory for the connection: the peer will send again")                      \
     X(DROP_BACKLOG, "the handshake is complete but the backlog is full")                           \
     X(DROP_TOO_MANY_GAPS, "too many gaps in the received data")                                    \

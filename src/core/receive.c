@@ -245,9 +245,12 @@ static void take_in_order(struct hf_stack *s, struct hf_conn *c, const struct hf
         hf_receive_took(s, c, in, filled || had_gap);
     struct hf_flight *f = hf_flight_of(s, c);
     bool fin = t->fin && hf_seq_eq(c->rcv_nxt, hf_seq_add(t->seq, t->n));
-    if (f != NULL && f->fin_waits && hf_seq_eq(f->fin_seq, c->rcv_nxt)) {
+    if (f != NULL && f->fin_waits && hf_seq_le(f->fin_seq, c->rcv_nxt)) {
         f->fin_waits = false;
-        fin = true;
+        if (hf_seq_eq(f->fin_seq, c->rcv_nxt))
+            fin = true;
+        else /* the peer went on behind it: it was no end */
+            hf_drop(s, c, HF_DROP_AFTER_FIN, in->seg);
     }
     if (fin)
         take_fin(s, c);
@@ -265,6 +268,8 @@ static void take_out_of_order(struct hf_stack *s, struct hf_conn *c, const struc
         if (f != NULL) {
             f->fin_waits = true;
             f->fin_seq = hf_seq_add(t->seq, t->n);
+        } else if (refused == HF_NONE) {
+            hf_drop(s, c, HF_DROP_NO_BLOCK, in->seg);
         }
     }
     if (t->n > 0 || t->fin)

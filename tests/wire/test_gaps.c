@@ -208,6 +208,56 @@ static void a_super_packet_may_acknowledge_into_a_closed_window(void **state)
         }
 }
 
+/* ---- a FIN beyond a gap ---- */
+
+/* A peer that sends data on behind its FIN: the FIN is not believed, and not waited for until the
+ * stream comes by that number again, 4 GB later. */
+static void a_fin_that_data_passes_is_forgotten(void **state)
+{
+    (void)state;
+    for (int gaps = 0; gaps < 2; gaps++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 1);
+        open_connected(&b, "<mss 1460>");
+        if (gaps) /* the data was there before */
+            send_at(&b, 50, 150);
+        hf_peer_send(&b.peer, "F. seq 101 ack 1");
+        assert_int_equal(bench_info(&b, b.conn).state, HF_ESTABLISHED);
+        send_at(&b, 0, gaps ? 50 : 200);
+        assert_int_equal(bench_count(&b, HF_DROP_AFTER_FIN), 1);
+        struct hf_info info = bench_info(&b, b.conn);
+        assert_int_equal(info.state, HF_ESTABLISHED);
+        assert_int_equal(info.receive_queue_bytes, 200);
+        assert_int_equal(bench_sizes(&b).flights, 0);
+        hf_peer_send(&b.peer, "F. seq 201 ack 1");
+        assert_int_equal(bench_info(&b, b.conn).state, HF_CLOSE_WAIT);
+        bench_close(&b);
+    }
+}
+
+/* A FIN beyond a gap that finds no memory is dropped, and counted as such. */
+static void a_fin_without_memory_is_counted(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1);
+    open_connected(&b, "<mss 1460>");
+    hf_peer_skip(&b.peer);
+    b.rig.account.fail_nth = b.rig.account.asked + 1;
+    hf_peer_send(&b.peer, "F. seq 101 ack 1");
+    assert_true(b.rig.account.failed);
+    assert_int_equal(bench_count(&b, HF_DROP_NO_BLOCK), 1);
+    assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 1"));
+    send_at(&b, 0, 100);
+    assert_int_equal(bench_info(&b, b.conn).state, HF_ESTABLISHED);
+    hf_peer_send(&b.peer, "F. seq 101 ack 1");
+    assert_int_equal(bench_info(&b, b.conn).state, HF_CLOSE_WAIT);
+    assert_int_equal(bench_count(&b, HF_DROP_NO_BLOCK), 1);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +266,8 @@ int main(void)
         cmocka_unit_test(a_gap_may_be_as_wide_as_the_window),
         cmocka_unit_test(a_super_packet_may_cover_the_window),
         cmocka_unit_test(a_super_packet_may_acknowledge_into_a_closed_window),
+        cmocka_unit_test(a_fin_that_data_passes_is_forgotten),
+        cmocka_unit_test(a_fin_without_memory_is_counted),
     };
     return cmocka_run_group_tests_name("gaps", tests, NULL, NULL);
 }
