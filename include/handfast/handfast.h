@@ -340,7 +340,8 @@ HF_API HF_MUST_CHECK int hf_shutdown(struct hf_stack *s, hf_handle c, hf_ns now)
  * written (a RST if data was not read, HF_OPT_LINGER_NS decides what unsent data may cost). The
  * closed event still comes; the handle is gone once that event was pulled and hf_close or hf_abort
  * was called, in whichever order. A closed listener takes nobody any more: its half-open entries
- * end with RST, each when its peer speaks next or its timer fires; its connections stay.
+ * end with RST, each when its peer speaks next or its timer fires, and so do those who come back
+ * with a SYN cookie of it, whoever listens then; its connections stay.
  */
 HF_API int hf_close(struct hf_stack *s, hf_handle h, hf_ns now);
 /** Ends a connection with RST and lets go of it. Of a listener: as hf_close. */

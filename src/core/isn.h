@@ -11,10 +11,10 @@
 /** What a hash is for. A part of its message: one use tells nothing of another under one secret. */
 enum hf_hash_use { HF_USE_ISN = 1, HF_USE_TIMESTAMP, HF_USE_PORT, HF_USE_COOKIE };
 
-/** SipHash-2-4 of use, both endpoints and a number more. */
+/** SipHash-2-4 of use, both endpoints and two numbers more, the first below 2^28. */
 uint64_t hf_hash_endpoints(const struct hf_sip_key *secret, enum hf_hash_use use,
                            const struct hf_endpoint *local, const struct hf_endpoint *remote,
-                           uint64_t more);
+                           uint32_t issuer, uint64_t more);
 
 /** ISN = M + F(local, remote, secret), M a clock of 4 us [RFC9293#3.4.1]: grows from one connection
  *  of the same tuple to the next (for 4.7 h, then it wraps). */

@@ -351,6 +351,15 @@ static uint16_t cookie_window(const struct hf_stack *s, struct hf_listener *l)
     return l->cookie_window;
 }
 
+/** A cookie is good for the listener that sent it only: a closed one takes nobody any more, and
+ *  those that come after it do not know what it promised. */
+static struct hf_cookie_handshake cookie_of(const struct hf_listener *l,
+                                            const struct hf_arrival *in, uint32_t irs)
+{
+    _Static_assert(HF_HANDLE_GENERATION_BITS <= 28, "an issuer has no more");
+    return (struct hf_cookie_handshake){in->local, in->remote, hf_seq_make(irs), l->generation};
+}
+
 /** Answers with a cookie: nothing is kept [RFC4987#3.6]. */
 static void send_cookie(struct hf_stack *s, struct hf_listener *l, const struct hf_arrival *in)
 {
@@ -364,8 +373,8 @@ static void send_cookie(struct hf_stack *s, struct hf_listener *l, const struct 
         .timestamps = syn->has_timestamps && cfg->timestamps != 0,
     };
     hf_cookie_keys_rotate(&s->p.cookie_keys, &s->p.random, s->p.now_ns);
-    hf_seq iss = hf_cookie_make(&s->p.cookie_keys, &in->local, &in->remote, hf_seq_make(syn->seq),
-                                &o, s->p.now_ns);
+    struct hf_cookie_handshake h = cookie_of(l, in, syn->seq);
+    hf_seq iss = hf_cookie_make(&s->p.cookie_keys, &h, &o, s->p.now_ns);
     uint32_t ts_offset = hf_ts_offset(&s->p.ts_key, &in->local.addr, &in->remote.addr);
     struct hf_segment seg = {
         .source_port = in->local.port,
@@ -423,13 +432,14 @@ static bool cookie_input(struct hf_stack *s, uint32_t listener, const struct hf_
     if (l->held || s->p.cookie_sent_at == HF_NEVER ||
         s->p.now_ns - s->p.cookie_sent_at > HF_SEC(HF_COOKIE_MEMORY_S))
         return false;
-    hf_seq irs = hf_seq_make(seg->seq - 1), iss = hf_seq_make(seg->ack - 1);
+    struct hf_cookie_handshake of = cookie_of(l, in, seg->seq - 1);
+    hf_seq iss = hf_seq_make(seg->ack - 1);
     uint16_t mss;
-    if (!hf_cookie_check(&s->p.cookie_keys, &in->local, &in->remote, irs, iss, s->p.now_ns, &mss))
+    if (!hf_cookie_check(&s->p.cookie_keys, &of, iss, s->p.now_ns, &mss))
         return false;
     struct hf_handshake h = {
         .listener = listener,
-        .irs = irs,
+        .irs = of.irs,
         .iss = iss,
         .mss = mss,
         .rcv_wnd = cookie_window(s, l),

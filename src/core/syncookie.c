@@ -47,12 +47,12 @@ void hf_cookie_keys_rotate(struct hf_cookie_keys *keys, struct hf_random *random
     keys->first_count = count_at(now) + 1; /* cookies of this count may be out under the old key */
 }
 
-static uint32_t hash_at(const struct hf_cookie_keys *keys, const struct hf_endpoint *local,
-                        const struct hf_endpoint *remote, hf_seq irs, int64_t count)
+static uint32_t hash_at(const struct hf_cookie_keys *keys, const struct hf_cookie_handshake *h,
+                        int64_t count)
 {
     const struct hf_sip_key *key = &keys->key[count < keys->first_count];
-    uint64_t more = (uint64_t)irs.v << 32 | (uint32_t)count;
-    return (uint32_t)hf_hash_endpoints(key, HF_USE_COOKIE, local, remote, more);
+    uint64_t more = (uint64_t)h->irs.v << 32 | (uint32_t)count;
+    return (uint32_t)hf_hash_endpoints(key, HF_USE_COOKIE, &h->local, &h->remote, h->issuer, more);
 }
 
 static uint32_t mss_index(uint16_t mss_bytes)
@@ -63,20 +63,18 @@ static uint32_t mss_index(uint16_t mss_bytes)
     return index;
 }
 
-hf_seq hf_cookie_make(const struct hf_cookie_keys *keys, const struct hf_endpoint *local,
-                      const struct hf_endpoint *remote, hf_seq irs,
+hf_seq hf_cookie_make(const struct hf_cookie_keys *keys, const struct hf_cookie_handshake *h,
                       const struct hf_cookie_options *options, hf_ns now)
 {
-    uint32_t hash = hash_at(keys, local, remote, irs, count_at(now));
+    uint32_t hash = hash_at(keys, h, count_at(now));
     return hf_seq_make(hash ^ mss_index(options->mss_bytes));
 }
 
-bool hf_cookie_check(const struct hf_cookie_keys *keys, const struct hf_endpoint *local,
-                     const struct hf_endpoint *remote, hf_seq irs, hf_seq iss, hf_ns now,
-                     uint16_t *mss_bytes)
+bool hf_cookie_check(const struct hf_cookie_keys *keys, const struct hf_cookie_handshake *h,
+                     hf_seq iss, hf_ns now, uint16_t *mss_bytes)
 {
     for (int64_t age = 0; age < COUNTS_GOOD; age++) {
-        uint32_t index = iss.v ^ hash_at(keys, local, remote, irs, count_at(now) - age);
+        uint32_t index = iss.v ^ hash_at(keys, h, count_at(now) - age);
         if (index < MSS_COUNT) {
             *mss_bytes = mss_table[index];
             return true;

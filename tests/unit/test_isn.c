@@ -99,7 +99,7 @@ static void neighbours_are_unrelated(void **state)
 
 static uint64_t hash_of(const struct hf_endpoint *local, const struct hf_endpoint *remote)
 {
-    return hf_hash_endpoints(&secret, HF_USE_ISN, local, remote, 0);
+    return hf_hash_endpoints(&secret, HF_USE_ISN, local, remote, 0, 0);
 }
 
 /* covers: CO-6528-02 */
@@ -123,10 +123,11 @@ static void everything_counts(void **state)
     other = remote;
     other.port ^= 1;
     assert_int_not_equal(hash_of(&local, &other), base);
-    assert_int_not_equal(hf_hash_endpoints(&secret, HF_USE_ISN, &local, &remote, 1), base);
-    assert_int_not_equal(hf_hash_endpoints(&secret, HF_USE_COOKIE, &local, &remote, 0), base);
+    assert_int_not_equal(hf_hash_endpoints(&secret, HF_USE_ISN, &local, &remote, 0, 1), base);
+    assert_int_not_equal(hf_hash_endpoints(&secret, HF_USE_ISN, &local, &remote, 1, 0), base);
+    assert_int_not_equal(hf_hash_endpoints(&secret, HF_USE_COOKIE, &local, &remote, 0, 0), base);
     struct hf_sip_key restarted = {secret.k0, secret.k1 ^ 1};
-    assert_int_not_equal(hf_hash_endpoints(&restarted, HF_USE_ISN, &local, &remote, 0), base);
+    assert_int_not_equal(hf_hash_endpoints(&restarted, HF_USE_ISN, &local, &remote, 0, 0), base);
 }
 
 /* One secret may serve all: a number of one use is not that of another. */

@@ -12,16 +12,16 @@
 struct fixture {
     struct hf_random random;
     struct hf_cookie_keys keys;
-    struct hf_endpoint local, remote;
-    hf_seq irs;
+    struct hf_cookie_handshake h;
 };
 
 static struct fixture fixture_at(hf_ns now)
 {
     struct fixture f = {
-        .local = {{{0x20, 0x01, 0x0d, 0xb8, [15] = 1}}, 443},
-        .remote = {{{0x20, 0x01, 0x0d, 0xb8, [15] = 99}}, 50123},
-        .irs = {0xfffffff0},
+        .h.local = {{{0x20, 0x01, 0x0d, 0xb8, [15] = 1}}, 443},
+        .h.remote = {{{0x20, 0x01, 0x0d, 0xb8, [15] = 99}}, 50123},
+        .h.irs = {0xfffffff0},
+        .h.issuer = 5,
     };
     uint8_t seed[HF_RANDOM_SEED_BYTES] = {3, 1, 4, 1, 5, 9};
     hf_random_init(&f.random, seed);
@@ -32,14 +32,14 @@ static struct fixture fixture_at(hf_ns now)
 static hf_seq make(const struct fixture *f, uint16_t mss_bytes, hf_ns now)
 {
     struct hf_cookie_options o = {.mss_bytes = mss_bytes};
-    return hf_cookie_make(&f->keys, &f->local, &f->remote, f->irs, &o, now);
+    return hf_cookie_make(&f->keys, &f->h, &o, now);
 }
 
 /** The MSS it carries, 0 when it is refused. */
 static uint16_t check(const struct fixture *f, hf_seq iss, hf_ns now)
 {
     uint16_t mss_bytes = 0;
-    bool good = hf_cookie_check(&f->keys, &f->local, &f->remote, f->irs, iss, now, &mss_bytes);
+    bool good = hf_cookie_check(&f->keys, &f->h, iss, now, &mss_bytes);
     assert_int_equal(good, mss_bytes != 0);
     return mss_bytes;
 }
@@ -90,21 +90,26 @@ static void belongs_to_its_tuple(void **state)
     hf_seq iss = make(&f, 1460, now);
     for (size_t i = 0; i < 16; i++) {
         struct fixture g = f;
-        g.local.addr.octets[i] ^= 1;
+        g.h.local.addr.octets[i] ^= 1;
         assert_int_equal(check(&g, iss, now), 0);
         g = f;
-        g.remote.addr.octets[i] ^= 1;
+        g.h.remote.addr.octets[i] ^= 1;
         assert_int_equal(check(&g, iss, now), 0);
     }
     struct fixture g = f;
-    g.local.port++;
+    g.h.local.port++;
     assert_int_equal(check(&g, iss, now), 0);
     g = f;
-    g.remote.port++;
+    g.h.remote.port++;
     assert_int_equal(check(&g, iss, now), 0);
     g = f;
-    g.irs = hf_seq_add(g.irs, 1);
+    g.h.irs = hf_seq_add(g.h.irs, 1);
     assert_int_equal(check(&g, iss, now), 0);
+    for (int bit = 0; bit < 28; bit++) {
+        g = f;
+        g.h.issuer ^= 1u << bit;
+        assert_int_equal(check(&g, iss, now), 0);
+    }
     g = fixture_at(now + HF_SEC(64)); /* the same keys: the fixture's seed is fixed */
     assert_memory_equal(g.keys.key, f.keys.key, sizeof f.keys.key);
     g.keys.key[0].k1 ^= 1;

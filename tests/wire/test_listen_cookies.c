@@ -273,6 +273,43 @@ static void a_full_backlog_refuses_cookies(void **state)
     bench_close(&b);
 }
 
+/* A closed listener takes nobody any more: what it promised in a cookie, a window above all, is not
+ * kept by another one that is found in its place. Handles survive a restart, and so do cookies. */
+static void a_cookie_is_good_for_its_listener_only(void **state)
+{
+    (void)state;
+    enum { REOPENED, MORE_SPECIFIC, RESTORED, CASES };
+    for (int k = 0; k < CASES; k++) {
+        struct bench b;
+        ask(&b, false, "S seq 0 <mss 1460>");
+        struct hf_listen what = {.port = 80};
+        if (k == REOPENED) {
+            assert_int_equal(hf_close(b.rig.stack, b.listener, bench_now(&b)), HF_OK);
+        } else {
+            what.addr = b.peer.there.addr;
+            what.prefix_bits = 32;
+        }
+        if (k == RESTORED) {
+            assert_int_equal(hf_rig_replace(&b.rig, HF_SEC(7)), HF_OK);
+        } else {
+            hf_handle other = bench_listen(&b, &what);
+            assert_int_equal(
+                hf_set(b.rig.stack, other, HF_OPT_RECEIVE_BUFFER_BYTES, 4096, bench_now(&b)),
+                HF_OK);
+        }
+        hf_peer_send(&b.peer, ". seq 1 ack 1");
+        assert_int_equal(bench_sizes(&b).connections, k == RESTORED);
+        if (k != RESTORED) {
+            assert_true(hf_peer_expect(&b.peer, "R seq 1"));
+            hf_peer_send(&b.peer, "S seq 0 <mss 1460>");
+            assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1 win 4096"));
+            hf_peer_send(&b.peer, ". seq 1 ack 1");
+        }
+        assert_int_equal(hf_peer_state(&b.peer), HF_ESTABLISHED);
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +322,7 @@ int main(void)
         cmocka_unit_test(a_flood_takes_no_memory),
         cmocka_unit_test(cookies_are_not_looked_for_needlessly),
         cmocka_unit_test(a_full_backlog_refuses_cookies),
+        cmocka_unit_test(a_cookie_is_good_for_its_listener_only),
     };
     return cmocka_run_group_tests_name("listen_cookies", tests, NULL, NULL);
 }
