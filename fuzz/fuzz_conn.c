@@ -25,6 +25,14 @@ static fuzz_step_fn *const steps[] = {
     fuzz_step_receive,     fuzz_step_close,       fuzz_step_close,       fuzz_step_options,
     fuzz_step_time,        fuzz_step_time,        fuzz_step_deadline,    fuzz_step_memory,
     fuzz_step_waiting,     fuzz_step_save,        fuzz_step_data,        fuzz_step_ack,
+    fuzz_step_handshake,   fuzz_step_reopen,      fuzz_step_unlisten,    fuzz_step_connect,
+    fuzz_step_cookie,      fuzz_step_any_segment, fuzz_step_any_segment, fuzz_step_data,
+    fuzz_step_data,        fuzz_step_data,        fuzz_step_ack,         fuzz_step_ack,
+    fuzz_step_fin,         fuzz_step_reset,       fuzz_step_reopen,      fuzz_step_cookie,
+    fuzz_step_decide,      fuzz_step_send,        fuzz_step_send,        fuzz_step_receive,
+    fuzz_step_receive,     fuzz_step_close,       fuzz_step_close,       fuzz_step_options,
+    fuzz_step_time,        fuzz_step_time,        fuzz_step_deadline,    fuzz_step_memory,
+    fuzz_step_waiting,     fuzz_step_save,        fuzz_step_data,        fuzz_step_ack,
 };
 
 /* ---- begin and end ---- */
@@ -91,13 +99,13 @@ static void let_go_of_all(struct fuzz_run *r, struct fuzz_side *side, bool abort
 {
     for (size_t i = 0; i < HF_COUNT_OF(side->listeners); i++)
         if (side->listeners[i] != 0)
-            HF_ASSERT(hf_close(side->stack, side->listeners[i], r->now) == HF_OK);
+            HF_ASSERT(hf_close(side->stack, side->listeners[i], fuzz_now(r, side)) == HF_OK);
     for (size_t i = 0; i < FUZZ_MODELS; i++) {
         struct fuzz_model *m = &side->models[i];
         if (m->handle == 0 || m->let_go)
             continue;
-        int err = abort ? hf_abort(side->stack, m->handle, r->now)
-                        : hf_close(side->stack, m->handle, r->now);
+        int err = abort ? hf_abort(side->stack, m->handle, fuzz_now(r, side))
+                        : hf_close(side->stack, m->handle, fuzz_now(r, side));
         HF_ASSERT(err == HF_OK);
         m->let_go = true;
     }
@@ -129,11 +137,11 @@ static void finish(struct fuzz_run *r)
     for (int i = 0;; i++) {
         hf_ns deadline = HF_NEVER;
         for (unsigned k = 0; k < r->side_count; k++)
-            deadline = hf_min_ns(deadline, hf_stack_deadline(r->sides[k].stack));
+            deadline = hf_min_ns(deadline, fuzz_deadline(&r->sides[k]));
         if (deadline == HF_NEVER)
             break;
         HF_ASSERT(i < END_STEPS_MAX);
-        r->now = hf_max_ns(r->now, deadline);
+        fuzz_pass(r, deadline);
         for (unsigned k = 0; k < r->side_count; k++)
             fuzz_expire(r, &r->sides[k]);
         fuzz_settle(r);

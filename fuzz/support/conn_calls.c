@@ -26,7 +26,7 @@ void fuzz_step_connect(struct fuzz_run *r, struct fuzz_side *side)
     if (fuzz_chance(r, 2))
         what.local = t.local;
     hf_handle h = 0;
-    if (hf_connect(side->stack, &what, &h, r->now) == HF_OK)
+    if (hf_connect(side->stack, &what, &h, fuzz_now(r, side)) == HF_OK)
         fuzz_model_add(side, h);
 }
 
@@ -47,19 +47,39 @@ void fuzz_step_listen(struct fuzz_run *r, struct fuzz_side *side)
         listen.max_per_remote = fuzz_take(r, 3);
     }
     hf_handle h = 0;
-    if (hf_listen(side->stack, &listen, &h, r->now) != HF_OK)
+    if (hf_listen(side->stack, &listen, &h, fuzz_now(r, side)) != HF_OK)
         return;
     if (side->listeners[slot] != 0)
-        (void)hf_close(side->stack, side->listeners[slot], r->now);
+        (void)hf_close(side->stack, side->listeners[slot], fuzz_now(r, side));
     side->listeners[slot] = h;
+}
+
+/* Closes a listener; its port may be listened on again at once. */
+void fuzz_step_unlisten(struct fuzz_run *r, struct fuzz_side *side)
+{
+    hf_handle *h = &side->listeners[fuzz_take(r, HF_COUNT_OF(side->listeners))];
+    uint32_t what = fuzz_take(r, 256);
+    if (*h != 0) {
+        int err = (what & 1) != 0 ? hf_close(side->stack, *h, fuzz_now(r, side))
+                                  : hf_abort(side->stack, *h, fuzz_now(r, side));
+        HF_ASSERT(err == HF_OK && hf_close(side->stack, *h, fuzz_now(r, side)) == HF_E_HANDLE);
+        *h = 0;
+    }
+    struct hf_listen again = {.held = (what & 2) != 0};
+    if ((what & 4) == 0 || hf_listen(side->stack, &again, h, fuzz_now(r, side)) != HF_OK)
+        return;
+    int64_t room = 1 << (what >> 3 & 15);
+    HF_ASSERT(hf_set(side->stack, *h, HF_OPT_RECEIVE_BUFFER_BYTES, room, fuzz_now(r, side)) ==
+              HF_OK);
 }
 
 void fuzz_step_decide(struct fuzz_run *r, struct fuzz_side *side)
 {
     const struct fuzz_model *m = fuzz_model_choose(r, side);
     uint32_t what = fuzz_take(r, 8);
-    int err = what < 4 ? hf_admit(side->stack, m->handle, r->now)
-                       : hf_refuse(side->stack, m->handle, (enum hf_refusal)(what - 4), r->now);
+    int err = what < 4 ? hf_admit(side->stack, m->handle, fuzz_now(r, side))
+                       : hf_refuse(side->stack, m->handle, (enum hf_refusal)(what - 4),
+                                   fuzz_now(r, side));
     if (err == HF_OK && what >= 4)
         ((struct fuzz_model *)(uintptr_t)m)->let_go = true;
 }
@@ -79,17 +99,17 @@ void fuzz_step_send(struct fuzz_run *r, struct fuzz_side *side)
     unsigned flags = fuzz_take(r, 4);
     fuzz_fill(app_bytes, n, write_seq(&info));
     if (fuzz_chance(r, 2)) {
-        int64_t done = hf_send(side->stack, m->handle, app_bytes, n, flags, r->now);
+        int64_t done = hf_send(side->stack, m->handle, app_bytes, n, flags, fuzz_now(r, side));
         HF_ASSERT(done != 0 && done <= n && (known || done == HF_E_HANDLE));
         return;
     }
     void *room;
-    int64_t given = hf_send_reserve(side->stack, m->handle, &room, r->now);
+    int64_t given = hf_send_reserve(side->stack, m->handle, &room, fuzz_now(r, side));
     if (given <= 0)
         return;
     n = n < given ? n : (uint32_t)given;
     memcpy(room, app_bytes, n);
-    HF_ASSERT(hf_send_commit(side->stack, m->handle, n, flags, r->now) == HF_OK);
+    HF_ASSERT(hf_send_commit(side->stack, m->handle, n, flags, fuzz_now(r, side)) == HF_OK);
 }
 
 static void took(struct fuzz_model *m, const struct hf_info *info, const uint8_t *bytes, size_t n)
@@ -104,12 +124,13 @@ void fuzz_step_receive(struct fuzz_run *r, struct fuzz_side *side)
     struct fuzz_model *m = fuzz_model_choose(r, side);
     struct hf_info info;
     if (!fuzz_info(side, m, &info)) {
-        HF_ASSERT(hf_receive(side->stack, m->handle, app_bytes, 1, r->now) == HF_E_HANDLE);
+        HF_ASSERT(hf_receive(side->stack, m->handle, app_bytes, 1, fuzz_now(r, side)) ==
+                  HF_E_HANDLE);
         return;
     }
     uint32_t n = 1 + fuzz_take(r, APP_BYTES);
     if (fuzz_chance(r, 2)) {
-        int64_t got = hf_receive(side->stack, m->handle, app_bytes, n, r->now);
+        int64_t got = hf_receive(side->stack, m->handle, app_bytes, n, fuzz_now(r, side));
         HF_ASSERT(got != 0 && got <= n && (got > 0) == (info.receive_queue_bytes > 0));
         if (got > 0)
             took(m, &info, app_bytes, (size_t)got);
@@ -128,7 +149,7 @@ void fuzz_step_receive(struct fuzz_run *r, struct fuzz_side *side)
     if (seen <= 0)
         return;
     n = n < seen ? n : (uint32_t)seen;
-    HF_ASSERT(hf_receive_consume(side->stack, m->handle, n, r->now) == HF_OK);
+    HF_ASSERT(hf_receive_consume(side->stack, m->handle, n, fuzz_now(r, side)) == HF_OK);
     m->read_bytes += n;
 }
 
@@ -137,11 +158,11 @@ void fuzz_step_close(struct fuzz_run *r, struct fuzz_side *side)
     struct fuzz_model *m = fuzz_model_choose(r, side);
     uint32_t how = fuzz_take(r, 4);
     if (how < 2) {
-        HF_ASSERT(hf_shutdown(side->stack, m->handle, r->now) <= HF_OK);
+        HF_ASSERT(hf_shutdown(side->stack, m->handle, fuzz_now(r, side)) <= HF_OK);
         return;
     }
-    int err = how == 2 ? hf_close(side->stack, m->handle, r->now)
-                       : hf_abort(side->stack, m->handle, r->now);
+    int err = how == 2 ? hf_close(side->stack, m->handle, fuzz_now(r, side))
+                       : hf_abort(side->stack, m->handle, fuzz_now(r, side));
     m->let_go |= err == HF_OK;
 }
 
@@ -155,7 +176,7 @@ void fuzz_step_options(struct fuzz_run *r, struct fuzz_side *side)
     bool listener = fuzz_chance(r, 8);
     hf_handle h = listener ? side->listeners[0] : m->handle;
     int64_t back = 0;
-    if (hf_set(side->stack, h, o, value, r->now) == HF_OK)
+    if (hf_set(side->stack, h, o, value, fuzz_now(r, side)) == HF_OK)
         HF_ASSERT(hf_get(side->stack, h, o, &back) == HF_OK);
 }
 
@@ -169,16 +190,16 @@ void fuzz_step_time(struct fuzz_run *r, struct fuzz_side *side)
         -1,        HF_SEC(300), -HF_SEC(999), HF_SEC(3000000), HF_SEC(20000000),
     };
     hf_ns span = spans[fuzz_take(r, HF_COUNT_OF(spans))];
-    hf_ns deadline = hf_stack_deadline(side->stack);
+    hf_ns deadline = fuzz_deadline(side);
     if (span == 0 && deadline != HF_NEVER && deadline > r->now)
         span = deadline - r->now;
     if (span < 0) { /* the clock goes back for one call */
-        (void)hf_stack_expire(side->stack, r->now + span, fuzz_take(r, 3));
+        (void)hf_stack_expire(side->stack, fuzz_now(r, side) + span, fuzz_take(r, 3));
         return;
     }
-    r->now += span;
+    fuzz_pass(r, hf_ns_add(r->now, span));
     if (fuzz_chance(r, 8)) {
-        (void)hf_stack_expire(side->stack, r->now, fuzz_take(r, 3));
+        (void)hf_stack_expire(side->stack, fuzz_now(r, side), fuzz_take(r, 3));
         return;
     }
     for (unsigned i = 0; i < r->side_count; i++)
@@ -188,10 +209,10 @@ void fuzz_step_time(struct fuzz_run *r, struct fuzz_side *side)
 void fuzz_step_deadline(struct fuzz_run *r, struct fuzz_side *side)
 {
     for (uint32_t n = 1 + fuzz_take(r, 8); n > 0; n--) {
-        hf_ns deadline = hf_stack_deadline(side->stack);
+        hf_ns deadline = fuzz_deadline(side);
         if (deadline == HF_NEVER)
             return;
-        r->now = hf_max_ns(r->now, deadline);
+        fuzz_pass(r, deadline);
         fuzz_expire(r, side);
         fuzz_settle(r);
     }
@@ -217,13 +238,16 @@ void fuzz_step_waiting(struct fuzz_run *r, struct fuzz_side *side)
 
 void fuzz_step_save(struct fuzz_run *r, struct fuzz_side *side)
 {
-    size_t n = hf_stack_save(side->stack, NULL, 0, r->now);
+    static const hf_ns clocks[] = {
+        0, 1, -HF_SEC(1), HF_SEC(77777), -HF_SEC(100000000), HF_SEC(100000000)};
+    size_t n = hf_stack_save(side->stack, NULL, 0, fuzz_now(r, side));
     uint8_t *saved = malloc(n);
-    HF_ASSERT(saved != NULL && hf_stack_save(side->stack, saved, n, r->now) == n);
+    HF_ASSERT(saved != NULL && hf_stack_save(side->stack, saved, n, fuzz_now(r, side)) == n);
     struct hf_env env = {.realloc = hf_account_realloc, .realloc_ctx = &side->account};
     struct hf_stack *again = NULL;
     uint64_t held = side->account.held_bytes;
-    int err = hf_stack_restore(&again, saved, n, &env, r->now);
+    hf_ns clock_ns = clocks[fuzz_take(r, HF_COUNT_OF(clocks))];
+    int err = hf_stack_restore(&again, saved, n, &env, r->now + clock_ns);
     free(saved);
     HF_ASSERT(err == HF_OK || (err == HF_E_MEMORY && side->account.failed));
     HF_ASSERT(err == HF_OK || side->account.held_bytes == held);
@@ -231,4 +255,5 @@ void fuzz_step_save(struct fuzz_run *r, struct fuzz_side *side)
         return;
     hf_stack_free(side->stack);
     side->stack = again;
+    side->clock_ns = clock_ns;
 }

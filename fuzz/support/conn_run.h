@@ -20,6 +20,13 @@ struct fuzz_model {
     uint32_t edge, ack; /**< as sent last: neither moves left */
 };
 
+/** A SYN,ACK that was sent: a cookie may be in it, which nobody else remembers. */
+struct fuzz_syn_ack {
+    struct hf_endpoint local, remote;
+    uint32_t seq, ack, edge, ts_value;
+    bool timestamps;
+};
+
 struct fuzz_side {
     struct hf_stack *stack;
     struct hf_account account;
@@ -27,6 +34,8 @@ struct fuzz_side {
     uint64_t base_bytes;
     struct hf_addr v4, v6;
     hf_handle listeners[FUZZ_LISTENERS];
+    hf_ns clock_ns; /**< its clock, less that of the run: changed when it is restored */
+    struct fuzz_syn_ack syn_ack; /**< the last one */
 };
 
 struct fuzz_run {
@@ -44,6 +53,12 @@ struct fuzz_run {
 /** A number below bound from the input; 0 when that is at its end. */
 uint32_t fuzz_take(struct fuzz_run *r, uint32_t bound);
 bool fuzz_chance(struct fuzz_run *r, uint32_t one_in);
+/** The present by a side's own clock. */
+hf_ns fuzz_now(const struct fuzz_run *r, const struct fuzz_side *side);
+/** When a side wants expire to be called, by the clock of the run. */
+hf_ns fuzz_deadline(const struct fuzz_side *side);
+/** Time passes, up to the end of what can be told. */
+void fuzz_pass(struct fuzz_run *r, hf_ns until_ns);
 /** The bytes of every stream, from a sequence number on. */
 void fuzz_fill(uint8_t *bytes, uint32_t n, uint32_t seq);
 bool fuzz_is_right(const uint8_t *bytes, size_t n, uint32_t seq);
@@ -64,6 +79,6 @@ fuzz_step_fn fuzz_step_handshake, fuzz_step_any_segment, fuzz_step_data, fuzz_st
     fuzz_step_fin, fuzz_step_reset, fuzz_step_icmp, fuzz_step_noise, fuzz_step_connect,
     fuzz_step_listen, fuzz_step_decide, fuzz_step_send, fuzz_step_receive, fuzz_step_close,
     fuzz_step_options, fuzz_step_time, fuzz_step_deadline, fuzz_step_memory, fuzz_step_waiting,
-    fuzz_step_save;
+    fuzz_step_save, fuzz_step_cookie, fuzz_step_reopen, fuzz_step_unlisten;
 
 #endif

@@ -143,7 +143,7 @@ static void inject(struct fuzz_run *r, struct fuzz_side *side, const struct hf_t
     HF_ASSERT(exact != NULL);
     memcpy(exact, packet_bytes, n);
     struct hf_packet p = {exact, n, super_bytes, 0};
-    hf_stack_input(side->stack, &p, 1, r->now);
+    hf_stack_input(side->stack, &p, 1, fuzz_now(r, side));
     free(exact);
 }
 
@@ -274,6 +274,40 @@ void fuzz_step_fin(struct fuzz_run *r, struct fuzz_side *side)
     inject(r, side, &t.tuple, &seg, 0, 0);
 }
 
+/* The answer to the last SYN,ACK, however long ago that was and whatever happened since. */
+void fuzz_step_cookie(struct fuzz_run *r, struct fuzz_side *side)
+{
+    const struct fuzz_syn_ack *from = &side->syn_ack;
+    if (from->local.port == 0)
+        return;
+    uint32_t what = fuzz_take(r, 256);
+    struct target t = {.tuple = {.local = from->local, .remote = from->remote}};
+    t.tuple.rcv_nxt = from->ack;
+    t.tuple.snd_nxt = from->seq + 1 + ((what & 7) == 7);
+    struct hf_segment seg = next_segment(r, &t);
+    seg.has_timestamps = from->timestamps != ((what & 0x38) == 0x38);
+    seg.ts_value = ts_now(r);
+    seg.ts_echo = from->ts_value;
+    seg.payload_bytes = (what & 0x40) != 0 ? fuzz_take(r, 65536) % 40000 : 0;
+    inject(r, side, &t.tuple, &seg, 0, 0);
+}
+
+/* A SYN that looks newer than all that the peer sent before, or nearly. */
+void fuzz_step_reopen(struct fuzz_run *r, struct fuzz_side *side)
+{
+    struct target t;
+    choose_target(r, side, &t);
+    struct hf_segment seg = next_segment(r, &t);
+    uint32_t what = fuzz_take(r, 256);
+    seg.flags = HF_SYN;
+    seg.ack = 0;
+    seg.seq += (what & 3) == 3 ? 0u - fuzz_take(r, 256) : fuzz_take(r, 65536);
+    seg.has_timestamps = (what & 4) != 0;
+    seg.ts_value = ts_now(r) + (what >> 3 & 1);
+    seg.ts_echo = 0;
+    inject(r, side, &t.tuple, &seg, 0, 0);
+}
+
 void fuzz_step_reset(struct fuzz_run *r, struct fuzz_side *side)
 {
     struct target t;
@@ -312,7 +346,7 @@ void fuzz_step_icmp(struct fuzz_run *r, struct fuzz_side *side)
     size_t at = hf_ip_emit(&ip, packet_bytes);
     at += hf_icmp_emit_error(&ip, type, code, fuzz_take(r, 2000), quote, n, packet_bytes + at);
     struct hf_packet p = {packet_bytes, (uint32_t)at, 0, 0};
-    hf_stack_input(side->stack, &p, 1, r->now);
+    hf_stack_input(side->stack, &p, 1, fuzz_now(r, side));
 }
 
 /* Bytes as they come. */
@@ -323,5 +357,5 @@ void fuzz_step_noise(struct fuzz_run *r, struct fuzz_side *side)
         packet_bytes[i] = (uint8_t)fuzz_take(r, 256);
     struct hf_packet p = {packet_bytes, n, (uint16_t)(fuzz_chance(r, 8) ? fuzz_take(r, 65536) : 0),
                           (uint16_t)fuzz_take(r, 4)};
-    hf_stack_input(side->stack, &p, 1, r->now);
+    hf_stack_input(side->stack, &p, 1, fuzz_now(r, side));
 }
