@@ -170,14 +170,15 @@ static int why_not_send(const struct hf_conn *c)
  * came, and the next round begins when blocks were taken or given back since this one did, or when
  * one of them tries again to write. So nobody is passed over, however many of those before it do
  * not use the room they heard of; and where blocks can't be had although the budget has some (the
- * allocator is dry) it ends after one.
+ * allocator is dry) it ends after one, however often they try.
  *
  * A call wakes no more than there are blocks for, and none when the application has events to pull
  * yet unless something else happened: who is woken first would take what is there for all.
  */
 static bool round_is_due(const struct hf_stack *s)
 {
-    return s->p.round.again || s->p.round.turnover != s->blocks.turnover;
+    bool again = s->p.round.again && !s->p.round.dry;
+    return again || s->p.round.turnover != s->blocks.turnover;
 }
 
 bool hf_wake_is_due(const struct hf_stack *s)
@@ -266,8 +267,10 @@ static uint8_t *end_of_queue(struct hf_stack *s, struct hf_conn *c, uint32_t *ro
         return NULL;
     }
     *block = hf_blocks_take(&s->blocks, HF_BLOCK_SEND);
-    if (*block == HF_NIL)
+    if (*block == HF_NIL) {
+        s->p.round.dry |= hf_blocks_may_send(&s->blocks);
         return NULL;
+    }
     if (s->p.waiting.head != HF_NIL)
         hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
     *room = s->blocks.block_bytes;

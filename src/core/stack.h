@@ -90,6 +90,7 @@ struct hf_wake_round {
     uint64_t turnover; /**< of the blocks, when this round began */
     uint32_t left;     /**< connections that it has not tried yet */
     bool again;        /**< another was asked for */
+    bool dry;          /**< the budget had blocks in this one, but the allocator had none */
     bool writers;      /**< some of those who wait may want to write */
     bool writers_met;  /**< one was met, or came, since this round began */
 };
