@@ -83,10 +83,10 @@ static uint32_t plateau_below(uint32_t mtu)
 
 static void too_big(struct hf_stack *s, struct hf_conn *c, const struct hf_icmp *icmp)
 {
-    uint32_t least = icmp->v6 ? V6_MTU_MIN : V4_MTU_MIN + HEADERS_MAX;
-    uint32_t mtu = icmp->mtu_bytes > 0 ? icmp->mtu_bytes : plateau_below(c->path_mtu);
-    mtu = hf_max_u32(mtu, least);
-    if (mtu >= c->path_mtu) {
+    uint32_t mtu = icmp->mtu_bytes > 0 || icmp->v6 ? icmp->mtu_bytes : plateau_below(c->path_mtu);
+    bool impossible = icmp->v6 && mtu < V6_MTU_MIN; /* discarded, not rounded up [RFC8201#4] */
+    mtu = hf_max_u32(mtu, V4_MTU_MIN + HEADERS_MAX);
+    if (impossible || mtu >= c->path_mtu) {
         hf_drop(s, c, HF_DROP_ICMP_IGNORED, NULL); /* says nothing that we do not do already */
         return;
     }
