@@ -16,15 +16,19 @@ NONBLOCK = "   +0 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0\n"
 
 
 class Case:
-    """One script of the table: a state, what happens in it, and the rows that this shows."""
+    """One script of the table: a state, what happens in it, and the rows that this shows.
 
-    def __init__(self, state, name, rows, run, *, stamps=False, every_isn=True, note=""):
+    A note says in the title what is a choice of the stack rather than a rule.
+    """
+
+    def __init__(self, state, name, rows, run, *, stamps=False, every_isn=True, note=None):
         self.state, self.name, self.rows, self.run = state, name, rows, run
         self.stamps, self.every_isn, self.note = stamps, every_isn, note
 
     @property
     def title(self):
-        return f"{self.state}: {self.name.replace('-', ' ')}{self.note and f' ({self.note})'}"
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.state}: {self.name.replace('-', ' ')}{note}"
 
 
 class State:

@@ -260,8 +260,8 @@ SEGMENTS = (
     ("no-ack-flag", "SM-{}-5-noack", no_ack_flag, ALL, False),
     ("ack-future", "SM-{}-5-ack-future", ack_of_the_future, ("EST", "FW1", "FW2", "CLW", "CLG"),
      False),
-    ("ack-ahead", "SM-{}-5-ack-range", ack_of_the_future, ALL, False),
-    ("ack-past", "SM-{}-5-ack-range", ack_of_the_past, NOT_TMW, False),
+    ("ack-ahead", "SM-{}-5-ack-range, MAY-12, CO-5961-03", ack_of_the_future, ALL, False),
+    ("ack-past", "SM-{}-5-ack-range, MAY-12, CO-5961-03", ack_of_the_past, NOT_TMW, False),
     ("ack-again", "SM-{}-5-ack-dup", ack_again, ("EST", "FW1", "FW2", "CLW", "CLG"), False),
     ("data-acked", "SM-{}-5-ack-new", written_is_acked, ("EST", "CLW"), False),
     ("window", "SM-{}-5-wnd", window_is_taken, ("EST", "CLW"), False),
@@ -284,6 +284,9 @@ SEGMENTS = (
     ("timestamp-newer", "SM-{}-1b-tsrec", timestamp_is_kept, ALL, True),
 )
 
+# Where a rule leaves a choice, and this is ours.
+CHOICES = {"rst-ignored": "our choice: D-21", "text-after-close": "the RST has an ACK: D-24"}
+
 
 def meet(state, stimulus):
     def run(script):
@@ -298,4 +301,4 @@ def cases():
         for name, rows, stimulus, states, stamps in SEGMENTS:
             if state.tag in states:
                 yield Case(state.name, name, rows.replace("{}", state.tag) + ", UN-01",
-                           meet(state, stimulus), stamps=stamps)
+                           meet(state, stimulus), stamps=stamps, note=CHOICES.get(name))

@@ -5,7 +5,7 @@ from table.script import LISTEN, SHUT, SYNCHRONIZED, Case
 
 FIRST, SECOND = "+.15~+1.1", "+.3~+2.2"  # a timeout, and its double
 STATES = {state.tag: state for state in SYNCHRONIZED}
-TIMEOUT = "   +0 setsockopt({}, SOL_TCP, TCP_USER_TIMEOUT, [3000], 4) = 0"
+TIMEOUT = "   +0 setsockopt({}, SOL_TCP, TCP_USER_TIMEOUT, [8000], 4) = 0"
 
 
 def retransmission(script, st):
@@ -24,7 +24,7 @@ def retransmission(script, st):
 def user_timeout(script, st):
     script.call(TIMEOUT.format(4))
     retransmission(script, st)
-    script.lines.append("   +4 %{ assert tcpi_state == TCP_CLOSE, tcpi_state }%")
+    script.lines.append("   +9 %{ assert tcpi_state == TCP_CLOSE, tcpi_state }%")
     script.has_error("ETIMEDOUT")
 
 
@@ -38,7 +38,7 @@ def user_timeout_opening(crossing):
             answer(script)
             packet = f"S. 0:0(0) ack {script.isn + 1}"
         script.expect(packet, " <...>", wait="+.9~+1.1")
-        script.lines.append("   +4 %{ assert tcpi_state == TCP_CLOSE, tcpi_state }%")
+        script.lines.append("   +9 %{ assert tcpi_state == TCP_CLOSE, tcpi_state }%")
         script.has_error("ETIMEDOUT", 3)
     return run
 
@@ -152,7 +152,7 @@ def cases():
     for tag in ("EST", "FW1", "CLW", "CLG", "LAK"):
         yield Case(STATES[tag].name, "timer-persist",
                    f"TMO-PERSIST-{tag}, MUST-36, MUST-37, SHLD-29, SHLD-30", persist(tag),
-                   every_isn=False)
+                   every_isn=False, note="probes without data: D-12")
     for tag in ("EST", "FW1", "CLW"):
         yield Case(STATES[tag].name, "timer-small-window", f"TMO-SWS-OVERRIDE-{tag}, MUST-38",
                    small_window(tag), every_isn=False)
