@@ -1,5 +1,6 @@
 /**
- * handfast drill: runs packet scripts against the stack, in virtual time.
+ * handfast drill: runs packet scripts against the stack in virtual time, against the kernel in real
+ * time, or against both and tells where they differ.
  */
 #include "cli.h"
 
@@ -11,13 +12,31 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/base.h"
+#include "drill_kernel.h"
 #include "lab/drill/capture.h"
+#include "lab/drill/compare.h"
 #include "lab/drill/report.h"
 #include "settings.h"
 
-enum { KEY_PROFILE = 0x100, KEY_SET, KEY_MATCH, KEY_JSON, KEY_PCAP, KEY_PYTHON };
+enum {
+    KEY_PROFILE = 0x100,
+    KEY_SET,
+    KEY_MATCH,
+    KEY_JSON,
+    KEY_PCAP,
+    KEY_PYTHON,
+    KEY_AGAINST,
+    KEY_COMPARE,
+    KEY_MAX_TIME
+};
 
 enum { DEFINES_MAX = 64, SETTINGS_MAX = 64, SCRIPT_MAX_BYTES = 4 * 1024 * 1024 };
+
+/** How long a script may take in real time, unless --max-time says; and what the kernel has beyond
+ *  the time that the stack took. */
+enum { MAX_TIME_S = 30, MAX_TIME_LIMIT_S = 1000000, KERNEL_TRIES = 3 };
+#define GRACE_NS HF_SEC(2)
 
 struct options {
     struct hf_drill_config config;
@@ -25,12 +44,18 @@ struct options {
     struct hf_drill_setting settings[SETTINGS_MAX];
     const char *pcap;
     bool json, verbose;
-    char **paths; /**< NULL-terminated */
+    bool kernel;       /**< against it */
+    bool compare;      /**< stack and kernel */
+    bool has_settings; /**< that are for the stack */
+    char **paths;      /**< NULL-terminated */
 };
 
 struct drill {
     const struct options *options;
     struct hf_report report;
+    struct hf_compare compare;
+    struct hf_drill_kernel *kernel; /**< NULL: not asked for */
+    struct hf_drill_ground ground;
     struct hf_capture capture;
     FILE *pcap;
     bool is_unreadable; /**< a path could not be read */
@@ -72,21 +97,72 @@ static char *read_script(const char *path, size_t *length_bytes)
     return NULL;
 }
 
+static void capture(struct drill *d, const char *path, const struct hf_drill_result *result)
+{
+    if (d->pcap != NULL)
+        hf_capture_add(&d->capture, path, &result->log, result->span_ns);
+}
+
+/** A machine that is busy elsewhere misses times, but hardly the same one again and again. */
+static void run_on_kernel(struct drill *d, const struct hf_drill_config *config, const char *text,
+                          size_t length_bytes, struct hf_drill_result *result)
+{
+    struct hf_drill_config there = *config;
+    there.ground = &d->ground;
+    for (int i = 1;; i++) {
+        hf_drill_text(result, text, length_bytes, &there);
+        if (!result->by_time || i == KERNEL_TRIES)
+            return;
+        hf_drill_result_free(result);
+    }
+}
+
+static void run_one(struct drill *d, const char *path, const char *text, size_t length_bytes)
+{
+    struct hf_drill_result result;
+    hf_ns before_ns = wall_now();
+    if (d->kernel != NULL)
+        run_on_kernel(d, &d->options->config, text, length_bytes, &result);
+    else
+        hf_drill_text(&result, text, length_bytes, &d->options->config);
+    hf_report_add(&d->report, path, &result, wall_now() - before_ns);
+    capture(d, path, &result);
+    hf_drill_result_free(&result);
+}
+
+/** Where the stack passed it is known how long the script takes: what the kernel has not sent a
+ *  while later does not come. */
+static void run_both(struct drill *d, const char *path, const char *text, size_t length_bytes)
+{
+    struct hf_drill_config config = d->options->config;
+    struct hf_drill_result results[2] = {0};
+    config.limit_ns = 0; /* virtual time may be long */
+    hf_drill_text(&results[0], text, length_bytes, &config);
+    config.limit_ns = d->options->config.limit_ns;
+    if (results[0].outcome != HF_DRILL_SKIPPED) {
+        if (results[0].outcome == HF_DRILL_PASSED && results[0].span_ns < config.limit_ns)
+            config.limit_ns = hf_min_ns(config.limit_ns, 2 * results[0].span_ns + GRACE_NS);
+        run_on_kernel(d, &config, text, length_bytes, &results[1]);
+    }
+    hf_compare_add(&d->compare, path, results);
+    for (int i = 0; i < 2; i++) {
+        capture(d, path, &results[i]);
+        hf_drill_result_free(&results[i]);
+    }
+}
+
 static void run_script(struct drill *d, const char *path)
 {
     size_t length_bytes;
-    struct hf_drill_result result;
     char *text = read_script(path, &length_bytes);
-    if (text == NULL) {
+    if (text == NULL)
         d->is_unreadable = true;
-        return;
-    }
-    hf_ns before_ns = wall_now();
-    hf_drill_text(&result, text, length_bytes, &d->options->config);
-    hf_report_add(&d->report, path, &result, wall_now() - before_ns);
-    if (d->pcap != NULL)
-        hf_capture_add(&d->capture, path, &result.log, result.span_ns);
-    hf_drill_result_free(&result);
+    else if (d->options->compare)
+        run_both(d, path, text, length_bytes);
+    else
+        run_one(d, path, text, length_bytes);
+    /* Whoever reads along sees a script as it ends: in real time that matters. */
+    (void)fflush(stdout);
     free(text);
 }
 
@@ -134,28 +210,70 @@ static bool close_file(FILE *file, const char *name)
     return true;
 }
 
+static bool open_pcap(struct drill *d, const char *name)
+{
+    if (name == NULL)
+        return true;
+    d->pcap = fopen(name, "we");
+    if (d->pcap == NULL) {
+        hf_say("%s: %s", name, strerror(errno));
+        return false;
+    }
+    d->capture = (struct hf_capture){.sink = put, .sink_ctx = d->pcap};
+    return true;
+}
+
+/** Says at once, rather than once a script, that the kernel can't be had. */
+static bool open_kernel(struct drill *d, struct hf_drill_kernel *kernel)
+{
+    struct hf_why why = {.text = ""};
+    if (!d->options->kernel && !d->options->compare)
+        return true;
+    d->kernel = kernel;
+    hf_drill_kernel_ground(kernel, &d->ground);
+    if (hf_drill_kernel_try(kernel, &why) == HF_OK)
+        return true;
+    hf_say("scripts can't run against the kernel: %s", why.text);
+    return false;
+}
+
+/** Counts, says the last line; the exit code as far as scripts go. */
+static int conclude(struct drill *d)
+{
+    const unsigned *counts = d->compare.counts;
+    unsigned total = d->report.passed + d->report.failed + d->report.skipped;
+    unsigned bad = d->report.failed;
+    if (d->options->compare) {
+        bad = counts[HF_COMPARE_DIFFER] + counts[HF_COMPARE_BOTH_FAIL];
+        total = bad + counts[HF_COMPARE_SAME] + counts[HF_COMPARE_SKIPPED];
+        hf_compare_end(&d->compare);
+    } else {
+        hf_report_end(&d->report);
+    }
+    if (total == 0 && !d->is_unreadable)
+        hf_say("no script (*.pkt) in these directories");
+    if (d->is_unreadable || total == 0)
+        return HF_EXIT_USAGE;
+    return bad == 0 ? HF_EXIT_DONE : HF_EXIT_FAILED;
+}
+
 static int run(const struct options *o)
 {
+    static struct hf_drill_kernel kernel;
+    const struct hf_report report = {
+        .sink = put, .sink_ctx = stdout, .json = o->json, .verbose = o->verbose};
     struct drill d = {
         .options = o,
-        .report = {.sink = put, .sink_ctx = stdout, .json = o->json, .verbose = o->verbose},
+        .report = report,
+        .compare = {.report = report, .names = {"core", "linux"}},
     };
-    if (o->pcap != NULL) {
-        d.pcap = fopen(o->pcap, "we");
-        if (d.pcap == NULL) {
-            hf_say("%s: %s", o->pcap, strerror(errno));
-            return HF_EXIT_FAILED;
-        }
-        d.capture = (struct hf_capture){.sink = put, .sink_ctx = d.pcap};
-    }
+    /* The kernel first: where it can't be had, nothing is written. */
+    if (!open_kernel(&d, &kernel) || !open_pcap(&d, o->pcap))
+        return HF_EXIT_FAILED;
     walk(&d);
-    hf_report_end(&d.report);
+    int code = conclude(&d);
     bool is_kept = d.pcap == NULL || close_file(d.pcap, o->pcap);
-    if (d.report.passed + d.report.failed + d.report.skipped == 0 && !d.is_unreadable)
-        hf_say("no script (*.pkt) in these directories");
-    if (d.is_unreadable || d.report.passed + d.report.failed + d.report.skipped == 0)
-        return HF_EXIT_USAGE;
-    return d.report.failed == 0 && is_kept ? HF_EXIT_DONE : HF_EXIT_FAILED;
+    return code == HF_EXIT_DONE && !is_kept ? HF_EXIT_FAILED : code;
 }
 
 /* ---- the command line --------------------------------------------------------------------- */
@@ -215,12 +333,48 @@ static void set_match(struct options *o, const char *name, struct argp_state *st
         argp_error(state, "--match is strict or semantic, not '%s'", name);
 }
 
+static void set_against(struct options *o, const char *name, struct argp_state *state)
+{
+    o->kernel = strcmp(name, "linux") == 0;
+    if (!o->kernel && strcmp(name, "core") != 0)
+        argp_error(state, "--against is core or linux, not '%s'", name);
+}
+
+static void set_max_time(struct options *o, const char *text, struct argp_state *state)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+    if (end == text || *end != '\0' || !(seconds > 0 && seconds <= MAX_TIME_LIMIT_S))
+        argp_error(state, "--max-time wants seconds, not '%s'", text);
+    o->config.limit_ns = (hf_ns)(seconds * 1e9);
+}
+
+/** What goes together, once all is read. */
+static void check(struct options *o, struct argp_state *state)
+{
+    if (o->kernel && o->compare)
+        argp_error(state, "--compare runs scripts against both: no --against with it");
+    if (o->kernel && o->has_settings)
+        argp_error(state, "--profile and --set are for the stack, not for the kernel");
+    if ((o->kernel || o->compare) && o->config.limit_ns == 0)
+        o->config.limit_ns = HF_SEC(MAX_TIME_S);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
     switch (key) {
-    case KEY_PROFILE: set_profile(o, arg, state); return 0;
-    case KEY_SET: add_setting(o, arg, state); return 0;
+    case KEY_PROFILE:
+        set_profile(o, arg, state);
+        o->has_settings = true;
+        return 0;
+    case KEY_SET:
+        add_setting(o, arg, state);
+        o->has_settings = true;
+        return 0;
+    case KEY_AGAINST: set_against(o, arg, state); return 0;
+    case KEY_COMPARE: o->compare = true; return 0;
+    case KEY_MAX_TIME: set_max_time(o, arg, state); return 0;
     case KEY_MATCH: set_match(o, arg, state); return 0;
     case 'D': add_define(o, arg, state); return 0;
     case KEY_JSON: o->json = true; return 0;
@@ -229,6 +383,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'v': o->verbose = true; return 0;
     case ARGP_KEY_ARGS: o->paths = state->argv + state->next; return 0;
     case ARGP_KEY_NO_ARGS: argp_error(state, "PATH is missing"); return 0;
+    case ARGP_KEY_END: check(o, state); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -236,6 +391,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int hf_cmd_drill(int argc, char **argv)
 {
     static const struct argp_option table[] = {
+        {"against", KEY_AGAINST, "STACK", 0,
+         "core (default): the stack, in virtual time; linux: the running kernel, in real time, in "
+         "a "
+         "network namespace of its own",
+         1},
+        {"compare", KEY_COMPARE, NULL, 0,
+         "Run each script against both and tell where they differ; --profile and --set act on the "
+         "stack",
+         1},
+        {"max-time", KEY_MAX_TIME, "SECONDS", 0,
+         "Skip scripts that take longer; 30 where the kernel takes part", 1},
         {"profile", KEY_PROFILE, "NAME", 0, "Settings of rfc, default, linux or freebsd", 1},
         {"set", KEY_SET, "NAME=VALUE", 0,
          "Change a setting, whatever the script says (see 'handfast "
@@ -255,9 +421,9 @@ int hf_cmd_drill(int argc, char **argv)
                                      parse,
                                      "PATH...",
                                      "Runs packet scripts (packetdrill's language) against the "
-                                     "stack, in virtual time. A PATH is "
+                                     "stack in virtual time, or against the kernel. A PATH is "
                                      "a script, or a directory whose *.pkt are run.\vExit status: "
-                                     "0 no script failed, 1 one did, "
+                                     "0 no script failed (--compare: or differs), 1 one did, "
                                      "2 wrong usage. docs/DRILL.md tells the language.\n\n"
                                      "handfast drill --profile linux --verbose half_close.pkt",
                                      NULL,

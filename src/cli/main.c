@@ -16,7 +16,7 @@ static const struct hf_command commands[] = {
     {"gateway", hf_cmd_gateway, "run a command with its TCP carried by Handfast; needs no root"},
     {"serve", hf_cmd_serve, "files over HTTP, from the stack itself"},
     {"connect", hf_cmd_connect, "standard input -> connection -> standard output"},
-    {"drill", hf_cmd_drill, "packet scripts against the stack, in virtual time"},
+    {"drill", hf_cmd_drill, "packet scripts against the stack or the kernel"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -99,12 +99,22 @@ static int64_t call_close(struct hf_call *c)
     return result;
 }
 
+/** A close that would linger aborts instead: nobody waits for it any more. */
+static void close_at_once(const struct hf_posix *p, int fd)
+{
+    struct hf_posix_wait wait = {0}, again = {0};
+    const struct linger abort = {.l_onoff = 1, .l_linger = 0};
+    if (p->calls->close(p->self, fd, &wait) != HF_POSIX_WAIT)
+        return;
+    (void)p->calls->setsockopt(p->self, fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    (void)p->calls->close(p->self, fd, &again);
+}
+
 void hf_calls_end(struct hf_call_env *env)
 {
     for (int i = 0; i < HF_CALL_LABELS; i++) {
-        struct hf_posix_wait wait = {0};
         if (env->live[i] > 0)
-            (void)env->posix->calls->close(env->posix->self, env->live[i] - 1, &wait);
+            close_at_once(env->posix, env->live[i] - 1);
         env->live[i] = 0;
     }
 }

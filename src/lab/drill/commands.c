@@ -37,9 +37,13 @@ static const char *base_name(const char *path)
 static enum hf_command_outcome make_setting(const struct hf_commands *c, const char *name,
                                             const char *value, char *words)
 {
-    struct hf_config wanted = *c->config;
     if (c->is_over || (c->is_ahead && c->target != NULL))
         return HF_COMMAND_DONE;
+    if (c->config == NULL)
+        return c->target->calls->set(c->target->self, name, value, words) == HF_OK
+                   ? HF_COMMAND_DONE
+                   : HF_COMMAND_BEYOND;
+    struct hf_config wanted = *c->config;
     if (hf_setting_apply(&wanted, name, value, words) != HF_OK)
         return HF_COMMAND_BEYOND;
     if (c->target == NULL)

@@ -7,7 +7,7 @@
 
 #include "target.h"
 
-enum { HF_COMMAND_WORDS_BYTES = 240 };
+enum { HF_COMMAND_WORDS_BYTES = HF_DRILL_TARGET_WORDS_BYTES };
 
 enum hf_command_outcome {
     HF_COMMAND_DONE,
@@ -17,7 +17,7 @@ enum hf_command_outcome {
 
 /** What the commands of a script act on. */
 struct hf_commands {
-    struct hf_config *config;             /**< of the stack */
+    struct hf_config *config; /**< of the stack; NULL: settings are the target's to make */
     const struct hf_drill_target *target; /**< NULL: not made yet, settings may change */
     bool is_ahead; /**< ahead of all other events: settings are made before there is a target */
     bool is_over;  /**< no packet follows that could show what a command does: it is passed over */

@@ -1,5 +1,5 @@
 /**
- * From a script's text to its result, against the core in virtual time.
+ * From a script's text to its result, against the core in virtual time or on another ground.
  */
 #include "runner.h"
 
@@ -89,6 +89,23 @@ static void run_on_core(struct hf_drill_result *result, const struct hf_script *
     hf_target_core_close(&core);
 }
 
+/** The settings of another ground are its own: those of the config are not for it. */
+static void run_on_ground(struct hf_drill_result *result, const struct hf_script *script,
+                          const struct hf_drill_options *options,
+                          const struct hf_drill_config *config)
+{
+    char words[HF_DRILL_TARGET_WORDS_BYTES] = "";
+    struct hf_drill_target target;
+    struct hf_commands commands = {.target = &target};
+    if (config->ground->open(config->ground->self, options, &target, words) != HF_OK) {
+        conclude(result, HF_DRILL_FAILED, (struct hf_place){0}, "a place to run", words);
+        return;
+    }
+    if (run_leading(script, &commands, result))
+        hf_drill_script(result, script, options, config, &commands);
+    config->ground->close(config->ground->self);
+}
+
 void hf_drill_text(struct hf_drill_result *result, const char *text, size_t length_bytes,
                    const struct hf_drill_config *config)
 {
@@ -109,7 +126,12 @@ void hf_drill_text(struct hf_drill_result *result, const char *text, size_t leng
     if (script.covers != NULL)
         result->covers = strdup(script.covers);
     switch (hf_drill_options_read(&options, &script, &fault)) {
-    case HF_OPTIONS_READ: run_on_core(result, &script, &options, config); break;
+    case HF_OPTIONS_READ:
+        if (config->ground != NULL)
+            run_on_ground(result, &script, &options, config);
+        else
+            run_on_core(result, &script, &options, config);
+        break;
     case HF_OPTIONS_WRONG:
         conclude(result, HF_DRILL_FAILED, fault.place, "an option", fault.text);
         break;

@@ -13,8 +13,7 @@
 
 enum { LAST_PACKETS = 10, LADDER_COLUMNS = 110, PIECE_BYTES = 2048 };
 
-static void say(struct hf_report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct hf_report *r, const char *format, ...)
+void hf_report_say(struct hf_report *r, const char *format, ...)
 {
     char piece[PIECE_BYTES];
     va_list arguments;
@@ -60,14 +59,14 @@ static void draw_packet(struct hf_ladder *ladder, const struct hf_logged *p)
                                            : "a packet comes in that is no TCP");
 }
 
-static void draw(struct hf_report *r, const struct hf_drill_log *log, size_t last)
+void hf_report_draw(struct hf_report *r, const struct hf_drill_log *log, size_t from, size_t to,
+                    const char *left)
 {
     struct muted muted = {.report = r};
     struct hf_ladder ladder;
     const struct hf_ladder_style style = {.width_columns = LADDER_COLUMNS, .windows = true};
-    size_t from = log->count > last ? log->count - last : 0;
-    hf_ladder_begin(&ladder, &style, pass_on, &muted, "stack", "script");
-    for (size_t i = 0; i < log->count; i++) {
+    hf_ladder_begin(&ladder, &style, pass_on, &muted, left, "script");
+    for (size_t i = 0; i < to && i < log->count; i++) {
         muted.is_muted = i < from;
         draw_packet(&ladder, &log->packets[i]);
     }
@@ -82,76 +81,91 @@ static void say_lines(struct hf_report *r, const char *label, const char *text)
     const char *lead = label;
     while (*text != '\0') {
         size_t n = strcspn(text, "\n");
-        say(r, "    %-10s%.*s\n", lead, (int)n, text);
+        hf_report_say(r, "    %-10s%.*s\n", lead, (int)n, text);
         text += n + (text[n] == '\n');
         lead = "";
     }
 }
 
-static void say_failure(struct hf_report *r, const char *path, const struct hf_drill_result *result)
+void hf_report_failure(struct hf_report *r, const struct hf_drill_result *result)
 {
-    say(r, "FAIL %s:%u:%u\n", path, result->place.line, result->place.column);
     say_lines(r, "expected", result->expected);
     say_lines(r, "got", result->got);
     say_lines(r, "state", result->state);
-    if (result->log.count > 0 && !r->verbose)
-        draw(r, &result->log, LAST_PACKETS);
+}
+
+static void say_failure(struct hf_report *r, const char *path, const struct hf_drill_result *result)
+{
+    size_t count = result->log.count;
+    hf_report_say(r, "FAIL %s:%u:%u\n", path, result->place.line, result->place.column);
+    hf_report_failure(r, result);
+    if (count > 0 && !r->verbose)
+        hf_report_draw(r, &result->log, count > LAST_PACKETS ? count - LAST_PACKETS : 0, count,
+                       "stack");
 }
 
 static void say_text(struct hf_report *r, const char *path, const struct hf_drill_result *result,
                      hf_ns wall_ns)
 {
     switch (result->outcome) {
-    case HF_DRILL_PASSED: say(r, "pass %.1f ms %s\n", (double)wall_ns / 1e6, path); break;
+    case HF_DRILL_PASSED: hf_report_say(r, "pass %.1f ms %s\n", (double)wall_ns / 1e6, path); break;
     case HF_DRILL_FAILED: say_failure(r, path, result); break;
     case HF_DRILL_SKIPPED:
         if (result->place.line > 0)
-            say(r, "skip %s:%u: %s\n", path, result->place.line, result->got);
+            hf_report_say(r, "skip %s:%u: %s\n", path, result->place.line, result->got);
         else
-            say(r, "skip %s: %s\n", path, result->got);
+            hf_report_say(r, "skip %s: %s\n", path, result->got);
         break;
     }
     if (r->verbose && result->log.count > 0)
-        draw(r, &result->log, result->log.count);
+        hf_report_draw(r, &result->log, 0, result->log.count, "stack");
 }
 
 /* ---- JSON --------------------------------------------------------------------------------- */
 
-static void say_string(struct hf_report *r, const char *name, const char *text)
+void hf_report_json_text(struct hf_report *r, const char *name, const char *text)
 {
-    say(r, ",\"%s\":\"", name);
+    hf_report_say(r, ",\"%s\":\"", name);
     for (const char *p = text; *p != '\0'; p++) {
         unsigned char c = (unsigned char)*p;
         if (c == '"' || c == '\\')
-            say(r, "\\%c", c);
+            hf_report_say(r, "\\%c", c);
         else if (c < 0x20)
-            say(r, "\\u%04x", c);
+            hf_report_say(r, "\\u%04x", c);
         else
-            say(r, "%c", c);
+            hf_report_say(r, "%c", c);
     }
-    say(r, "\"");
+    hf_report_say(r, "\"");
+}
+
+void hf_report_json(struct hf_report *r, const char *path, const struct hf_drill_result *result)
+{
+    static const char *const outcomes[] = {
+        [HF_DRILL_PASSED] = "pass", [HF_DRILL_FAILED] = "fail", [HF_DRILL_SKIPPED] = "skip"};
+    hf_report_say(r, "\"outcome\":\"%s\"", outcomes[result->outcome]);
+    if (path != NULL)
+        hf_report_json_text(r, "script", path);
+    if (result->place.line > 0)
+        hf_report_say(r, ",\"line\":%u,\"column\":%u", result->place.line, result->place.column);
+    if (result->outcome == HF_DRILL_FAILED) {
+        hf_report_json_text(r, "expected", result->expected);
+        hf_report_json_text(r, "got", result->got);
+        hf_report_json_text(r, "state", result->state);
+    } else if (result->outcome == HF_DRILL_SKIPPED) {
+        hf_report_json_text(r, "reason", result->got);
+    }
+    if (path != NULL && result->covers != NULL)
+        hf_report_json_text(r, "covers", result->covers);
+    hf_report_say(r, ",\"packets\":%zu,\"script_ms\":%.6f", result->log.count,
+                  (double)result->span_ns / 1e6);
 }
 
 static void say_json(struct hf_report *r, const char *path, const struct hf_drill_result *result,
                      hf_ns wall_ns)
 {
-    static const char *const outcomes[] = {
-        [HF_DRILL_PASSED] = "pass", [HF_DRILL_FAILED] = "fail", [HF_DRILL_SKIPPED] = "skip"};
-    say(r, "{\"outcome\":\"%s\"", outcomes[result->outcome]);
-    say_string(r, "script", path);
-    if (result->place.line > 0)
-        say(r, ",\"line\":%u,\"column\":%u", result->place.line, result->place.column);
-    if (result->outcome == HF_DRILL_FAILED) {
-        say_string(r, "expected", result->expected);
-        say_string(r, "got", result->got);
-        say_string(r, "state", result->state);
-    } else if (result->outcome == HF_DRILL_SKIPPED) {
-        say_string(r, "reason", result->got);
-    }
-    if (result->covers != NULL)
-        say_string(r, "covers", result->covers);
-    say(r, ",\"packets\":%zu,\"script_ms\":%.6f,\"wall_ms\":%.3f}\n", result->log.count,
-        (double)result->span_ns / 1e6, (double)wall_ns / 1e6);
+    hf_report_say(r, "{");
+    hf_report_json(r, path, result);
+    hf_report_say(r, ",\"wall_ms\":%.3f}\n", (double)wall_ns / 1e6);
 }
 
 void hf_report_add(struct hf_report *r, const char *path, const struct hf_drill_result *result,
@@ -171,5 +185,5 @@ void hf_report_add(struct hf_report *r, const char *path, const struct hf_drill_
 void hf_report_end(struct hf_report *r)
 {
     if (!r->json)
-        say(r, "%u passed, %u failed, %u skipped\n", r->passed, r->failed, r->skipped);
+        hf_report_say(r, "%u passed, %u failed, %u skipped\n", r->passed, r->failed, r->skipped);
 }

@@ -26,4 +26,18 @@ void hf_report_add(struct hf_report *r, const char *path, const struct hf_drill_
 /** The last line, of text. */
 void hf_report_end(struct hf_report *r);
 
+/* ---- pieces of it, for other reports ------------------------------------------------------ */
+
+void hf_report_say(struct hf_report *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/** What was expected, what came, and the states, of a failure. */
+void hf_report_failure(struct hf_report *r, const struct hf_drill_result *result);
+/** Draws the packets from..to-1 of a run; `left` is who the script ran against. */
+void hf_report_draw(struct hf_report *r, const struct hf_drill_log *log, size_t from, size_t to,
+                    const char *left);
+/** Members of a JSON object: what became of a script; and which one, unless path is NULL. */
+void hf_report_json(struct hf_report *r, const char *path, const struct hf_drill_result *result);
+/** A further member of a JSON object. */
+void hf_report_json_text(struct hf_report *r, const char *name, const char *text);
+
 #endif

@@ -146,12 +146,15 @@ static void check_time(struct hf_run *run, const struct hf_logged *packet)
     hf_run_off_text(off, sizeof off, packet->at_ns, off_ns);
     snprintf(words, sizeof words, "%s; tolerance %.3f ms", off, (double)tolerance_ns / 1e6);
     fail_packet(run, packet, words);
+    run->result->by_time = true;
 }
 
 /** Waits for the next packet of the flow. NULL: none came in time, or the script is over. */
 static const struct hf_logged *await_packet(struct hf_run *run)
 {
     hf_ns now_ns = hf_run_now(run), until_ns = now_ns + LONG_PATIENCE_NS;
+    if (run->config->limit_ns > 0)
+        until_ns = hf_max_ns(now_ns, run->config->limit_ns);
     if (run->event->time.kind != HF_SCRIPT_TIME_ANY)
         until_ns = hf_max_ns(now_ns, run->end_ns) + PATIENCE_NS;
     for (;;) {

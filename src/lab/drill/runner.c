@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base.h"
 #include "symbols.h"
 
 /** A call that waits when the next one comes has this long; so has one that should not wait. */
@@ -157,6 +158,7 @@ static bool reach_event(struct hf_run *run)
     snprintf(expected, sizeof expected, "at %.6f s", (double)run->due_ns / 1e9);
     hf_run_off_text(got, sizeof got, now_ns, off_ns);
     fail_with(run, run->event->place, expected, got);
+    run->result->by_time = true;
     return false;
 }
 
@@ -188,6 +190,7 @@ static void check_return(struct hf_run *run, const struct hf_script_event *e)
              (double)run->wait_end_ns / 1e9);
     hf_run_off_text(got, sizeof got, now_ns, off_ns);
     fail_with(run, e->place, expected, got);
+    run->result->by_time = true;
 }
 
 static void try_waiting(struct hf_run *run)
@@ -304,6 +307,31 @@ static size_t find_last_packet(const struct hf_script *script)
     return last;
 }
 
+/** The least that a script takes: the times it names, one after the other. */
+static hf_ns find_span(const struct hf_script *script)
+{
+    hf_ns span_ns = 0;
+    for (size_t i = 0; i < script->event_count; i++) {
+        const struct hf_script_time *t = &script->events[i].time;
+        if (t->kind == HF_SCRIPT_TIME_RELATIVE)
+            span_ns += t->start_ns;
+        else if (t->kind == HF_SCRIPT_TIME_ABSOLUTE)
+            span_ns = hf_max_ns(span_ns, t->start_ns);
+    }
+    return span_ns;
+}
+
+static void check_span(struct hf_run *run)
+{
+    char words[96];
+    hf_ns span_ns = find_span(run->script), limit_ns = run->config->limit_ns;
+    if (limit_ns == 0 || span_ns <= limit_ns)
+        return;
+    snprintf(words, sizeof words, "takes %.3f s or more, the limit is %.3f s",
+             (double)span_ns / 1e9, (double)limit_ns / 1e9);
+    hf_run_skip(run, (struct hf_place){0}, words);
+}
+
 static void begin(struct hf_run *run)
 {
     run->start_ns = run->target->calls->now(run->target->self);
@@ -316,6 +344,7 @@ static void begin(struct hf_run *run)
     run->flow.ts_echo_is_scaled = run->options->ts_echo_is_scaled;
     run->next_port = FIRST_PORT;
     run->live_fd = -1;
+    check_span(run);
 }
 
 /** Also after a failure: a target that lives on must be left in order. */

@@ -25,12 +25,23 @@ struct hf_drill_result {
     char *covers;                        /**< of the script, or NULL */
     struct hf_drill_log log;
     hf_ns span_ns; /**< script time that passed */
+    bool by_time;  /**< failed by a time alone: with a target in real time that may be chance */
 };
 
 /** A setting of the stack, by name. */
 struct hf_drill_setting {
     const char *name;
     int64_t value;
+};
+
+/** Where scripts run if not on the core: makes a target for each. */
+struct hf_drill_ground {
+    void *self;
+    const char *name;
+    /** HF_OK, or an error with words and nothing left behind. */
+    int (*open)(void *self, const struct hf_drill_options *options, struct hf_drill_target *target,
+                char words[HF_DRILL_TARGET_WORDS_BYTES]);
+    void (*close)(void *self);
 };
 
 struct hf_drill_config {
@@ -40,10 +51,14 @@ struct hf_drill_config {
     size_t define_count;
     const struct hf_drill_setting *settings; /**< have the last word */
     size_t setting_count;
-    bool use_python; /**< hand %{ }% blocks to python3 */
+    bool use_python;                      /**< hand %{ }% blocks to python3 */
+    const struct hf_drill_ground *ground; /**< NULL: the core, in virtual time */
+    /** Script time that a run may take, 0: any. A script that must take longer is skipped; what may
+     *  come at any time is waited for that long. For targets in real time. */
+    hf_ns limit_ns;
 };
 
-/** Runs a script's text against a new stack of the core. Free the result in any case. */
+/** Runs a script's text against a new stack of the core, or on the config's ground. Free the result in any case. */
 void hf_drill_text(struct hf_drill_result *result, const char *text, size_t length_bytes,
                    const struct hf_drill_config *config);
 void hf_drill_result_free(struct hf_drill_result *result);

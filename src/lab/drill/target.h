@@ -7,6 +7,8 @@
 
 #include "sockets/posix.h"
 
+enum { HF_DRILL_TARGET_WORDS_BYTES = 256 };
+
 /** A packet that the stack sent. */
 struct hf_drill_packet {
     hf_ns at_ns;
@@ -28,6 +30,10 @@ struct hf_drill_target_calls {
     /** What the target itself did that it must never do, in words, or NULL. Of the core: an
      *  invariant that does not hold. */
     const char *(*fault)(void *self);
+    /** Makes a system's setting, by the name that the system gives it. HF_OK, or an error with
+     *  words that say why not. NULL: a target's settings stand when it is made. */
+    int (*set)(void *self, const char *name, const char *value,
+               char words[HF_DRILL_TARGET_WORDS_BYTES]);
 };
 
 struct hf_drill_target {
