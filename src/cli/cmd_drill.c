@@ -28,14 +28,15 @@ enum {
     KEY_PYTHON,
     KEY_AGAINST,
     KEY_COMPARE,
-    KEY_MAX_TIME
+    KEY_MAX_TIME,
+    KEY_TOLERANCE
 };
 
 enum { DEFINES_MAX = 64, SETTINGS_MAX = 64, SCRIPT_MAX_BYTES = 4 * 1024 * 1024 };
 
 /** How long a script may take in real time, unless --max-time says; and what the kernel has beyond
  *  the time that the stack took. */
-enum { MAX_TIME_S = 30, MAX_TIME_LIMIT_S = 1000000, KERNEL_TRIES = 3 };
+enum { MAX_TIME_S = 30, TIME_LIMIT = 1000000, KERNEL_TRIES = 3 };
 #define GRACE_NS HF_SEC(2)
 
 struct options {
@@ -340,13 +341,15 @@ static void set_against(struct options *o, const char *name, struct argp_state *
         argp_error(state, "--against is core or linux, not '%s'", name);
 }
 
-static void set_max_time(struct options *o, const char *text, struct argp_state *state)
+/** A number above 0, in some unit. */
+static hf_ns read_time(const char *option, const char *unit, hf_ns unit_ns, const char *text,
+                       struct argp_state *state)
 {
     char *end;
-    double seconds = strtod(text, &end);
-    if (end == text || *end != '\0' || !(seconds > 0 && seconds <= MAX_TIME_LIMIT_S))
-        argp_error(state, "--max-time wants seconds, not '%s'", text);
-    o->config.limit_ns = (hf_ns)(seconds * 1e9);
+    double number = strtod(text, &end);
+    if (end == text || *end != '\0' || !(number > 0 && number <= TIME_LIMIT))
+        argp_error(state, "%s wants %s, not '%s'", option, unit, text);
+    return (hf_ns)(number * (double)unit_ns);
 }
 
 /** What goes together, once all is read. */
@@ -374,7 +377,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_AGAINST: set_against(o, arg, state); return 0;
     case KEY_COMPARE: o->compare = true; return 0;
-    case KEY_MAX_TIME: set_max_time(o, arg, state); return 0;
+    case KEY_MAX_TIME:
+        o->config.limit_ns = read_time("--max-time", "seconds", HF_SEC(1), arg, state);
+        return 0;
+    case KEY_TOLERANCE:
+        o->config.tolerance_ns = read_time("--tolerance", "milliseconds", HF_MS(1), arg, state);
+        return 0;
     case KEY_MATCH: set_match(o, arg, state); return 0;
     case 'D': add_define(o, arg, state); return 0;
     case KEY_JSON: o->json = true; return 0;
@@ -392,9 +400,8 @@ int hf_cmd_drill(int argc, char **argv)
 {
     static const struct argp_option table[] = {
         {"against", KEY_AGAINST, "STACK", 0,
-         "core (default): the stack, in virtual time; linux: the running kernel, in real time, in "
-         "a "
-         "network namespace of its own",
+         "core (default): the stack, in virtual time; linux: the running kernel, in real time",
+
          1},
         {"compare", KEY_COMPARE, NULL, 0,
          "Run each script against both and tell where they differ; --profile and --set act on the "
@@ -402,6 +409,8 @@ int hf_cmd_drill(int argc, char **argv)
          1},
         {"max-time", KEY_MAX_TIME, "SECONDS", 0,
          "Skip scripts that take longer; 30 where the kernel takes part", 1},
+        {"tolerance", KEY_TOLERANCE, "MS", 0,
+         "Let times be off by MS at least, whatever the script says", 1},
         {"profile", KEY_PROFILE, "NAME", 0, "Settings of rfc, default, linux or freebsd", 1},
         {"set", KEY_SET, "NAME=VALUE", 0,
          "Change a setting, whatever the script says (see 'handfast "

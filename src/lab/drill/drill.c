@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base.h"
 #include "target_core.h"
 
 static void conclude(struct hf_drill_result *result, enum hf_drill_outcome outcome,
@@ -127,6 +128,7 @@ void hf_drill_text(struct hf_drill_result *result, const char *text, size_t leng
         result->covers = strdup(script.covers);
     switch (hf_drill_options_read(&options, &script, &fault)) {
     case HF_OPTIONS_READ:
+        options.tolerance_ns = hf_max_ns(options.tolerance_ns, config->tolerance_ns);
         if (config->ground != NULL)
             run_on_ground(result, &script, &options, config);
         else

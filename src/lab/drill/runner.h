@@ -56,6 +56,7 @@ struct hf_drill_config {
     /** Script time that a run may take, 0: any. A script that must take longer is skipped; what may
      *  come at any time is waited for that long. For targets in real time. */
     hf_ns limit_ns;
+    hf_ns tolerance_ns; /**< how far off times may be at least, whatever the script says */
 };
 
 /** Runs a script's text against a new stack of the core, or on the config's ground. Free the result in any case. */
