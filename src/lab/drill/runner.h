@@ -59,7 +59,8 @@ struct hf_drill_config {
     hf_ns tolerance_ns; /**< how far off times may be at least, whatever the script says */
 };
 
-/** Runs a script's text against a new stack of the core, or on the config's ground. Free the result in any case. */
+/** Runs a script's text against a new stack of the core, or on the config's ground. Free the result
+ *  in any case. */
 void hf_drill_text(struct hf_drill_result *result, const char *text, size_t length_bytes,
                    const struct hf_drill_config *config);
 void hf_drill_result_free(struct hf_drill_result *result);
