@@ -245,7 +245,7 @@ static void set_pace(bool is_real_time)
     (void)prctl(PR_SET_TIMERSLACK, is_real_time ? (unsigned long)TIMER_SLACK_NS : 0, 0, 0, 0);
     if (is_real_time)
         (void)sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &some);
-    else
+    else if (sched_getscheduler(0) == (SCHED_FIFO | SCHED_RESET_ON_FORK))
         (void)sched_setscheduler(0, SCHED_OTHER, &none);
 }
 
