@@ -7,7 +7,6 @@
 int hf_closed_err(enum hf_closed how)
 {
     switch (how) {
-    case HF_CLOSED_NOT: return HF_OK;
     case HF_CLOSED_FIN: return HF_E_CLOSING;
     case HF_CLOSED_REFUSED: return HF_E_REFUSED;
     case HF_CLOSED_RESET:
@@ -22,8 +21,9 @@ int hf_closed_err(enum hf_closed how)
     case HF_CLOSED_ORPHAN:
     case HF_CLOSED_HOLD_TIMEOUT: return HF_E_TIMEOUT;
     case HF_CLOSED_UNREACHABLE: return HF_E_UNREACHABLE;
+    case HF_CLOSED_NOT: break;
     }
-    return HF_E_RESET;
+    HF_UNREACHABLE("hf_closed_err: not over yet");
 }
 
 /** A FIN follows what was written: the state changes at once, the FIN leaves when its turn
@@ -63,7 +63,7 @@ int hf_shutdown(struct hf_stack *s, hf_handle h, hf_ns now)
         return hf_closed_err((enum hf_closed)c->how);
     if (c->held)
         return HF_E_STATE;
-    if (c->fin_queued || c->app_closed)
+    if (c->fin_queued)
         return HF_E_CLOSING;
     queue_fin(s, c, HF_WHY_SHUTDOWN);
     return HF_OK;

@@ -25,31 +25,31 @@ struct hf_listener *hf_listener_of(const struct hf_stack *s, hf_handle h)
 
 /* ---- finding ------------------------------------------------------------------------------ */
 
-/** Without a key: which ports are listened on is the application's choice, not a stranger's. */
+/** Without a key: which ports are listened on is the application's choice, not a stranger's. No two
+ *  ports have the same, so what is found under it is of this port. */
 static uint32_t port_hash(uint16_t port)
 {
     uint32_t hash = (port + 1u) * 0x9e3779b1u;
     return hash ^ hash >> 16;
 }
 
-static bool listener_matches(const struct hf_listener *l, const struct hf_endpoint *local)
+static bool listener_matches(const struct hf_listener *l, const struct hf_addr *local)
 {
-    return !l->closed && (l->port == 0 || l->port == local->port) &&
-           (l->any_address ? !l->v6_only || !hf_addr_is_v4(&local->addr)
-                           : hf_addr_prefix_equal(&l->addr, &local->addr, l->bits));
+    return l->any_address ? !l->v6_only || !hf_addr_is_v4(local)
+                          : hf_addr_prefix_equal(&l->addr, local, l->bits);
 }
 
-/** The longer prefix first, then a named port. */
+/** The longer prefix. */
 static bool more_specific(const struct hf_listener *a, const struct hf_listener *b)
 {
     int a_bits = a->any_address ? (int)a->v6_only - 2 : a->bits;
     int b_bits = b->any_address ? (int)b->v6_only - 2 : b->bits;
-    return a_bits != b_bits ? a_bits > b_bits : a->port != 0 && b->port == 0;
+    return a_bits > b_bits;
 }
 
 uint32_t hf_listener_find(const struct hf_stack *s, const struct hf_endpoint *local)
 {
-    const uint16_t ports[2] = {local->port, 0};
+    const uint16_t ports[2] = {local->port, 0}; /* of prefixes of one length the named port wins */
     uint32_t best = HF_NIL;
     if (s->listener_table.count == 0)
         return HF_NIL;
@@ -57,7 +57,7 @@ uint32_t hf_listener_find(const struct hf_stack *s, const struct hf_endpoint *lo
         struct hf_table_probe probe = hf_table_find(&s->listener_table, port_hash(ports[k]));
         for (uint32_t i = hf_table_next(&probe); i != HF_NIL; i = hf_table_next(&probe)) {
             const struct hf_listener *l = hf_listener_at(s, i);
-            if (listener_matches(l, local) &&
+            if (listener_matches(l, &local->addr) &&
                 (best == HF_NIL || more_specific(l, hf_listener_at(s, best))))
                 best = i;
         }
@@ -72,8 +72,7 @@ static bool listener_exists(const struct hf_stack *s, const struct hf_listener *
     struct hf_table_probe probe = hf_table_find(&s->listener_table, what->hash);
     for (uint32_t i = hf_table_next(&probe); i != HF_NIL; i = hf_table_next(&probe)) {
         const struct hf_listener *l = hf_listener_at(s, i);
-        if (!l->closed && l->port == what->port && l->any_address == what->any_address &&
-            l->v6_only == what->v6_only &&
+        if (l->any_address == what->any_address && l->v6_only == what->v6_only &&
             (l->any_address ||
              (l->bits == what->bits && hf_addr_prefix_equal(&l->addr, &what->addr, l->bits))))
             return true;

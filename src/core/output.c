@@ -77,7 +77,7 @@ static uint32_t payload_limit(const struct hf_stack *s, const struct hf_conn *c)
     struct hf_segment seg = {0};
     hf_gaps_sack(s, c, &seg, c->ts_on ? 3 : 4);
     uint32_t options = SACK_OPTION_BYTES + (uint32_t)seg.sack_count * SACK_BLOCK_BYTES;
-    return mss > options + 1 ? mss - options : 1;
+    return mss - options; /* some are left: no setting lets an MSS be below 48 */
 }
 
 static bool is_urgent(const struct hf_conn *c, hf_seq seq)
@@ -96,7 +96,7 @@ static uint32_t packet_limit(const struct hf_stack *s, const struct hf_conn *c, 
         c->flight == HF_NIL || is_urgent(c, next))
         return mss;
     uint32_t limit = hf_min_u32(super - SUPER_HEADROOM_BYTES, slices_limit(s));
-    return limit < mss ? mss : limit - limit % mss;
+    return limit - limit % mss;
 }
 
 /** The first unacknowledged segment again. [RFC7323#2.4] [SHLD-16] in the window or not: it was

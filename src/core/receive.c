@@ -33,7 +33,7 @@ static bool is_worth_opening(const struct hf_stack *s, const struct hf_conn *c, 
 
 bool hf_receive_should_update(const struct hf_stack *s, const struct hf_conn *c)
 {
-    if (c->peer_fin || c->syn_unacked || !hf_conn_is_synchronized(c))
+    if (c->peer_fin || c->syn_unacked)
         return false;
     uint32_t target = window_target(s, c), wnd = hf_conn_rcv_wnd(c);
     if (!is_worth_opening(s, c, target))
@@ -143,7 +143,7 @@ static void acknowledge(struct hf_stack *s, struct hf_conn *c, const struct hf_a
 {
     c->rcv_mss = (uint16_t)hf_max_u32(c->rcv_mss, in->full_sized);
     uint32_t owed = c->rcv_nxt.v - c->last_ack_sent.v;
-    if (gap_filled || hf_gaps_exist(s, c)) {
+    if (gap_filled) {
         hf_output_ack_now(s, c, HF_ACK_GAP_FILLED);
     } else if (c->quick_acks > 0) {
         c->quick_acks--;
@@ -272,8 +272,7 @@ static void take_out_of_order(struct hf_stack *s, struct hf_conn *c, const struc
             hf_drop(s, c, HF_DROP_NO_BLOCK, in->seg);
         }
     }
-    if (t->n > 0 || t->fin)
-        hf_output_ack_now(s, c, HF_ACK_OUT_OF_ORDER); /* [RFC5681#4.2] at once */
+    hf_output_ack_now(s, c, HF_ACK_OUT_OF_ORDER); /* [RFC5681#4.2] at once */
 }
 
 void hf_receive_text(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
@@ -315,7 +314,7 @@ static int why_not_receive(const struct hf_conn *c)
 {
     if (c->receive.bytes > 0)
         return HF_OK;
-    if (c->peer_fin || c->how == HF_CLOSED_FIN)
+    if (c->peer_fin)
         return HF_E_END;
     if (c->how != HF_CLOSED_NOT)
         return hf_closed_err((enum hf_closed)c->how);

@@ -13,7 +13,7 @@ static const unsigned SEND_FLAGS = HF_SEND_MORE | HF_SEND_URGENT;
 static hf_ns timestamp_rtt(const struct hf_stack *s, const struct hf_conn *c,
                            const struct hf_segment *seg)
 {
-    if (!c->ts_on || !seg->has_timestamps || seg->ts_echo == 0)
+    if (!c->ts_on || seg->ts_echo == 0) /* or none came */
         return 0;
     int32_t ms = (int32_t)(hf_stack_timestamp(s, c->ts_offset) - seg->ts_echo);
     return ms < 0 || ms > 600000 ? 0 : hf_max_ns(HF_MS(ms), HF_MS(1));
@@ -160,7 +160,7 @@ static int why_not_send(const struct hf_conn *c)
 {
     if (c->how != HF_CLOSED_NOT)
         return hf_closed_err((enum hf_closed)c->how);
-    if (c->fin_queued || c->app_closed)
+    if (c->fin_queued) /* by hf_shutdown or hf_close */
         return HF_E_CLOSING;
     return HF_OK;
 }
