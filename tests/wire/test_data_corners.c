@@ -112,6 +112,99 @@ static void an_impossible_echo_times_nothing(void **state)
     }
 }
 
+/* [RFC6675#2] An ACK that moves the window is a duplicate only if it says that something arrived:
+ * not of what is acknowledged already, not of what was never sent. */
+static void a_block_of_something_in_flight_makes_a_duplicate(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *block;
+        bool again;
+    } rows[] = {{"<sack 2921:4381>", true},
+                {"<sack 4381:5841>", true},
+                {"<sack 1:1461>", false},
+                {"<sack 5841:5842>", false},
+                {"", false}};
+    for (size_t i = 0; i < HF_COUNT_OF(rows); i++) {
+        struct bench b;
+        bench_init(&b);
+        establish(&b, "<mss 1460,sackOK>");
+        write_bytes(&b, 4 * 1460);
+        assert_int_equal(hf_peer_skip(&b.peer), 4);
+        hf_peer_send(&b.peer, ". ack 1461 win 20000");
+        for (int k = 1; k <= 3; k++) {
+            char text[80];
+            snprintf(text, sizeof text, ". ack 1461 win %d %s", 20000 + k, rows[i].block);
+            assert_true(hf_peer_expect_nothing(&b.peer));
+            hf_peer_send(&b.peer, text);
+        }
+        if (rows[i].again)
+            assert_true(hf_peer_expect(&b.peer, ". seq 1461:2921"));
+        else
+            assert_true(hf_peer_expect_nothing(&b.peer));
+        bench_close(&b);
+    }
+}
+
+/* Data, or a FIN, from beyond a gap with an old acknowledgment: it moves no window, and what comes
+ * next in order is still no common segment but one that is acknowledged at once. */
+static void a_gap_with_an_old_acknowledgment(void **state)
+{
+    (void)state;
+    for (int fin = 0; fin < 2; fin++) {
+        struct bench b;
+        uint8_t bytes[400];
+        bench_init(&b);
+        b.config.quick_acks = 0;
+        establish(&b, "<mss 1460>");
+        write_bytes(&b, 1000);
+        assert_int_equal(hf_peer_skip(&b.peer), 1);
+        hf_peer_send(&b.peer, ". seq 1 ack 1001");
+        hf_peer_send(&b.peer, fin ? "F. seq 201 ack 1" : ". seq 201:301 ack 1");
+        assert_true(hf_peer_expect(&b.peer, ". seq 1001 ack 1"));
+        hf_peer_send(&b.peer, ". seq 1:101 ack 1001");
+        assert_int_equal(hf_peer_skip(&b.peer), fin ? 0 : 1);
+        hf_peer_send(&b.peer, ". seq 101:201 ack 1001");
+        assert_true(hf_peer_expect(&b.peer, fin ? ". seq 1001 ack 202" : ". seq 1001 ack 301"));
+        assert_int_equal(hf_peer_state(&b.peer), fin ? HF_CLOSE_WAIT : HF_ESTABLISHED);
+        assert_int_equal(hf_receive(b.rig.stack, b.conn, bytes, 400, bench_now(&b)),
+                         fin ? 200 : 300);
+        bench_close(&b);
+    }
+}
+
+/* Options that can't be read spoil a segment with data as one without; it is never delivered. */
+static void data_behind_bad_options_is_dropped(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    establish(&b, "<mss 1460>");
+    struct hf_segment seg = {
+        .source_port = b.peer.here.port,
+        .destination_port = b.peer.there.port,
+        .seq = b.peer.snd_nxt,
+        .ack = b.peer.rcv_nxt,
+        .flags = HF_ACK,
+        .window = 65535,
+        .has_timestamps = true,
+        .payload_bytes = 10,
+    };
+    static uint8_t bytes[65536], payload[10];
+    uint32_t n = hf_peer_packet(&b.peer, &seg, payload, bytes);
+    uint8_t *kind = bytes + 20 + 20 + 2, *sum = bytes + 20 + 16;
+    assert_int_equal(kind[0], 8);
+    assert_int_equal(kind[1], 10);
+    kind[1] = 1; /* shorter than its own head */
+    hf_put16(sum, (uint16_t)(hf_get16(sum) + 9));
+    hf_rig_input(&b.rig, bytes, n, 0, 0);
+    assert_int_equal(bench_count(&b, HF_DROP_TCP_OPTION), 1);
+    assert_true(bench_is_quiet(&b));
+    hf_peer_send(&b.peer, "P. seq 1:11 ack 1");
+    assert_true(bench_event(&b, HF_EV_READABLE) == b.conn);
+    bench_close(&b);
+}
+
 /* A room is its connection's alone, and is given back with every other call. */
 static void a_reservation_is_of_one_connection(void **state)
 {
@@ -196,6 +289,9 @@ int main(void)
         cmocka_unit_test(a_window_that_never_was),
         cmocka_unit_test(a_full_window_is_told_below_the_mark),
         cmocka_unit_test(an_impossible_echo_times_nothing),
+        cmocka_unit_test(a_block_of_something_in_flight_makes_a_duplicate),
+        cmocka_unit_test(a_gap_with_an_old_acknowledgment),
+        cmocka_unit_test(data_behind_bad_options_is_dropped),
         cmocka_unit_test(a_reservation_is_of_one_connection),
         cmocka_unit_test(no_super_packets_without_checksums),
         cmocka_unit_test(slices_of_one_output_are_bounded),
