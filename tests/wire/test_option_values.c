@@ -172,6 +172,27 @@ static void keepalive_is_switched_beside_other_timers(void **state)
     bench_close(&b);
 }
 
+/* A limit set on a live connection makes its segments smaller at once, and never larger again: the
+ * path may have said why. */
+static void segments_of_a_live_connection_only_shrink(void **state)
+{
+    (void)state;
+    static const uint8_t data[3000];
+    struct bench b;
+    open_established(&b);
+    assert_int_equal(value_of(&b, b.conn, HF_OPT_MSS_BYTES), 1460);
+    static const int64_t limits[] = {1000, 0, 1400};
+    for (size_t i = 0; i < HF_COUNT_OF(limits); i++) {
+        assert_int_equal(hf_set(b.rig.stack, b.conn, HF_OPT_MSS_BYTES, limits[i], bench_now(&b)),
+                         HF_OK);
+        assert_int_equal(value_of(&b, b.conn, HF_OPT_MSS_BYTES), 1000);
+    }
+    assert_int_equal(hf_send(b.rig.stack, b.conn, data, 3000, 0, bench_now(&b)), 3000);
+    hf_rig_pull(&b.rig);
+    assert_true(hf_peer_expect(&b.peer, ". seq 1:1001"));
+    bench_close(&b);
+}
+
 /* What is set when all is over is kept, and starts nothing. */
 static void options_of_a_dead_connection_start_nothing(void **state)
 {
@@ -198,6 +219,7 @@ int main(void)
         cmocka_unit_test(defaults_are_those_of_a_connection),
         cmocka_unit_test(spans_are_rounded_up),
         cmocka_unit_test(keepalive_is_switched_beside_other_timers),
+        cmocka_unit_test(segments_of_a_live_connection_only_shrink),
         cmocka_unit_test(options_of_a_dead_connection_start_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
