@@ -1,4 +1,4 @@
-/* What the counters say: the same as the trace events, and the same when nobody listens to those. */
+/* Counters say what the trace events say, and the same when nobody listens to those. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
