@@ -148,8 +148,9 @@ enum hf_trace {
     X(ACK_TIME_WAIT, "acknowledges the peer's FIN again")                                          \
     X(ACK_OUT_OF_ORDER, "data is missing: duplicate ACK")                                          \
     X(ACK_GAP_FILLED, "a gap was filled")                                                          \
+    X(ACK_DUPLICATE, "data came again, and new data with it")                                      \
     X(ACK_FIN, "acknowledges the peer's FIN")                                                      \
-    X(ACK_EVERY_SECOND, "enough full-sized segments came")                                         \
+    X(ACK_EVERY_SECOND, "enough segments came")                                                    \
     X(ACK_QUICK, "the start of a connection")                                                      \
     X(ACK_WINDOW_UPDATE, "the receive window opened")                                              \
     X(ACK_ZERO_WINDOW_PROBE, "answers a zero-window probe")                                        \

@@ -48,7 +48,8 @@ struct hf_config {
     int64_t r2_retries;          /**< retransmissions until the connection is given up */
     int64_t delayed_ack_ns;
     int64_t delayed_ack_segs; /**< at the latest every n-th full-sized segment is acknowledged */
-    int64_t quick_acks;       /**< segments acknowledged at once at the start of a connection */
+    int64_t delayed_ack_any_size; /**< 1: a second segment of any size is acknowledged at once */
+    int64_t quick_acks;           /**< segments acknowledged at once at the start of a connection */
     int64_t hold_timeout_ns;
     int64_t fin_wait_2_ns; /**< FIN-WAIT-2 of a closed handle; 0 = 2 MSL */
     int64_t orphan_ns;     /**< closed handle without progress in the other states; 0 = 2 MSL */
@@ -84,6 +85,8 @@ struct hf_config {
     int64_t send_buffer_bytes;
     int64_t receive_buffer_bytes;
     int64_t congestion_control; /**< 0 none (fixed window), 1 Reno */
+    int64_t slow_start_segs;    /**< growth of the window an ACK at most [RFC3465]; 0 = no limit */
+    int64_t idle_restart;       /**< 1: after an idle time the window is the initial one at most */
     int64_t port_min;
     int64_t port_max;
     /* limits of the stack */

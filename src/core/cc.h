@@ -29,6 +29,7 @@ struct hf_cc_event {
     uint32_t flight_bytes;         /**< FlightSize, without what limited transmit added */
     uint32_t acked_bytes;          /**< newly acknowledged */
     uint32_t initial_window_bytes; /**< hf_cc_initial_window */
+    uint32_t slow_start_segs;      /**< growth of slow start an ACK at most; 0: no limit */
     bool cwnd_limited;             /**< the window was what held the sender back */
     bool again;                    /**< the timer expired for this segment before */
 };
@@ -37,8 +38,8 @@ struct hf_cc_algorithm {
     const char *name;
     /** The connection is established. initial_window_bytes. */
     void (*on_open)(struct hf_cc *cc, const struct hf_cc_event *e);
-    /** New data acknowledged outside of recovery. acked_bytes, cwnd_limited; also while what an
-     *  RTO lost is sent again. Not for the ACK of a SYN [RFC5681#3.1]. */
+    /** New data acknowledged outside of recovery. acked_bytes, slow_start_segs, cwnd_limited; also
+     *  while what an RTO lost is sent again. Not for the ACK of a SYN [RFC5681#3.1]. */
     void (*on_ack)(struct hf_cc *cc, const struct hf_cc_event *e);
     /** The third duplicate ACK: a segment is lost. flight_bytes. */
     void (*on_enter_recovery)(struct hf_cc *cc, const struct hf_cc_event *e);

@@ -10,7 +10,6 @@ enum {
     IW_MEDIUM_MSS_BYTES = 1095,
     IW_ETHERNET_MSS_BYTES = 1460,
     IW_LARGE_MSS_BYTES = 2190,
-    SLOW_START_SEGS = 2,
     DUPLICATES = 3, /**< segments that the duplicate ACKs say have left the network */
 };
 
@@ -57,8 +56,11 @@ static void reno_ack(struct hf_cc *cc, const struct hf_cc_event *e)
         /* [RFC3465#2.2] DEVIATION D-3 from [RFC5681#3.1], which adds one SMSS an ACK at most: two
          * make up for the segments whose ACK was delayed. [RFC3465#2.3] After a timeout one only:
          * there a single ACK may cover much that arrived long ago. */
-        uint32_t limit = (cc->after_rto ? 1 : SLOW_START_SEGS) * e->mss_bytes;
-        set_cwnd(cc, e, cwnd_bytes + hf_min_u32(e->acked_bytes, limit));
+        uint32_t limit = cc->after_rto ? 1 : e->slow_start_segs;
+        bool limited = e->slow_start_segs > 0;
+        set_cwnd(cc, e,
+                 cwnd_bytes +
+                     (limited ? hf_min_u32(e->acked_bytes, limit * e->mss_bytes) : e->acked_bytes));
         return;
     }
     /* [RFC3465#2.1] One SMSS for each window of bytes acknowledged: one a round trip. */

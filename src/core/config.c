@@ -23,6 +23,9 @@
  * mss_min_bytes     48 leaves 8 bytes of data beside 40 of options; below, each byte costs dearly
  * ttl               [MUST-49]
  * initial_window    4 follows [RFC5681#3.1], 3 segments of 1460 bytes; 10 [RFC6928#2]
+ * delayed_ack_any_size  what FreeBSD does; [RFC5681#4.2] asks for full-sized segments only
+ * slow_start_segs   [RFC3465#2.2] L; 1 follows [RFC5681#3.1]. DEVIATION D-3. Linux has no limit
+ * idle_restart      [RFC5681#4.1] SHOULD; Linux's tcp_slow_start_after_idle
  * port_min          [RFC6056#3.2] the whole range above the well-known ports */
 #define SETTINGS(X)                                                                                \
     /* timers */                                                                                   \
@@ -45,6 +48,8 @@
       "an acknowledgment may wait this long")                                                      \
     X(delayed_ack_segs, "segs", 2, 2, 2, 2, 1, 64,                                                 \
       "every n-th full-sized segment is acknowledged at once")                                     \
+    X(delayed_ack_any_size, "flag", 0, 0, 0, 1, 0, 1,                                              \
+      "an acknowledgment waits for one segment only, whatever the size of the next")               \
     X(quick_acks, "segs", 0, 16, 16, 0, 0, 255,                                                    \
       "segments acknowledged at once at the start of a connection")                                \
     X(hold_timeout_ns, "ns", HF_SEC(30), HF_SEC(30), HF_SEC(30), HF_SEC(30), HF_MS(1), HOUR,       \
@@ -100,6 +105,10 @@
     X(receive_buffer_bytes, "bytes", 256 * KB, 256 * KB, 128 * KB, 64 * KB, 256, GB,               \
       "data received and not yet read, per connection: the window")                                \
     X(congestion_control, "choice", 1, 1, 1, 1, 0, 1, "0 none (fixed window), 1 Reno")             \
+    X(slow_start_segs, "segs", 2, 2, 0, 2, 0, 64,                                                  \
+      "slow start grows by this many segments an ACK at most; 0 = no limit")                       \
+    X(idle_restart, "flag", 1, 1, 1, 1, 0, 1,                                                      \
+      "after an idle time the congestion window is the initial one at most")                       \
     X(port_min, "count", 1024, 1024, 32768, 10000, 1, 65535, "first port chosen to connect from")  \
     X(port_max, "count", 65535, 65535, 60999, 65535, 1, 65535, "last port chosen to connect from") \
     /* limits of the stack */                                                                      \

@@ -169,12 +169,14 @@ static void drop_flight(struct hf_stack *s, struct hf_conn *c)
     hf_gaps_drop(s, c);
     hf_pool_give(&s->flights, c->flight);
     c->flight = HF_NIL;
+    c->twice_due = false;
 }
 
 void hf_conn_release_flight(struct hf_stack *s, struct hf_conn *c)
 {
     const struct hf_flight *f = hf_flight_of(s, c);
-    if (f != NULL && f->gaps == HF_NIL && !f->fin_waits && hf_conn_in_flight(c) == 0)
+    if (f != NULL && f->gaps == HF_NIL && !f->fin_waits && !c->twice_due &&
+        hf_conn_in_flight(c) == 0)
         drop_flight(s, c);
 }
 

@@ -123,12 +123,13 @@ struct hf_conn {
     uint16_t events;               /**< enum hf_event_bit, to be pulled */
     uint16_t snd_wraps, rcv_wraps; /**< how often the byte counts passed 2^32 */
     uint16_t retransmitted_segs;
-    uint8_t state;       /**< enum hf_state */
-    uint8_t how;         /**< enum hf_closed */
-    uint8_t rtx_timer;   /**< enum hf_rtx_timer */
-    uint8_t life_timer;  /**< enum hf_life_timer */
-    uint8_t rtx_count;   /**< retransmissions of the same thing */
-    uint8_t probe_count; /**< probes without an answer */
+    uint8_t state;          /**< enum hf_state */
+    uint8_t how;            /**< enum hf_closed */
+    uint8_t rtx_timer;      /**< enum hf_rtx_timer */
+    uint8_t life_timer : 7; /**< enum hf_life_timer */
+    bool twice_due : 1;     /**< the next ACK reports what came twice: it stands in the flight */
+    uint8_t rtx_count;      /**< retransmissions of the same thing */
+    uint8_t probe_count;    /**< probes without an answer */
     union {
         uint8_t dup_acks;
         uint8_t syn_retries; /**< in SYN-SENT: nothing can be acknowledged twice yet */
@@ -166,10 +167,12 @@ struct hf_flight {
     /* send */
     struct hf_place cursor; /**< place of cursor_seq in the send queue */
     hf_seq cursor_seq;
-    hf_seq recover;       /**< NewReno: SND.NXT when loss was found [RFC6582#3.2] */
-    hf_seq resend_next;   /**< in LOSS: next to send again, up to SND.NXT */
-    hf_seq timed_seq;     /**< end of the timed segment */
-    hf_ns timed_at;       /**< when it was sent; HF_NEVER: none is timed */
+    hf_seq recover;      /**< NewReno: SND.NXT when loss was found [RFC6582#3.2] */
+    hf_seq resend_next;  /**< in LOSS: next to send again, up to SND.NXT */
+    hf_seq timed_seq;    /**< end of the timed segment */
+    hf_ns timed_at;      /**< when it was sent; HF_NEVER: none is timed */
+    uint32_t peak_bytes; /**< most in flight in this round trip, which ends at peak_seq */
+    hf_seq peak_seq;
     uint32_t pending_mtu; /**< claim of a smaller path MTU that waits; 0: none */
     hf_seq pending_seq;   /**< what it quoted */
     uint8_t phase;        /**< enum hf_phase */
@@ -182,6 +185,7 @@ struct hf_flight {
     uint32_t conn;
     uint32_t gaps_next, gaps_prev; /**< flights with out-of-order data, for reclaiming */
     hf_seq recent_first, recent_second, recent_third; /**< left edges of the blocks last reported */
+    struct hf_range twice; /**< came again; valid if twice_due [RFC2883#4] */
 };
 
 struct hf_half_open {
@@ -223,7 +227,7 @@ struct hf_time_wait {
 };
 
 _Static_assert(sizeof(struct hf_conn) == 312, "what an idle connection costs");
-_Static_assert(sizeof(struct hf_flight) == 80, "what data in flight costs");
+_Static_assert(sizeof(struct hf_flight) == 96, "what data in flight costs");
 _Static_assert(sizeof(struct hf_half_open) == 64, "a half-open entry is one cache line");
 _Static_assert(sizeof(struct hf_time_wait) == 64, "a time-wait entry is one cache line");
 

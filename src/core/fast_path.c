@@ -82,7 +82,7 @@ static void commit(struct hf_stack *s, struct hf_conn *c, const struct hf_arriva
     for (uint32_t i = 0; i < copied->count; i++)
         left -= hf_receive_link(s, c, copied->blocks[i], left);
     HF_ASSERT(left == 0);
-    hf_receive_took(s, c, in, false);
+    hf_receive_took(s, c, in, HF_NONE);
     hf_conn_release_flight(s, c);
 }
 

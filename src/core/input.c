@@ -132,6 +132,7 @@ static void syn_sent_input(struct hf_stack *s, struct hf_conn *c, const struct h
         hf_conn_set_state(s, c, HF_SYN_RCVD, HF_WHY_CROSSED_SYN);
         c->syn_due = true;
         hf_output_want(s, c);
+        hf_receive_keep(s, c, in); /* text and FIN are for ESTABLISHED */
         return;
     }
     hf_send_acked(s, c, seg);
@@ -207,6 +208,8 @@ static bool check_sequence(struct hf_stack *s, struct hf_conn *c, const struct h
         return false;
     }
     bool old = hf_seq_lt(hf_seq_make(seg->seq), c->rcv_nxt);
+    if (old)
+        hf_twice_note(s, c, hf_seq_make(seg->seq), hf_segment_length(seg));
     hf_drop(s, c, old ? HF_DROP_OLD_DUPLICATE : HF_DROP_OUT_OF_WINDOW, seg);
     answer(s, c, seg, is_probe(c, seg) ? HF_ACK_KEEPALIVE : HF_ACK_OUT_OF_WINDOW);
     return false;
@@ -283,6 +286,19 @@ static bool ack_is_possible(struct hf_stack *s, struct hf_conn *c, const struct 
     return false;
 }
 
+/** The first block tells of data that came twice, and not of something that is new there: it lies
+ *  below this very ACK (SND.UNA may be ahead of it) or in the second block [RFC2883#5]. */
+static bool has_duplicate_sack(const struct hf_conn *c, const struct hf_segment *seg)
+{
+    if (!c->sack_on || seg->sack_count == 0)
+        return false;
+    hf_seq left = hf_seq_make(seg->sack[0].left), right = hf_seq_make(seg->sack[0].right);
+    if (hf_seq_le(right, hf_seq_make(seg->ack)))
+        return true;
+    return seg->sack_count > 1 && hf_seq_ge(left, hf_seq_make(seg->sack[1].left)) &&
+           hf_seq_le(right, hf_seq_make(seg->sack[1].right));
+}
+
 /** Something that was sent behind SND.UNA has arrived. */
 static bool has_sack_beyond_una(const struct hf_conn *c, const struct hf_segment *seg)
 {
@@ -293,11 +309,12 @@ static bool has_sack_beyond_una(const struct hf_conn *c, const struct hf_segment
 
 /** [RFC5681#2] (a) to (e). Before a closed window it answers a probe and says nothing of loss. With
  *  SACK the block tells it from a window update [RFC6675#2]: a receiver whose buffer grows, as
- *  Linux's does, announces another window with each. */
+ *  Linux's does, announces another window with each. What came twice is no sign of loss. */
 static bool is_duplicate_ack(const struct hf_conn *c, const struct hf_segment *seg)
 {
     return hf_conn_in_flight(c) > 0 && !c->syn_unacked && hf_segment_length(seg) == 0 &&
            c->snd_wnd > 0 && hf_seq_eq(hf_seq_make(seg->ack), c->snd_una) &&
+           !has_duplicate_sack(c, seg) &&
            ((uint32_t)seg->window << c->snd_shift == c->snd_wnd || has_sack_beyond_una(c, seg));
 }
 
@@ -340,10 +357,14 @@ static bool check_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_arr
         hf_send_acked(s, c, seg);
     else if (duplicate)
         hf_recovery_on_dup_ack(s, c);
-    if (opening)
-        establish(s, c, HF_WHY_HANDSHAKE_ACK);
-    else if (syn_unacked && !c->syn_unacked) /* closed before it was established */
-        hf_conn_raise(s, c, HF_EV_CONNECTED);
+    if (syn_unacked && !c->syn_unacked) {
+        if (opening)
+            establish(s, c, HF_WHY_HANDSHAKE_ACK);
+        else /* closed before it was established */
+            hf_conn_raise(s, c, HF_EV_CONNECTED);
+        if (c->flight != HF_NIL)
+            hf_receive_kept(s, c, seg);
+    }
     hf_send_window(s, c, seg);
     return hf_fin_is_acked(c) ? after_fin_acked(s, c) : true;
 }

@@ -72,10 +72,12 @@ static uint32_t payload_limit(const struct hf_stack *s, const struct hf_conn *c)
 {
     /* More than a packet's slices can hold, of small blocks and a huge MTU, is no segment. */
     uint32_t mss = hf_min_u32(hf_conn_mss(c), slices_limit(s));
-    if (!c->sack_on || !hf_gaps_exist(s, c))
+    if (!hf_sack_is_due(s, c))
         return mss;
     struct hf_segment seg = {0};
     hf_gaps_sack(s, c, &seg, c->ts_on ? 3 : 4);
+    if (seg.sack_count == 0)
+        return mss;
     uint32_t options = SACK_OPTION_BYTES + (uint32_t)seg.sack_count * SACK_BLOCK_BYTES;
     return mss - options; /* some are left: no setting lets an MSS be below 48 */
 }
@@ -87,13 +89,13 @@ static bool is_urgent(const struct hf_conn *c, hf_seq seq)
 
 /** The largest payload of one packet: a segment, or a super-packet of whole segments. Without a
  *  flight record one segment goes at a time; so do urgent ones, for the pointer differs in each of
- *  them, and no link that cuts sees to that. */
+ *  them, and no link that cuts sees to that. Nor to a duplicate being told once only. */
 static uint32_t packet_limit(const struct hf_stack *s, const struct hf_conn *c, hf_seq next,
                              uint32_t mss)
 {
     uint32_t super = (uint32_t)s->p.cfg.offload_super_bytes;
     if (super <= mss + SUPER_HEADROOM_BYTES || s->p.cfg.offload_checksum == 0 ||
-        c->flight == HF_NIL || is_urgent(c, next))
+        c->flight == HF_NIL || is_urgent(c, next) || c->twice_due)
         return mss;
     uint32_t limit = hf_min_u32(super - SUPER_HEADROOM_BYTES, slices_limit(s));
     return limit - limit % mss;
@@ -240,7 +242,7 @@ static void fill_segment(struct hf_stack *s, struct hf_conn *c, const struct pla
         seg->ack = c->rcv_nxt.v;
         seg->window = hf_receive_window(s, c);
         seg->has_timestamps = c->ts_on;
-        if (c->sack_on)
+        if (hf_sack_is_due(s, c))
             hf_gaps_sack(s, c, seg, c->ts_on ? 3 : 4);
         if (p->bytes > 0 && is_urgent(c, p->seq)) {
             seg->flags |= HF_URG; /* [MUST-30] */
@@ -392,6 +394,10 @@ static void sent(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
     c->last_ack_sent = c->rcv_nxt;
     if (c->ack_at != HF_NEVER)
         hf_timer_ack(s, c, HF_NEVER);
+    if (c->twice_due) { /* [RFC2883#4] once only, whether this arrives or not */
+        c->twice_due = false;
+        hf_conn_release_flight(s, c);
+    }
 }
 
 /* ---- the rest ----------------------------------------------------------------------------- */
@@ -421,7 +427,7 @@ static void restart_after_idle(struct hf_stack *s, struct hf_conn *c)
     if (hf_conn_in_flight(c) > 0 || c->syn_unacked || !has_unsent(c))
         return;
     hf_ns idle_ns = s->p.now_ns - hf_stamp_ns(c->progress, s->p.now_ns);
-    if (idle_ns <= hf_rtt_rto_ns(&c->rtt))
+    if (idle_ns <= hf_rtt_rto_ns(&c->rtt) || s->p.cfg.idle_restart == 0)
         return;
     struct hf_cc_event e = hf_recovery_event(s, c);
     hf_stack_cc(s)->on_idle(&c->cc, &e);

@@ -292,34 +292,87 @@ static void follow(const struct hf_stack *s, const struct hf_conn *c, struct gap
     g->anchor = hf_seq_add(g->anchor, (rounds * ref_capacity(s)) << s->blocks.shift);
 }
 
-bool hf_gaps_merge(struct hf_stack *s, struct hf_conn *c)
+void hf_gaps_merge(struct hf_stack *s, struct hf_conn *c)
 {
     struct gaps *g = gaps_of(s, c);
     if (g == NULL)
-        return false;
+        return;
     struct hf_ranges set = load_set(s, g);
-    bool joined = false;
     hf_ranges_drop_before(&set, c->rcv_nxt.v);
     while (set.count > 0 && set.items[0].begin == c->rcv_nxt.v) {
         join_until(s, c, hf_seq_make(set.items[0].end));
         hf_ranges_drop_before(&set, c->rcv_nxt.v);
-        joined = true;
     }
     g->range_count = set.count;
     if (set.count == 0)
         hf_gaps_drop(s, c);
     else
         follow(s, c, g);
-    return joined;
 }
 
 /* ---- telling the sender -------------------------------------------------------------------- */
 
-static void add_sack(struct hf_segment *seg, const struct hf_range *r, uint32_t max)
+/** The bytes of a segment that are here already: those before RCV.NXT or, of those kept beyond a
+ *  gap, the first that lie together. Empty: there are none. */
+static struct hf_range find_twice(const struct hf_stack *s, const struct hf_conn *c, hf_seq seq,
+                                  uint32_t n)
+{
+    if (hf_seq_lt(seq, c->rcv_nxt)) {
+        uint32_t old = c->rcv_nxt.v - seq.v, all = c->rcv_nxt.v - c->irs.v - 1;
+        /* The number of a probe may lie before the stream: there is no byte. */
+        uint32_t before = c->rcv_wraps == 0 && old > all ? old - all : 0;
+        n = hf_min_u32(n, old);
+        return (struct hf_range){seq.v + hf_min_u32(before, n), seq.v + n};
+    }
+    hf_seq end = hf_seq_add(seq, n);
+    struct gaps *g = gaps_of(s, c);
+    struct hf_ranges set = {0};
+    if (g != NULL)
+        set = load_set(s, g);
+    const struct hf_range *kept = hf_ranges_overlap(&set, seq.v, end.v);
+    if (kept == NULL)
+        return (struct hf_range){0, 0};
+    return (struct hf_range){hf_seq_max(seq, hf_seq_make(kept->begin)).v,
+                             hf_seq_min(end, hf_seq_make(kept->end)).v};
+}
+
+/** Makes r larger by what of `more` touches it. By lengths: they may lie anywhere. */
+static void extend(struct hf_range *r, const struct hf_range *more)
+{
+    uint32_t behind = more->begin - r->begin, before = r->begin - more->begin;
+    uint32_t length = r->end - r->begin, more_length = more->end - more->begin;
+    if (behind <= length) {
+        r->end = r->begin + hf_max_u32(length, behind + more_length);
+    } else if (before <= more_length) {
+        r->begin = more->begin;
+        r->end = r->begin + hf_max_u32(more_length, before + length);
+    }
+}
+
+/** Of several between two ACKs the first one counts, and what touches it: so the segments of a
+ *  super-packet say the same one by one. */
+void hf_twice_note(struct hf_stack *s, struct hf_conn *c, hf_seq seq, uint32_t n)
+{
+    if (!c->sack_on)
+        return;
+    struct hf_range twice = find_twice(s, c, seq, n);
+    if (twice.begin == twice.end)
+        return;
+    struct hf_flight *f = hf_conn_need_flight(s, c);
+    if (f == NULL) /* not told: neither is it when the ACK is lost */
+        return;
+    if (c->twice_due)
+        extend(&f->twice, &twice);
+    else
+        f->twice = twice;
+    c->twice_due = true;
+}
+
+static void add_sack(struct hf_segment *seg, const struct hf_range *r, uint32_t from, uint32_t max)
 {
     if (r == NULL || seg->sack_count >= max)
         return;
-    for (uint32_t i = 0; i < seg->sack_count; i++)
+    for (uint32_t i = from; i < seg->sack_count; i++)
         if (seg->sack[i].left == r->begin)
             return;
     seg->sack[seg->sack_count].left = r->begin;
@@ -327,18 +380,38 @@ static void add_sack(struct hf_segment *seg, const struct hf_range *r, uint32_t 
     seg->sack_count++;
 }
 
+/** What came twice is the first block; the second is the one it lies in, which may be as large.
+ *  Returns how many blocks are no news of what is kept: 1 or 0. */
+static uint32_t add_twice(const struct hf_conn *c, const struct hf_flight *f,
+                          const struct hf_ranges *set, struct hf_segment *seg, uint32_t max)
+{
+    if (!c->twice_due)
+        return 0;
+    const struct hf_range *around = NULL;
+    if (hf_seq_gt(hf_seq_make(f->twice.end), c->rcv_nxt)) {
+        around = hf_ranges_at(set, f->twice.begin);
+        if (around == NULL) /* given up since: alone, the block would promise what is not here */
+            return 0;
+    }
+    add_sack(seg, &f->twice, 0, max);
+    add_sack(seg, around, 1, max);
+    return 1;
+}
+
 void hf_gaps_sack(const struct hf_stack *s, const struct hf_conn *c, struct hf_segment *seg,
                   uint32_t max)
 {
-    struct gaps *g = gaps_of(s, c);
-    if (g == NULL)
-        return;
     const struct hf_flight *f = hf_flight_of(s, c);
-    struct hf_ranges set = load_set(s, g);
+    struct hf_ranges set = {0};
+    if (f->gaps != HF_NIL)
+        set = load_set(s, gaps_at(s, f));
+    uint32_t from = add_twice(c, f, &set, seg, max);
+    if (set.count == 0)
+        return;
     /* [RFC2018#4] the block of the latest segment first, then those reported before. */
-    add_sack(seg, hf_ranges_at(&set, f->recent_first.v), max);
-    add_sack(seg, hf_ranges_at(&set, f->recent_second.v), max);
-    add_sack(seg, hf_ranges_at(&set, f->recent_third.v), max);
+    add_sack(seg, hf_ranges_at(&set, f->recent_first.v), from, max);
+    add_sack(seg, hf_ranges_at(&set, f->recent_second.v), from, max);
+    add_sack(seg, hf_ranges_at(&set, f->recent_third.v), from, max);
     for (uint32_t i = 0; i < set.count; i++)
-        add_sack(seg, &set.items[i], max);
+        add_sack(seg, &set.items[i], from, max);
 }

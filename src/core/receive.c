@@ -135,20 +135,28 @@ static uint32_t append(struct hf_stack *s, struct hf_conn *c, const uint8_t *byt
 
 /* ---- acknowledging ------------------------------------------------------------------------ */
 
+/** An ACK waits for the next segment, whatever its size, or this super-packet holds that too. */
+static bool is_second(const struct hf_conn *c, const struct hf_arrival *in)
+{
+    return c->ack_at != HF_NEVER || in->seg->payload_bytes > in->full_sized;
+}
+
 /** When data in order is acknowledged [RFC9293#3.8.6.3] [RFC5681#4.2]: delayed [SHLD-18], but every
- *  second full segment at once [SHLD-19]. The ACK itself leaves when output is asked for, so one
- *  stands for all that came in before [MUST-58] [MUST-59]. */
+ *  second full segment at once [SHLD-19], and what fills a gap or comes with old data: at_once. The
+ *  ACK itself leaves when output is asked for, so one stands for all that came in before [MUST-58]
+ *  [MUST-59]. */
 static void acknowledge(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
-                        bool gap_filled)
+                        enum hf_reason at_once)
 {
     c->rcv_mss = (uint16_t)hf_max_u32(c->rcv_mss, in->full_sized);
     uint32_t owed = c->rcv_nxt.v - c->last_ack_sent.v;
-    if (gap_filled) {
-        hf_output_ack_now(s, c, HF_ACK_GAP_FILLED);
+    if (at_once != HF_NONE) {
+        hf_output_ack_now(s, c, at_once);
     } else if (c->quick_acks > 0) {
         c->quick_acks--;
         hf_output_ack_now(s, c, HF_ACK_QUICK);
-    } else if (owed >= (uint32_t)s->p.cfg.delayed_ack_segs * c->rcv_mss) {
+    } else if (owed >= (uint32_t)s->p.cfg.delayed_ack_segs * c->rcv_mss ||
+               (s->p.cfg.delayed_ack_any_size == 1 && is_second(c, in))) {
         hf_output_ack_now(s, c, HF_ACK_EVERY_SECOND);
     } else if (c->ack_at == HF_NEVER) {
         hf_timer_ack(s, c, hf_ns_add(s->p.now_ns, s->p.cfg.delayed_ack_ns));
@@ -164,9 +172,9 @@ void hf_receive_tell(struct hf_stack *s, struct hf_conn *c)
 }
 
 void hf_receive_took(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
-                     bool gap_filled)
+                     enum hf_reason at_once)
 {
-    acknowledge(s, c, in, gap_filled);
+    acknowledge(s, c, in, at_once);
     hf_receive_tell(s, c);
 }
 
@@ -207,6 +215,7 @@ struct text {
     const uint8_t *bytes;
     uint32_t n;
     bool fin;
+    bool again; /**< it began with what was in order before */
 };
 
 static struct text trim(const struct hf_conn *c, const struct hf_arrival *in)
@@ -223,6 +232,7 @@ static struct text trim(const struct hf_conn *c, const struct hf_arrival *in)
         t.seq = hf_seq_add(t.seq, old);
         t.bytes += old;
         t.n -= old;
+        t.again = true;
     }
     uint32_t room = hf_seq_gt(c->rcv_adv, t.seq) ? c->rcv_adv.v - t.seq.v : 0;
     t.fin = t.fin && t.n < room; /* the FIN stands behind the text and takes a number too */
@@ -230,35 +240,56 @@ static struct text trim(const struct hf_conn *c, const struct hf_arrival *in)
     return t;
 }
 
+/** True, and not again, when a FIN that came too early is the next octet now. */
+static bool fin_is_next(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    struct hf_flight *f = hf_flight_of(s, c);
+    if (f == NULL || !f->fin_waits || hf_seq_gt(f->fin_seq, c->rcv_nxt))
+        return false;
+    f->fin_waits = false;
+    if (hf_seq_eq(f->fin_seq, c->rcv_nxt))
+        return true;
+    hf_drop(s, c, HF_DROP_AFTER_FIN, seg); /* the peer went on behind it: it was no end */
+    return false;
+}
+
+/** Text that came before, as far as it is in the window or before it. Out of line: it is rare. */
+__attribute__((noinline)) static void note_twice(struct hf_stack *s, struct hf_conn *c,
+                                                 const struct hf_arrival *in)
+{
+    const struct hf_segment *seg = in->seg;
+    hf_seq seq = hf_seq_add(hf_seq_make(seg->seq), (seg->flags & HF_SYN) != 0);
+    hf_twice_note(s, c, seq, seg->payload_bytes);
+}
+
 static void take_in_order(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
                           const struct text *t)
 {
-    bool had_gap = hf_gaps_exist(s, c), filled = false;
+    bool had_gap = hf_gaps_exist(s, c);
+    if (had_gap && !t->again)
+        note_twice(s, c, in);
     uint32_t stored = append(s, c, t->bytes, t->n);
     if (had_gap)
-        filled = hf_gaps_merge(s, c);
+        hf_gaps_merge(s, c);
     if (stored < t->n) {
         hf_drop(s, c, HF_DROP_NO_BLOCK, in->seg);
         hf_output_ack_now(s, c, HF_NONE);
     }
+    /* Who sends old data again waits for an ACK of it. */
+    enum hf_reason at_once = had_gap ? HF_ACK_GAP_FILLED : t->again ? HF_ACK_DUPLICATE : HF_NONE;
     if (t->n > 0)
-        hf_receive_took(s, c, in, filled || had_gap);
-    struct hf_flight *f = hf_flight_of(s, c);
+        hf_receive_took(s, c, in, at_once);
     bool fin = t->fin && hf_seq_eq(c->rcv_nxt, hf_seq_add(t->seq, t->n));
-    if (f != NULL && f->fin_waits && hf_seq_le(f->fin_seq, c->rcv_nxt)) {
-        f->fin_waits = false;
-        if (hf_seq_eq(f->fin_seq, c->rcv_nxt))
-            fin = true;
-        else /* the peer went on behind it: it was no end */
-            hf_drop(s, c, HF_DROP_AFTER_FIN, in->seg);
-    }
+    const struct hf_flight *f = hf_flight_of(s, c);
+    if (f != NULL && f->fin_waits && fin_is_next(s, c, in->seg))
+        fin = true;
     if (fin)
         take_fin(s, c);
     hf_conn_release_flight(s, c);
 }
 
-static void take_out_of_order(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
-                              const struct text *t)
+static void keep(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
+                 const struct text *t)
 {
     enum hf_reason refused = t->n > 0 ? hf_gaps_add(s, c, t->seq, t->bytes, t->n) : HF_NONE;
     if (refused != HF_NONE) /* else it is kept [SHLD-31] */
@@ -272,6 +303,33 @@ static void take_out_of_order(struct hf_stack *s, struct hf_conn *c, const struc
             hf_drop(s, c, HF_DROP_NO_BLOCK, in->seg);
         }
     }
+}
+
+void hf_receive_keep(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
+{
+    struct text t = trim(c, in);
+    keep(s, c, in, &t);
+}
+
+void hf_receive_kept(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    if (c->app_closed) /* the peer sends it again, and hears then that nobody reads */
+        hf_gaps_drop(s, c);
+    if (hf_gaps_exist(s, c)) {
+        hf_gaps_merge(s, c);
+        hf_output_ack_now(s, c, HF_ACK_GAP_FILLED);
+        hf_receive_tell(s, c);
+    }
+    if (fin_is_next(s, c, seg))
+        take_fin(s, c);
+    hf_conn_release_flight(s, c);
+}
+
+static void take_out_of_order(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
+                              const struct text *t)
+{
+    note_twice(s, c, in);
+    keep(s, c, in, t);
     hf_output_ack_now(s, c, HF_ACK_OUT_OF_ORDER); /* [RFC5681#4.2] at once */
 }
 
@@ -294,6 +352,8 @@ void hf_receive_text(struct hf_stack *s, struct hf_conn *c, const struct hf_arri
                            HF_RST_DATA_AFTER_CLOSE);
         return;
     }
+    if (t.again)
+        note_twice(s, c, in);
     if (t.n == 0 && !t.fin) { /* a probe of our closed window [UN-10], or nothing new after all */
         hf_output_ack_now(s, c, HF_ACK_ZERO_WINDOW_PROBE);
         return;

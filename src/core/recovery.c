@@ -63,12 +63,25 @@ void hf_recovery_on_dup_ack(struct hf_stack *s, struct hf_conn *c)
     }
 }
 
-/** The window, not the application, is what holds the sender back. */
-static bool is_cwnd_limited(const struct hf_conn *c, uint32_t flight_before)
+/** The most that was in flight in the round trip that ends with this ACK: before its first one. */
+static uint32_t most_in_flight(const struct hf_conn *c, struct hf_flight *f, uint32_t flight_before)
+{
+    if (f == NULL)
+        return flight_before;
+    if (flight_before >= f->peak_bytes || hf_seq_gt(c->snd_una, f->peak_seq)) {
+        f->peak_bytes = flight_before;
+        f->peak_seq = c->snd_nxt;
+    }
+    return f->peak_bytes;
+}
+
+/** The window, not the application, is what holds the sender back: most of it was used in the last
+ *  round trip. Slow start doubles what was used, and no more. */
+static bool is_cwnd_limited(const struct hf_conn *c, uint32_t peak_bytes)
 {
     uint32_t mss = hf_conn_mss(c);
-    return flight_before + mss > c->cc.cwnd_bytes ||
-           (c->cc.cwnd_bytes < c->cc.ssthresh_bytes && flight_before > c->cc.cwnd_bytes / 2);
+    return peak_bytes + mss > c->cc.cwnd_bytes ||
+           (c->cc.cwnd_bytes < c->cc.ssthresh_bytes && peak_bytes > c->cc.cwnd_bytes / 2);
 }
 
 void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, uint32_t acked_bytes,
@@ -78,7 +91,8 @@ void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, uint32_t acked_by
     struct hf_flight *f = hf_flight_of(s, c);
     struct hf_cc_event e = hf_recovery_event(s, c);
     e.acked_bytes = acked_bytes;
-    e.cwnd_limited = is_cwnd_limited(c, flight_before);
+    e.slow_start_segs = (uint32_t)s->p.cfg.slow_start_segs;
+    e.cwnd_limited = is_cwnd_limited(c, most_in_flight(c, f, flight_before));
     if (f != NULL && f->phase == HF_PHASE_RECOVERY) {
         if (hf_seq_ge(c->snd_una, f->recover)) {
             f->phase = HF_PHASE_OPEN;

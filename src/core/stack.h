@@ -328,7 +328,7 @@ void hf_conn_raise(struct hf_stack *s, struct hf_conn *c, unsigned bits);
 void hf_conn_release_if_done(struct hf_stack *s, struct hf_conn *c);
 /** Takes a flight record if there is none; NULL if it can't be had. */
 struct hf_flight *hf_conn_need_flight(struct hf_stack *s, struct hf_conn *c);
-/** Gives it back when nothing is in flight and nothing out of order. */
+/** Gives it back when nothing is in flight, nothing out of order, and no duplicate to be told. */
 void hf_conn_release_flight(struct hf_stack *s, struct hf_conn *c);
 /** Counts a listener's connection, or a held one; false at a limit (reason in *why). */
 bool hf_listener_may_have(struct hf_stack *s, uint32_t listener, const struct hf_addr *remote,
@@ -534,9 +534,14 @@ static inline hf_seq hf_receive_unread(const struct hf_conn *c)
     return hf_seq_sub(c->rcv_nxt, c->receive.bytes + c->peer_fin);
 }
 
-/** Data in order was taken: tells the peer when due, and the reader. */
+/** Data in order was taken: tells the peer when due (at once, if there is a reason), and the
+ *  reader. */
 void hf_receive_took(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
-                     bool gap_filled);
+                     enum hf_reason at_once);
+/** Keeps text and FIN of a SYN that crossed ours, at RCV.NXT and not acknowledged. */
+void hf_receive_keep(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in);
+/** The connection is established: takes what was kept [RFC9293#3.10.7.3]. */
+void hf_receive_kept(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg);
 /** Where the data of the next block begins: blocks stand at fixed stream offsets, so that a fresh
  *  queue starts in the middle of its first one. */
 static inline uint32_t hf_receive_begin(const struct hf_stack *s, const struct hf_conn *c)
@@ -549,6 +554,10 @@ uint32_t hf_receive_link(struct hf_stack *s, struct hf_conn *c, uint32_t block, 
 /** The same for bytes that stand in the queue's last block; 0 if it is full. */
 uint32_t hf_receive_extend(struct hf_stack *s, struct hf_conn *c, uint32_t n);
 
+/** A segment of n numbers at seq is here, and not taken yet: notes what of it came before. The ACK
+ *  that the caller owes for it says so. Nothing, if the peer did not permit SACK. */
+void hf_twice_note(struct hf_stack *s, struct hf_conn *c, hf_seq seq, uint32_t n);
+
 /** True while out-of-order data is kept. */
 bool hf_gaps_exist(const struct hf_stack *s, const struct hf_conn *c);
 uint32_t hf_gaps_bytes(const struct hf_stack *s, const struct hf_conn *c);
@@ -559,12 +568,19 @@ enum hf_reason hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, co
 uint32_t hf_gaps_take_next(struct hf_stack *s, struct hf_conn *c);
 /** Keeps a partly filled block that drained, while data beyond it is there. */
 void hf_gaps_keep(struct hf_stack *s, struct hf_conn *c, uint32_t block);
-/** Moves what is in order now into the receive queue, RCV.NXT with it. True if a gap was closed. */
-bool hf_gaps_merge(struct hf_stack *s, struct hf_conn *c);
+/** Moves what is in order now into the receive queue, RCV.NXT with it. */
+void hf_gaps_merge(struct hf_stack *s, struct hf_conn *c);
 void hf_gaps_drop(struct hf_stack *s, struct hf_conn *c);
 /** Gives up out-of-order data, of this connection or another, to free a block. */
 bool hf_gaps_reclaim(struct hf_stack *s, struct hf_conn *c);
-/** Fills in the SACK blocks of a segment to send [RFC2018#4]; at most max. */
+/** True while the next segment has SACK blocks. */
+static inline bool hf_sack_is_due(const struct hf_stack *s, const struct hf_conn *c)
+{
+    if (c->flight == HF_NIL || !c->sack_on)
+        return false;
+    return c->twice_due || hf_flight_of(s, c)->gaps != HF_NIL;
+}
+/** Fills in the SACK blocks of a segment to send [RFC2018#4] [RFC2883#4]; at most max. */
 void hf_gaps_sack(const struct hf_stack *s, const struct hf_conn *c, struct hf_segment *seg,
                   uint32_t max);
 

@@ -77,7 +77,7 @@ void hf_timer_ack(struct hf_stack *s, struct hf_conn *c, hf_ns at)
 
 void hf_timer_life(struct hf_stack *s, struct hf_conn *c, enum hf_life_timer what, hf_ns at)
 {
-    c->life_timer = (uint8_t)what;
+    c->life_timer = (uint8_t)what & 0x7Fu;
     c->life_at = at;
     arm(s, c);
 }

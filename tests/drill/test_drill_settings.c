@@ -104,6 +104,12 @@ static void settings_are_scaled_and_fixed(void **state)
     assert_int_equal(config.r2_retries, 3);
     assert_int_equal(apply(&config, "net.inet.tcp.rfc1323", "0"), HF_OK);
     assert_int_equal(config.window_scale, -1);
+    assert_int_equal(apply(&config, "net.ipv4.tcp_slow_start_after_idle", "0"), HF_OK);
+    assert_int_equal(config.idle_restart, 0);
+    assert_int_equal(apply(&config, "net.ipv4.tcp_slow_start_after_idle", "1"), HF_OK);
+    assert_int_equal(config.idle_restart, 1);
+    assert_int_equal(apply(&config, "net.inet.tcp.abc_l_var", "44"), HF_OK);
+    assert_int_equal(config.slow_start_segs, 44);
 }
 
 static void settings_that_can_not_be_had_are_refused(void **state)

@@ -23,7 +23,8 @@ static struct hf_cc opened(uint32_t initial_window_bytes)
 
 static void ack(struct hf_cc *cc, uint32_t acked_bytes)
 {
-    struct hf_cc_event e = {.mss_bytes = MSS, .acked_bytes = acked_bytes, .cwnd_limited = true};
+    struct hf_cc_event e = {
+        .mss_bytes = MSS, .acked_bytes = acked_bytes, .slow_start_segs = 2, .cwnd_limited = true};
     reno->on_ack(cc, &e);
 }
 
@@ -72,6 +73,29 @@ static void slow_start_by_bytes(void **state)
     for (int i = 0; i < MSS; i++) /* an ACK for each byte buys no more than one for all */
         ack(&cc, 1);
     assert_int_equal(cc.cwnd_bytes, 16 * MSS);
+}
+
+/* L of [RFC3465#2.2] is a setting: 1 is the rule of [RFC5681#3.1], 0 counts all that is
+ * acknowledged. covers: CO-5681-04 */
+static void slow_start_is_as_steep_as_set(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t segs, after_ack, after_rto;
+    } rows[] = {{1, 11 * MSS, 2 * MSS}, {4, 14 * MSS, 2 * MSS}, {0, 30 * MSS, 5 * MSS}};
+    for (size_t i = 0; i < HF_COUNT_OF(rows); i++) {
+        struct hf_cc cc = opened(10 * MSS);
+        struct hf_cc_event e = {.mss_bytes = MSS,
+                                .acked_bytes = 20 * MSS,
+                                .slow_start_segs = rows[i].segs,
+                                .cwnd_limited = true};
+        reno->on_ack(&cc, &e);
+        assert_int_equal(cc.cwnd_bytes, rows[i].after_ack);
+        rto(&cc, 30 * MSS, false);
+        e.acked_bytes = 4 * MSS;
+        reno->on_ack(&cc, &e);
+        assert_int_equal(cc.cwnd_bytes, rows[i].after_rto);
+    }
 }
 
 static void does_not_grow_unused(void **state)
@@ -308,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(initial_windows),
         cmocka_unit_test(slow_start_by_bytes),
+        cmocka_unit_test(slow_start_is_as_steep_as_set),
         cmocka_unit_test(does_not_grow_unused),
         cmocka_unit_test(avoidance_adds_one_segment_a_window),
         cmocka_unit_test(recovery),

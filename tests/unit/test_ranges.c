@@ -122,6 +122,12 @@ static void check_all(const struct fixture *f, const struct model *m, uint32_t b
     for (uint32_t i = 0; i < SPAN; i++) {
         const struct hf_range *range = hf_ranges_at(&f->ranges, base + i);
         assert_int_equal(range != NULL, m->has[i]);
+        uint32_t next = i; /* the first range with something in [i, i + 20) */
+        while (next < SPAN && next < i + 20 && !m->has[next])
+            next++;
+        const struct hf_range *first = hf_ranges_overlap(&f->ranges, base + i, base + i + 20);
+        bool any = next < SPAN && next < i + 20;
+        assert_ptr_equal(first, any ? hf_ranges_at(&f->ranges, base + next) : NULL);
         bytes += m->has[i];
         if (range == NULL)
             continue;

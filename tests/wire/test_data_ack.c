@@ -47,6 +47,31 @@ static void every_second_full_segment_is_acknowledged(void **state)
     wire_close(&w);
 }
 
+/* A setting: with it an ACK waits for one segment only, however small that is; also for a
+ * super-packet of two. covers: MUST-58, CO-5681-12 */
+static void every_second_segment_of_any_size(void **state)
+{
+    (void)state;
+    struct wire w;
+    struct hf_config any_size = rfc;
+    any_size.delayed_ack_any_size = 1;
+    struct wire_setup setup = {.state = HF_ESTABLISHED, .config = &any_size};
+    wire_open(&w, &setup);
+    for (int i = 0; i < 10; i++) {
+        hf_peer_send(&w.peer, "P. len 10");
+        assert_int_equal(hf_peer_skip(&w.peer), i % 2);
+    }
+    wire_rebase(&w);
+    struct wire_packet two = wire_packet_of(&w, "P. seq 0:20");
+    hf_rig_input(&w.rig, two.bytes, two.length_bytes, 10, HF_PACKET_CSUM_VALID);
+    WIRE_EXPECT(&w, ". ack 20");
+    w.start_ns = w.rig.now_ns;
+    hf_peer_send(&w.peer, "P. seq 20:30");
+    WIRE_EXPECT_AT(&w, HF_MS(200), ". ack 30");
+    WIRE_QUIET(&w);
+    wire_close(&w);
+}
+
 /* covers: MUST-40, CO-5681-12: the delay counts from the first segment that waits */
 static void the_delay_counts_from_the_first_segment(void **state)
 {
@@ -317,6 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_second_full_segment_is_acknowledged),
+        cmocka_unit_test(every_second_segment_of_any_size),
         cmocka_unit_test(the_delay_counts_from_the_first_segment),
         cmocka_unit_test(a_batch_draws_one_acknowledgment),
         cmocka_unit_test(gaps_are_acknowledged_at_once),

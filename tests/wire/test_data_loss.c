@@ -328,12 +328,41 @@ static void the_smaller_window_counts(void **state)
     wire_close(&w);
 }
 
-/* covers: CO-5681-11, CO-6928-03: after a rest of more than an RTO the window begins anew */
+/* As much as was used in the last round trip is doubled, whoever ended it: ACKs that arrive one by
+ * one count alike, and the window never passes twice of what was out. */
+static void slow_start_doubles_what_was_used(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t sent, cwnd;
+    } rows[] = {{10, 20}, {9, 18}, {6, 12}, {5, 10}, {2, 10}};
+    for (size_t i = 0; i < HF_COUNT_OF(rows); i++) {
+        struct wire w;
+        open_with(&w, 0);
+        for (int turn = 0; turn < 2; turn++) { /* the second finds the window unused */
+            wire_rebase(&w);
+            wire_send(&w, (turn == 0 ? rows[i].sent : 2) * MSS, 0);
+            while (wire_info(&w).in_flight_bytes > 0) {
+                hf_peer_pop(&w.peer);
+                const struct hf_segment *seg = &w.peer.last.segment;
+                hf_rig_wait(&w.rig, HF_MS(1));
+                acknowledge(&w, seg->seq + seg->payload_bytes - w.peer.irs);
+            }
+            assert_int_equal(wire_info(&w).cwnd_bytes, rows[i].cwnd * MSS);
+        }
+        wire_close(&w);
+    }
+}
+
+/* covers: CO-5681-11, CO-6928-03: after a rest of more than an RTO the window begins anew, unless
+ * that is switched off */
 static void a_rest_makes_the_window_small_again(void **state)
 {
     (void)state;
     config.rto_min_ns = HF_SEC(1);
-    for (int long_rest = 0; long_rest < 2; long_rest++) {
+    for (int round = 0; round < 3; round++) {
+        bool long_rest = round > 0;
+        config.idle_restart = round < 2;
         struct wire w;
         open_with(&w, 0);
         wire_set(&w, HF_OPT_SEND_BUFFER_BYTES, 1 << 20);
@@ -348,7 +377,7 @@ static void a_rest_makes_the_window_small_again(void **state)
         hf_ns rto_ns = wire_info(&w).rto_ns;
         hf_rig_wait(&w.rig, long_rest ? rto_ns + HF_MS(10) : rto_ns / 2);
         wire_send(&w, 30 * MSS, 0);
-        assert_int_equal(wire_info(&w).cwnd_bytes, long_rest ? 10 * MSS : cwnd);
+        assert_int_equal(wire_info(&w).cwnd_bytes, round == 1 ? 10 * MSS : cwnd);
         wire_close(&w);
     }
 }
@@ -394,6 +423,7 @@ int main(void)
         LOSS_TEST(what_is_no_duplicate),
         LOSS_TEST(the_flight_grows_with_acknowledgments),
         LOSS_TEST(the_smaller_window_counts),
+        LOSS_TEST(slow_start_doubles_what_was_used),
         LOSS_TEST(a_rest_makes_the_window_small_again),
         LOSS_TEST(reported_data_is_kept),
     };

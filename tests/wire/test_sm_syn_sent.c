@@ -196,28 +196,92 @@ static void then_meet(struct bench *b)
     assert_int_equal(bench_info(b, b->conn).snd_wnd_bytes, 65535);
 }
 
-/* covers: SM-SYS-4-syn-cross, MUST-10, UN-13: text and FIN of such a SYN come again later */
+/* covers: SM-SYS-4-syn-cross, MUST-10, UN-13 */
 static void crossing_syns_meet(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
-        {"bare", "S seq 0 win 1234 <mss 1000>", "S. seq 0 ack 1 <mss 1460>", HF_SYN_RCVD},
-        {"data", "SP seq 0:10", "S. seq 0 ack 1", HF_SYN_RCVD},
-        {"FIN", "SF seq 0", "S. seq 0 ack 1", HF_SYN_RCVD},
+    for (unsigned k = 0; k < 2; k++) {
+        struct bench b;
+        bench_init(&b);
+        open_syn_sent(&b, false, bench_isses[k]);
+        hf_peer_send(&b.peer, "S seq 0 win 1234 <mss 1000>");
+        assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1 <mss 1460>"));
+        assert_int_equal(hf_peer_state(&b.peer), HF_SYN_RCVD);
+        assert_int_equal(bench_info(&b, b.conn).snd_wnd_bytes, 1234);
+        then_meet(&b);
+        bench_close(&b);
+    }
+}
+
+/* covers: SM-SYS-4-syn-cross: text and FIN of such a SYN wait until the
+ * connection is established, not acknowledged and not to be read */
+static void text_of_a_crossing_syn_waits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *syn, *ack, *answer;
+        uint32_t bytes;
+        enum hf_state state;
+    } rows[] = {
+        {"SP seq 0:10", ". seq 11 ack 1", ". seq 1 ack 11", 10, HF_ESTABLISHED},
+        {"SP seq 0:10", "P. seq 1:11 ack 1", ". seq 1 ack 11", 10, HF_ESTABLISHED},
+        {"SP seq 0:10", "P. seq 11:15 ack 1", ". seq 1 ack 15", 14, HF_ESTABLISHED},
+        {"SF seq 0", ". seq 1 ack 1", ". seq 1 ack 2", 0, HF_CLOSE_WAIT},
+        {"SFP seq 0:10", ". seq 12 ack 1", ". seq 1 ack 12", 10, HF_CLOSE_WAIT},
     };
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < HF_COUNT_OF(rows); i++)
         for (unsigned k = 0; k < 2; k++) {
             struct bench b;
+            uint8_t bytes[100];
             bench_init(&b);
             open_syn_sent(&b, false, bench_isses[k]);
-            hf_peer_send(&b.peer, rows[i].send);
+            hf_peer_send(&b.peer, rows[i].syn);
+            assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+            assert_int_equal(hf_receive(b.rig.stack, b.conn, bytes, sizeof bytes, bench_now(&b)),
+                             HF_E_AGAIN);
+            if (k == 1) /* half-closed meanwhile */
+                assert_int_equal(hf_shutdown(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+            hf_peer_send(&b.peer, rows[i].ack);
+            if (k == 1) {
+                assert_true(hf_peer_pop(&b.peer));
+                assert_true(b.peer.last.segment.flags & HF_FIN);
+                assert_int_equal(bench_info(&b, b.conn).bytes_received, rows[i].bytes);
+                bench_close(&b);
+                continue;
+            }
             assert_true(hf_peer_expect(&b.peer, rows[i].answer));
+            assert_true(hf_peer_expect_nothing(&b.peer));
             assert_int_equal(hf_peer_state(&b.peer), rows[i].state);
-            if (i == 0)
-                assert_int_equal(bench_info(&b, b.conn).snd_wnd_bytes, 1234);
-            then_meet(&b);
+            assert_int_equal(bench_info(&b, b.conn).bytes_received, rows[i].bytes);
+            assert_int_equal(bench_sizes(&b).flights, 0);
             bench_close(&b);
         }
+}
+
+/* Let go before it was established, nobody reads what waited. The peer hears so at once or, where
+ * unread data is no reason to reset, is not told that it came and hears when it sends it again.
+ * covers: SHLD-3 */
+static void nobody_reads_what_waited(void **state)
+{
+    (void)state;
+    for (int abort_on_unread = 0; abort_on_unread < 2; abort_on_unread++) {
+        struct bench b;
+        bench_init(&b);
+        b.config.abort_on_unread = abort_on_unread;
+        open_syn_sent(&b, false, 9);
+        hf_peer_send(&b.peer, "SP seq 0:10");
+        assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+        assert_int_equal(hf_close(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+        hf_rig_pull(&b.rig);
+        if (!abort_on_unread) {
+            hf_peer_send(&b.peer, ". seq 11 ack 1");
+            assert_true(hf_peer_expect(&b.peer, "F. seq 1 ack 1"));
+            hf_peer_send(&b.peer, "P. seq 1:11 ack 1");
+        }
+        assert_true(hf_peer_expect(&b.peer, abort_on_unread ? "R. seq 1 ack 1" : "R. seq 2 ack 1"));
+        assert_true(hf_peer_expect_nothing(&b.peer));
+        bench_close(&b);
+    }
 }
 
 /* covers: SM-SYS-0-csum, MUST-3 */
@@ -376,6 +440,8 @@ int main(void)
         cmocka_unit_test(text_and_fin_of_the_syn_ack_count),
         cmocka_unit_test(queued_data_leaves_with_the_ack),
         cmocka_unit_test(crossing_syns_meet),
+        cmocka_unit_test(text_of_a_crossing_syn_waits),
+        cmocka_unit_test(nobody_reads_what_waited),
         cmocka_unit_test(what_is_broken_leaves_no_mark),
         cmocka_unit_test(group_addresses_are_nobodys),
         cmocka_unit_test(the_syn_comes_again_until_it_is_given_up),

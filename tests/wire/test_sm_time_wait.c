@@ -111,6 +111,24 @@ static void nothing_else_restarts_the_time(void **state)
         }
 }
 
+/* [RFC9293#3.10.7.4] fifth check: the one thing that is acknowledged here is the FIN that comes
+ * again. An answer to an acceptable empty ACK could be answered itself, for ever. */
+static void empty_acks_inside_the_window_are_not_answered(void **state)
+{
+    (void)state;
+    static const char *const acks[] = {". seq 0 ack 0", ". seq 1 ack 0", ". seq 1000 ack 0",
+                                       ". seq 1000 ack -1"};
+    for (unsigned k = 0; k < 2; k++)
+        for (size_t i = 0; i < HF_COUNT_OF(acks); i++) {
+            struct wire w;
+            struct wire_setup setup = setup_of(k ? WIRE_V6 : 0);
+            wire_open(&w, &setup);
+            hf_peer_send(&w.peer, acks[i]);
+            WIRE_QUIET(&w);
+            wire_close(&w);
+        }
+}
+
 /* covers: SM-TMW-1b-tsrec */
 static void the_latest_timestamp_is_echoed(void **state)
 {
@@ -564,6 +582,7 @@ int main(void)
         cmocka_unit_test(it_lasts_two_msl),
         cmocka_unit_test(a_fin_again_is_acknowledged_and_restarts_the_time),
         cmocka_unit_test(nothing_else_restarts_the_time),
+        cmocka_unit_test(empty_acks_inside_the_window_are_not_answered),
         cmocka_unit_test(the_latest_timestamp_is_echoed),
         cmocka_unit_test(no_reset_ends_it),
         cmocka_unit_test(the_answer_to_our_answer_does_not_end_it),

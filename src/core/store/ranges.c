@@ -82,6 +82,12 @@ const struct hf_range *hf_ranges_at(const struct hf_ranges *r, uint32_t offset)
     return i < r->count && !is_before(offset, r->items[i].begin) ? &r->items[i] : NULL;
 }
 
+const struct hf_range *hf_ranges_overlap(const struct hf_ranges *r, uint32_t begin, uint32_t end)
+{
+    uint32_t i = count_ending_before(r, begin + 1);
+    return i < r->count && is_before(r->items[i].begin, end) ? &r->items[i] : NULL;
+}
+
 uint32_t hf_ranges_bytes(const struct hf_ranges *r)
 {
     uint32_t bytes = 0;

@@ -24,6 +24,8 @@ HF_MUST_CHECK bool hf_ranges_add(struct hf_ranges *r, uint32_t begin, uint32_t e
 void hf_ranges_drop_before(struct hf_ranges *r, uint32_t offset);
 /** The range that contains offset, or NULL. */
 const struct hf_range *hf_ranges_at(const struct hf_ranges *r, uint32_t offset);
+/** The first range that has an offset in [begin, end), or NULL. */
+const struct hf_range *hf_ranges_overlap(const struct hf_ranges *r, uint32_t begin, uint32_t end);
 /** Sum of the lengths. */
 uint32_t hf_ranges_bytes(const struct hf_ranges *r);
 

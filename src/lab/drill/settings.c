@@ -25,6 +25,7 @@
 static const struct hf_setting_row rows[] = {
     /* FreeBSD */
     DEFAULT("kern.ipc.maxsockbuf", NULL),
+    SCALED("net.inet.tcp.abc_l_var", "slow_start_segs", 1),
     DEFAULT("net.inet.tcp.hostcache.purgenow", NULL),
     FIXED("net.inet.tcp.always_keepalive", "0", "keepalive", 0),
     FIXED("net.inet.tcp.always_keepalive", "1", "keepalive", 1),
@@ -85,7 +86,8 @@ static const struct hf_setting_row rows[] = {
     FIXED("net.ipv4.tcp_rfc1337", "1", "time_wait_rst", 0),
     FIXED("net.ipv4.tcp_sack", "0", "sack", 0),
     FIXED("net.ipv4.tcp_sack", "1", "sack", 1),
-    DEFAULT("net.ipv4.tcp_slow_start_after_idle", "1"),
+    FIXED("net.ipv4.tcp_slow_start_after_idle", "0", "idle_restart", 0),
+    FIXED("net.ipv4.tcp_slow_start_after_idle", "1", "idle_restart", 1),
     SCALED("net.ipv4.tcp_syn_retries", "syn_retries", 1),
     SCALED("net.ipv4.tcp_synack_retries", "synack_retries", 1),
     SCALED("net.ipv4.tcp_syncookies", "syn_cookies", 1),
@@ -95,8 +97,9 @@ static const struct hf_setting_row rows[] = {
     FIXED("net.ipv4.tcp_window_scaling", "0", "window_scale", -1),
     DEFAULT("net.ipv4.tcp_window_scaling", "1"),
     /* What the script of that name in packetdrill's collection asks of Linux beside its defaults:
-     * receive buffers up to 15 MB, which makes the window scale 8. */
+     * receive buffers up to 15 MB, which makes the window scale 8, and no restart after idle. */
     FIXED("defaults.sh", NULL, "window_scale", 8),
+    FIXED("defaults.sh", NULL, "idle_restart", 0),
 };
 
 enum { NAME_BYTES = 96 };
