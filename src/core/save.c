@@ -136,6 +136,7 @@ static bool set_clock(struct hf_stack *s, hf_ns saved_at, hf_ns now)
     if (__builtin_sub_overflow(saved_at, now, &ahead_ns) || ahead_ns == INT64_MIN)
         return false;
     s->p.clock_ahead_ns = ahead_ns;
+    s->p.told_ns = hf_stack_caller_time(s, s->p.now_ns);
     return true;
 }
 

@@ -11,14 +11,16 @@ enum {
     LISTENERS_MAX = 65536,
 };
 
-void hf_stack_set_now(struct hf_stack *s, hf_ns now)
+void hf_stack_take_time(struct hf_stack *s, hf_ns now)
 {
     hf_ns own_ns = hf_stack_own_time(s, now);
-    if (own_ns < s->p.now_ns)
+    if (own_ns < s->p.now_ns) {
         hf_trace_stranger(s, HF_TRACE_LIMIT, HF_CLOCK_BACK, NULL, NULL, now,
                           hf_stack_caller_time(s, s->p.now_ns), NULL);
-    else
-        s->p.now_ns = own_ns;
+        return;
+    }
+    s->p.now_ns = own_ns;
+    s->p.told_ns = now;
 }
 
 static struct hf_wheel_node *wheel_node(void *owner, uint32_t ref)
@@ -39,7 +41,7 @@ static void init_plain(struct hf_stack_plain *p, const struct hf_config *cfg,
                        const struct hf_env *env, hf_ns now)
 {
     hf_config_complete(&p->cfg, cfg);
-    p->now_ns = now;
+    p->now_ns = p->told_ns = now;
     hf_random_init(&p->random, env->seed);
     p->table_key = hf_random_key(&p->random);
     p->isn_key = hf_random_key(&p->random);

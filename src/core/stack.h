@@ -99,6 +99,7 @@ struct hf_wake_round {
 struct hf_stack_plain {
     struct hf_config cfg;
     hf_ns now_ns;         /**< of the last call, by our own clock, as all instants here */
+    hf_ns told_ns;        /**< the same by the caller's clock */
     hf_ns clock_ahead_ns; /**< of our clock against the caller's: not 0 in restored stacks */
     struct hf_random random;
     struct hf_sip_key table_key, isn_key, ts_key, port_key;
@@ -226,8 +227,13 @@ static inline hf_ns hf_stack_caller_time(const struct hf_stack *s, hf_ns own_ns)
 {
     return hf_ns_shift(own_ns, -s->p.clock_ahead_ns);
 }
+void hf_stack_take_time(struct hf_stack *s, hf_ns now);
 /** Takes the time of a call: never backwards. */
-void hf_stack_set_now(struct hf_stack *s, hf_ns now);
+static inline void hf_stack_set_now(struct hf_stack *s, hf_ns now)
+{
+    if (now != s->p.told_ns)
+        hf_stack_take_time(s, now);
+}
 
 static inline void hf_count(struct hf_stack *s, enum hf_reason r)
 {

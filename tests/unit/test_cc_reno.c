@@ -247,6 +247,15 @@ static void idle_restarts_from_the_initial_window(void **state)
     cc.cwnd_bytes = 3 * MSS;
     reno->on_idle(&cc, &e);
     assert_int_equal(cc.cwnd_bytes, 3 * MSS);
+
+    cc = opened(10 * MSS);
+    cc.ssthresh_bytes = 10 * MSS;
+    ack(&cc, 9 * MSS); /* almost a segment more: forgotten with the rest of what the ACKs said */
+    reno->on_idle(&cc, &e);
+    ack(&cc, 9 * MSS);
+    assert_int_equal(cc.cwnd_bytes, 10 * MSS);
+    ack(&cc, MSS);
+    assert_int_equal(cc.cwnd_bytes, 11 * MSS);
 }
 
 /* covers: CO-5681-03 */
