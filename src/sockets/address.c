@@ -87,6 +87,11 @@ static bool is_any_v6(const struct hf_addr *a)
     return hf_addr_equal(a, &HF_ADDR_ANY);
 }
 
+bool hf_socket_address_is_any(const struct hf_addr *addr)
+{
+    return is_any_v4(addr) || is_any_v6(addr);
+}
+
 /** Whether a socket that is bound to `wide` has the address `a`, too. */
 static bool covers(const struct hf_addr *wide, bool v6_only, const struct hf_addr *a)
 {

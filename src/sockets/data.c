@@ -12,7 +12,7 @@
 
 enum { IOV_MAX_COUNT = 1024, PEEK_SLICES = 16 };
 
-int hf_socket_check_iov(const struct msghdr *message, size_t *total_bytes)
+int hf_socket_check_iov(const struct msghdr *message, bool copies, size_t *total_bytes)
 {
     *total_bytes = 0;
     if (message == NULL || (message->msg_iovlen > 0 && message->msg_iov == NULL))
@@ -23,7 +23,7 @@ int hf_socket_check_iov(const struct msghdr *message, size_t *total_bytes)
         const struct iovec *v = &message->msg_iov[i];
         if (v->iov_len > (size_t)SSIZE_MAX - *total_bytes)
             return -EINVAL;
-        if (v->iov_base == NULL && v->iov_len > 0)
+        if (copies && v->iov_base == NULL && v->iov_len > 0)
             return -EFAULT;
         *total_bytes += v->iov_len;
     }
@@ -57,13 +57,16 @@ static struct cursor cursor_at(const struct msghdr *message, size_t offset)
 /* ---- sending ------------------------------------------------------------------------------ */
 
 /** 0 when bytes can be written; else what a write of this moment says. */
-static int why_not_send(struct hf_sockets *s, struct hf_socket *socket, int flags,
-                        struct hf_posix_wait *wait)
+static ssize_t why_not_send(struct hf_sockets *s, struct hf_socket *socket, int flags,
+                            struct hf_posix_wait *wait)
 {
-    if (socket->error != 0 && (socket->ended || socket->phase == HF_SOCKET_IDLE))
+    bool over = socket->ended || socket->phase == HF_SOCKET_IDLE;
+    bool shut = socket->write_shut || socket->phase == HF_SOCKET_LISTENING;
+    if ((over || shut) && wait->done_bytes > 0)
+        return (ssize_t)wait->done_bytes; /* the error is for the next call to tell */
+    if (over && socket->error != 0)
         return -hf_socket_take_error(socket);
-    if (socket->ended || socket->write_shut || socket->phase == HF_SOCKET_IDLE ||
-        socket->phase == HF_SOCKET_LISTENING)
+    if (over || shut)
         return -EPIPE;
     if (!socket->established) /* queued only once there is a peer, as on Linux */
         return hf_socket_wait(s, socket, flags, socket->options.send_timeout_ns, wait);
@@ -99,12 +102,12 @@ ssize_t hf_sockets_sendmsg(void *self, int fd, const struct msghdr *message, int
     size_t total_bytes;
     int err = hf_socket_find(s, fd, &socket);
     if (err == 0)
-        err = hf_socket_check_iov(message, &total_bytes);
+        err = hf_socket_check_iov(message, true, &total_bytes);
     if (err != 0)
         return err;
-    err = why_not_send(s, socket, flags, wait);
-    if (err != 0)
-        return wait->done_bytes > 0 && err != HF_POSIX_WAIT ? (ssize_t)wait->done_bytes : err;
+    ssize_t says = why_not_send(s, socket, flags, wait);
+    if (says != 0)
+        return says;
     size_t done_bytes = wait->done_bytes;
     err = write_some(s, socket, message, flags, total_bytes, &done_bytes);
     wait->done_bytes = done_bytes;
@@ -155,13 +158,14 @@ struct reading {
     size_t total_bytes, done_bytes;
 };
 
-/** Takes n bytes that are there, or only looks; returns how many it were. */
+/** Takes n bytes that are there, or only looks; returns how many it were. To NULL nothing is
+ *  copied. */
 static size_t take(struct reading *r, uint8_t *to, size_t n)
 {
     int64_t taken;
     if ((r->flags & MSG_PEEK) != 0)
-        return hf_socket_peek(r->s, r->socket, r->done_bytes, to, n);
-    if ((r->flags & MSG_TRUNC) != 0)
+        return to != NULL ? hf_socket_peek(r->s, r->socket, r->done_bytes, to, n) : n;
+    if (to == NULL)
         taken = hf_receive_consume(r->s->stack, r->socket->handle, n, r->s->now_ns) == HF_OK
                     ? (int64_t)n
                     : 0;
@@ -197,7 +201,8 @@ static void read_some(struct reading *r)
     while (there > 0 && r->done_bytes < r->total_bytes) {
         size_t n = c.iov->iov_len - c.offset;
         n = n < there ? n : there;
-        size_t taken = take(r, (uint8_t *)c.iov->iov_base + c.offset, n);
+        bool copies = (r->flags & MSG_TRUNC) == 0;
+        size_t taken = take(r, copies ? (uint8_t *)c.iov->iov_base + c.offset : NULL, n);
         if (taken == 0)
             return;
         there -= taken;
@@ -259,7 +264,7 @@ ssize_t hf_sockets_recvmsg(void *self, int fd, struct msghdr *message, int flags
     struct reading r = {.s = s, .message = message, .flags = flags};
     int err = hf_socket_find(s, fd, &r.socket);
     if (err == 0)
-        err = hf_socket_check_iov(message, &r.total_bytes);
+        err = hf_socket_check_iov(message, (flags & MSG_TRUNC) == 0, &r.total_bytes);
     if (err != 0)
         return err;
     if (r.socket->phase == HF_SOCKET_LISTENING)

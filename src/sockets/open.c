@@ -9,12 +9,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-static bool is_any(const struct hf_addr *a)
-{
-    struct hf_addr any_v4 = hf_addr_v4(0, 0, 0, 0);
-    return hf_addr_equal(a, &HF_ADDR_ANY) || hf_addr_equal(a, &any_v4);
-}
-
 static struct hf_addr any_of(int family)
 {
     return family == AF_INET6 ? HF_ADDR_ANY : hf_addr_v4(0, 0, 0, 0);
@@ -69,7 +63,7 @@ int hf_sockets_bind(void *self, int fd, const struct sockaddr *address, socklen_
         return -EINVAL;
     if (socket->family == AF_INET6 && socket->options.v6_only && hf_addr_is_v4(&local.addr))
         return -EINVAL;
-    if (!is_any(&local.addr) && !hf_stack_has_address(s->stack, &local.addr))
+    if (!hf_socket_address_is_any(&local.addr) && !hf_stack_has_address(s->stack, &local.addr))
         return -EADDRNOTAVAIL;
     return take_address(s, socket, local);
 }
@@ -86,11 +80,10 @@ static void tell_backlog(struct hf_sockets *s, const struct hf_socket *listener)
 
 static int start_listening(struct hf_sockets *s, struct hf_socket *socket)
 {
-    struct hf_addr v4_any = hf_addr_v4(0, 0, 0, 0);
     struct hf_listen what = {.addr = socket->local.addr, .port = socket->local.port};
     if (hf_addr_equal(&what.addr, &HF_ADDR_ANY))
         what.v6_only = socket->options.v6_only;
-    else if (!hf_addr_equal(&what.addr, &v4_any))
+    else if (!hf_socket_address_is_any(&what.addr))
         what.prefix_bits = hf_addr_is_v4(&what.addr) ? 32 : 128;
     hf_handle handle;
     int err = hf_listen(s->stack, &what, &handle, s->now_ns);
@@ -219,6 +212,7 @@ void hf_socket_disconnect(struct hf_sockets *s, struct hf_socket *socket, bool a
     socket->urgent = (struct hf_socket_urgent){0};
     if (!socket->is_bound)
         socket->local = (struct hf_endpoint){0};
+    hf_socket_tell_watchers(s, socket, EPOLLOUT | EPOLLERR | EPOLLHUP);
 }
 
 static int errno_of_connect(int err)
@@ -244,7 +238,7 @@ static int start_connecting(struct hf_sockets *s, struct hf_socket *socket,
     bool v4 = hf_addr_is_v4(&what.remote.addr);
     if (socket->family == AF_INET6 && socket->options.v6_only && v4)
         return -ENETUNREACH;
-    if (is_any(&what.local.addr))
+    if (hf_socket_address_is_any(&what.local.addr))
         what.local.addr = HF_ADDR_ANY;
     else if (hf_addr_is_v4(&what.local.addr) != v4)
         return -ENETUNREACH;

@@ -212,7 +212,7 @@ static int set_tcp(struct hf_sockets *s, struct hf_socket *socket, int name, int
 
 static int traffic_class(const struct hf_sockets *s, const struct hf_socket *socket)
 {
-    return (int)(hf_socket_core_option(s, socket, HF_OPT_DSCP) << 2) | socket->options.ecn_bits;
+    return (int)hf_socket_core_option(s, socket, HF_OPT_DSCP) << 2;
 }
 
 /** The two bits of ECN are TCP's, not the application's. */

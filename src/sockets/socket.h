@@ -38,8 +38,7 @@ struct hf_socket_options {
     hf_ns receive_timeout_ns, send_timeout_ns; /**< 0: none */
     int priority, mark;
     int mtu_discover_v4, mtu_discover_v6;
-    int linger2_s, defer_accept_s, window_clamp;
-    uint8_t ecn_bits;  /**< the low two bits of IP_TOS as they were before */
+    int linger2_s;
     uint64_t core_set; /**< bit o: option o of the core was set to core[o] */
     int64_t core[HF_OPT_COUNT];
 };
@@ -161,6 +160,8 @@ int hf_socket_address_write(int family, const struct hf_endpoint *endpoint,
 /** 0, or -EADDRINUSE if the socket may not have this address and port. */
 int hf_socket_address_check(const struct hf_sockets *s, const struct hf_socket *socket,
                             const struct hf_endpoint *local, bool to_listen);
+/** Whether it is a wildcard, of either family. */
+bool hf_socket_address_is_any(const struct hf_addr *addr);
 /** A port that is free for this address; 0: none. */
 uint16_t hf_socket_port_choose(struct hf_sockets *s, const struct hf_socket *socket,
                                const struct hf_addr *addr);
@@ -178,7 +179,8 @@ struct hf_socket *hf_socket_queue(struct hf_sockets *s, struct hf_socket *listen
                                   hf_handle handle);
 /** Resets what waits to be accepted. */
 void hf_socket_drop_queue(struct hf_sockets *s, struct hf_socket *listener);
-/** Back to what it was before connect or listen; a port that was asked for stays bound. */
+/** Back to what it was before connect or listen; a port that was asked for stays bound. Who
+ *  watches it is told. */
 void hf_socket_disconnect(struct hf_sockets *s, struct hf_socket *socket, bool abort);
 
 /* ---- data.c ---- */
@@ -191,8 +193,9 @@ int hf_sockets_shutdown(void *self, int fd, int how);
 /** Copies bytes that are `offset` behind the read position, without taking them; how many. */
 size_t hf_socket_peek(const struct hf_sockets *s, const struct hf_socket *socket, size_t offset,
                       void *bytes, size_t length_bytes);
-/** 0, -EFAULT, -EMSGSIZE or -EINVAL; the sum of the lengths in *total_bytes. */
-int hf_socket_check_iov(const struct msghdr *message, size_t *total_bytes);
+/** 0, -EFAULT, -EMSGSIZE or -EINVAL; the sum of the lengths in *total_bytes. Only a call that
+ *  copies wants buffers there. */
+int hf_socket_check_iov(const struct msghdr *message, bool copies, size_t *total_bytes);
 
 /* ---- urgent.c ---- */
 

@@ -63,7 +63,7 @@ ssize_t hf_socket_receive_urgent(struct hf_sockets *s, struct hf_socket *socket,
     size_t total_bytes;
     if (hf_socket_peek(s, socket, (size_t)(u->at - read_position(&info)), &byte, 1) != 1)
         return -EAGAIN;
-    int err = hf_socket_check_iov(message, &total_bytes);
+    int err = hf_socket_check_iov(message, (flags & MSG_TRUNC) == 0, &total_bytes);
     if (err != 0)
         return err;
     u->taken = (flags & MSG_PEEK) == 0;

@@ -43,6 +43,27 @@ static void reading_and_peeking(void **state)
     close_both(e, fds);
 }
 
+/* Nothing is copied, so there need be no place to copy to. */
+static void bytes_are_thrown_away_without_a_buffer(void **state)
+{
+    struct socket_ends *e = *state;
+    int fds[ENDS];
+    char text[8] = "......";
+    end_pair(e, AF_INET, 5190, fds);
+    assert_int_equal(end_send(e, END_A, fds[END_A], "abcdef", 6, 0), 6);
+    socket_ends_run(e, HF_MS(5));
+    assert_int_equal(end_receive(e, END_B, fds[END_B], NULL, 4, MSG_TRUNC | MSG_PEEK), 4);
+    assert_int_equal(end_receive(e, END_B, fds[END_B], text, 4, MSG_TRUNC | MSG_PEEK), 4);
+    assert_string_equal(text, "......");
+    assert_int_equal(end_receive(e, END_B, fds[END_B], NULL, 4, MSG_TRUNC), 4);
+    assert_int_equal(end_receive(e, END_B, fds[END_B], text, 4, 0), 2);
+    assert_memory_equal(text, "ef", 2);
+    assert_int_equal(end_send(e, END_A, fds[END_A], "!", 1, MSG_OOB), 1);
+    socket_ends_run(e, HF_MS(5));
+    assert_int_equal(end_receive(e, END_B, fds[END_B], NULL, 1, MSG_OOB | MSG_TRUNC), 1);
+    close_both(e, fds);
+}
+
 static void waiting_for_all(void **state)
 {
     struct socket_ends *e = *state;
@@ -283,6 +304,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reading_and_peeking),
+        cmocka_unit_test(bytes_are_thrown_away_without_a_buffer),
         cmocka_unit_test(waiting_for_all),
         cmocka_unit_test(low_water_and_timeouts),
         cmocka_unit_test(faults),

@@ -120,11 +120,16 @@ static void tcp_info_tells_states(void **state)
 
 /* ---- epoll -------------------------------------------------------------------------------- */
 
-static int epoll_now(struct socket_ends *e, int epoll, struct epoll_event *event)
+static int epoll_at(struct socket_ends *e, unsigned end, int epoll, struct epoll_event *event)
 {
     struct hf_posix_wait wait = {0};
     memset(event, 0, sizeof *event);
-    return CALL(e, END_B, epoll_wait, epoll, event, 1, 0, &wait);
+    return CALL(e, end, epoll_wait, epoll, event, 1, 0, &wait);
+}
+
+static int epoll_now(struct socket_ends *e, int epoll, struct epoll_event *event)
+{
+    return epoll_at(e, END_B, epoll, event);
 }
 
 static void epoll_by_level(void **state)
@@ -190,6 +195,47 @@ static void epoll_by_edge(void **state)
     assert_int_equal(end_close(e, END_B, epoll), 0);
 }
 
+/* An attempt to connect, and a listener, that end by shutdown or connect here: nobody's packet says
+ * so. */
+static void epoll_by_edge_sees_ends_made_here(void **state)
+{
+    struct socket_ends *e = *state;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET}, told;
+    struct sockaddr unspecified = {.sa_family = AF_UNSPEC};
+    struct hf_posix_wait wait = {0};
+    int fds[3], epoll[ENDS] = {CALL(e, END_A, epoll_create, 1), CALL(e, END_B, epoll_create, 1)};
+    int listener = end_listen(e, END_B, AF_INET, 5220, 0);
+    for (int i = 0; i < 3; i++) {
+        fds[i] = end_socket(e, END_A, AF_INET);
+        end_nonblocking(e, END_A, fds[i], true);
+        assert_int_equal(end_connect(e, END_A, fds[i], END_B, AF_INET, 5220), -EINPROGRESS);
+        socket_ends_run(e, HF_MS(5)); /* the first fills the backlog: the others get no answer */
+    }
+    for (int i = 1; i < 3; i++) {
+        assert_int_equal(CALL(e, END_A, epoll_ctl, epoll[END_A], EPOLL_CTL_ADD, fds[i], &event), 0);
+        assert_int_equal(epoll_at(e, END_A, epoll[END_A], &told), 0);
+        if (i == 1)
+            assert_int_equal(end_shutdown(e, END_A, fds[i], SHUT_RDWR), 0);
+        else
+            assert_int_equal(
+                CALL(e, END_A, connect, fds[i], &unspecified, sizeof unspecified, &wait), 0);
+        assert_int_equal(epoll_at(e, END_A, epoll[END_A], &told), 1);
+        assert_int_equal(told.events, EPOLLERR | EPOLLHUP);
+        assert_int_equal(epoll_at(e, END_A, epoll[END_A], &told), 0);
+    }
+    event.events = EPOLLRDHUP | EPOLLET;
+    assert_int_equal(CALL(e, END_B, epoll_ctl, epoll[END_B], EPOLL_CTL_ADD, listener, &event), 0);
+    assert_int_equal(epoll_at(e, END_B, epoll[END_B], &told), 0);
+    assert_int_equal(end_shutdown(e, END_B, listener, SHUT_RD), 0);
+    assert_int_equal(epoll_at(e, END_B, epoll[END_B], &told), 1);
+    assert_int_equal(told.events, EPOLLHUP);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(end_close(e, END_A, fds[i]), 0);
+    assert_int_equal(end_close(e, END_B, listener), 0);
+    assert_int_equal(end_close(e, END_A, epoll[END_A]), 0);
+    assert_int_equal(end_close(e, END_B, epoll[END_B]), 0);
+}
+
 static void epoll_arguments(void **state)
 {
     struct socket_ends *e = *state;
@@ -214,9 +260,13 @@ static void epoll_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_are_told_back), cmocka_unit_test(options_refused),
-        cmocka_unit_test(tcp_info_tells_states), cmocka_unit_test(epoll_by_level),
-        cmocka_unit_test(epoll_by_edge),         cmocka_unit_test(epoll_arguments),
+        cmocka_unit_test(options_are_told_back),
+        cmocka_unit_test(options_refused),
+        cmocka_unit_test(tcp_info_tells_states),
+        cmocka_unit_test(epoll_by_level),
+        cmocka_unit_test(epoll_by_edge),
+        cmocka_unit_test(epoll_by_edge_sees_ends_made_here),
+        cmocka_unit_test(epoll_arguments),
     };
     return socket_ends_main(tests, sizeof tests / sizeof *tests);
 }

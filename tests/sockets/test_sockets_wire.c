@@ -269,6 +269,26 @@ static void a_write_waits_until_all_is_taken(void **state)
     close_desk(&d);
 }
 
+/* A write that was taken in part says how much it was; why no more is for the next call to say. */
+static void a_write_cut_short_leaves_the_error(void **state)
+{
+    (void)state;
+    struct desk d;
+    struct hf_posix_wait wait = {0};
+    open_desk(&d);
+    int fd = connected(&d), error = 0;
+    socklen_t length = sizeof error;
+    assert_int_equal(set(&d, fd, SOL_SOCKET, SO_SNDBUF, 2000), 0);
+    assert_int_equal(send_bytes(&d, fd, 3000, &wait), HF_POSIX_WAIT);
+    say(&d, "R seq 1");
+    assert_int_equal(send_bytes(&d, fd, 3000, &wait), 2000);
+    assert_int_equal(CALL(&d, getsockopt, fd, SOL_SOCKET, SO_ERROR, &error, &length), 0);
+    assert_int_equal(error, ECONNRESET);
+    wait = (struct hf_posix_wait){0};
+    assert_int_equal(send_bytes(&d, fd, 3000, &wait), -EPIPE);
+    close_desk(&d);
+}
+
 static void the_user_timeout_is_an_error_to_readers(void **state)
 {
     (void)state;
@@ -387,6 +407,7 @@ int main(void)
         cmocka_unit_test(the_backlog_is_kept),
         cmocka_unit_test(a_segment_size_is_asked_for),
         cmocka_unit_test(a_write_waits_until_all_is_taken),
+        cmocka_unit_test(a_write_cut_short_leaves_the_error),
         cmocka_unit_test(the_user_timeout_is_an_error_to_readers),
         cmocka_unit_test(close_lingers_until_all_is_acknowledged),
         cmocka_unit_test(close_lingers_no_longer_than_told),
