@@ -37,6 +37,8 @@ void hf_take_once(const char **slot, const char *value, const char *option,
 /** Reads a whole number of this range in decimal digits; anything else is an error of usage. */
 uint32_t hf_take_number(const char *text, uint32_t min, uint32_t max, const char *what,
                         struct argp_state *state);
+/** Finds a profile by its name; no such name is an error of usage. */
+enum hf_profile hf_take_profile(const char *name, struct argp_state *state);
 
 enum { HF_SETS_MAX = 64 };
 

@@ -32,7 +32,7 @@ enum {
     KEY_TOLERANCE
 };
 
-enum { DEFINES_MAX = 64, SETTINGS_MAX = 64, SCRIPT_MAX_BYTES = 4 * 1024 * 1024 };
+enum { DEFINES_MAX = 64, SCRIPT_MAX_BYTES = 4 * 1024 * 1024 };
 
 /** How long a script may take in real time, unless --max-time says; and what the kernel has beyond
  *  the time that the stack took. */
@@ -42,7 +42,7 @@ enum { MAX_TIME_S = 30, TIME_LIMIT = 1000000, KERNEL_TRIES = 3 };
 struct options {
     struct hf_drill_config config;
     struct hf_script_define defines[DEFINES_MAX];
-    struct hf_drill_setting settings[SETTINGS_MAX];
+    struct hf_drill_setting settings[HF_SETS_MAX];
     const char *pcap;
     bool json, verbose;
     bool kernel;       /**< against it */
@@ -174,10 +174,35 @@ static int by_name(const FTSENT **a, const FTSENT **b)
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
+/** Who names a path wants it run, be it a pipe; of a directory it is files by their name. */
 static bool is_script(const FTSENT *entry)
 {
     const char *dot = strrchr(entry->fts_name, '.');
-    return entry->fts_level == FTS_ROOTLEVEL || (dot != NULL && strcmp(dot, ".pkt") == 0);
+    if (entry->fts_level == FTS_ROOTLEVEL)
+        return true;
+    return entry->fts_info != FTS_DEFAULT && dot != NULL && strcmp(dot, ".pkt") == 0;
+}
+
+static void say_unreadable(struct drill *d, const FTSENT *entry)
+{
+    hf_say("%s: %s", entry->fts_path, strerror(entry->fts_errno));
+    d->is_unreadable = true;
+}
+
+static void visit(struct drill *d, const FTSENT *entry)
+{
+    switch (entry->fts_info) {
+    case FTS_F:
+    case FTS_DEFAULT: /* a pipe, a device */
+    case FTS_SLNONE:  /* a link that leads nowhere: to open it says so */
+        if (is_script(entry))
+            run_script(d, entry->fts_path);
+        return;
+    case FTS_NS:
+    case FTS_DNR:
+    case FTS_ERR: say_unreadable(d, entry); return;
+    default: return; /* open-ended: what is no file, or was seen */
+    }
 }
 
 static void walk(struct drill *d)
@@ -189,15 +214,8 @@ static void walk(struct drill *d)
         d->is_unreadable = true;
         return;
     }
-    while ((entry = fts_read(tree)) != NULL) {
-        if (entry->fts_info == FTS_F && is_script(entry)) {
-            run_script(d, entry->fts_path);
-        } else if (entry->fts_info == FTS_NS || entry->fts_info == FTS_DNR ||
-                   entry->fts_info == FTS_ERR) {
-            hf_say("%s: %s", entry->fts_path, strerror(entry->fts_errno));
-            d->is_unreadable = true;
-        }
-    }
+    while ((entry = fts_read(tree)) != NULL)
+        visit(d, entry);
     fts_close(tree);
 }
 
@@ -253,9 +271,9 @@ static int conclude(struct drill *d)
     }
     if (total == 0 && !d->is_unreadable)
         hf_say("no script (*.pkt) in these directories");
-    if (d->is_unreadable || total == 0)
-        return HF_EXIT_USAGE;
-    return bad == 0 ? HF_EXIT_DONE : HF_EXIT_FAILED;
+    if (bad > 0)
+        return HF_EXIT_FAILED;
+    return d->is_unreadable || total == 0 ? HF_EXIT_USAGE : HF_EXIT_DONE;
 }
 
 static int run(const struct options *o)
@@ -279,16 +297,6 @@ static int run(const struct options *o)
 
 /* ---- the command line --------------------------------------------------------------------- */
 
-static void set_profile(struct options *o, const char *name, struct argp_state *state)
-{
-    for (int p = 0; p < HF_PROFILE_COUNT; p++)
-        if (strcmp(name, hf_profile_name((enum hf_profile)p)) == 0) {
-            o->config.profile = (enum hf_profile)p;
-            return;
-        }
-    argp_error(state, "'%s' is no profile: rfc, default, linux or freebsd", name);
-}
-
 /** Cuts NAME=VALUE in two; returns the value. */
 static char *split(char *arg, const char *option, struct argp_state *state)
 {
@@ -310,8 +318,8 @@ static void add_setting(struct options *o, char *arg, struct argp_state *state)
     if (hf_setting_read(&scratch, arg, why) != HF_OK)
         argp_error(state, "--set: %s", why);
     (void)split(arg, "--set", state);
-    if (hf_config_get(&scratch, arg, &value) != HF_OK || o->config.setting_count == SETTINGS_MAX)
-        argp_error(state, "--set: at most %d of them", SETTINGS_MAX);
+    if (hf_config_get(&scratch, arg, &value) != HF_OK || o->config.setting_count == HF_SETS_MAX)
+        argp_error(state, "--set: at most %d of them", HF_SETS_MAX);
     o->settings[o->config.setting_count++] = (struct hf_drill_setting){arg, value};
 }
 
@@ -352,6 +360,19 @@ static hf_ns read_time(const char *option, const char *unit, hf_ns unit_ns, cons
     return (hf_ns)(number * (double)unit_ns);
 }
 
+/** Settings that contradict each other whatever a script says: each would be skipped. */
+static void check_settings(const struct options *o, struct argp_state *state)
+{
+    struct hf_config scratch;
+    char why[HF_FAULT_TEXT_BYTES];
+    hf_config_profile(&scratch, sizeof scratch, o->config.profile);
+    for (size_t i = 0; i < o->config.setting_count; i++)
+        if (hf_config_set(&scratch, o->settings[i].name, o->settings[i].value) != HF_OK)
+            argp_error(state, "--set: %s is out of its range", o->settings[i].name);
+    if (hf_config_fault_text(&scratch, why))
+        argp_error(state, "%s", why);
+}
+
 /** What goes together, once all is read. */
 static void check(struct options *o, struct argp_state *state)
 {
@@ -359,6 +380,7 @@ static void check(struct options *o, struct argp_state *state)
         argp_error(state, "--compare runs scripts against both: no --against with it");
     if (o->kernel && o->has_settings)
         argp_error(state, "--profile and --set are for the stack, not for the kernel");
+    check_settings(o, state);
     if ((o->kernel || o->compare) && o->config.limit_ns == 0)
         o->config.limit_ns = HF_SEC(MAX_TIME_S);
 }
@@ -368,7 +390,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct options *o = state->input;
     switch (key) {
     case KEY_PROFILE:
-        set_profile(o, arg, state);
+        o->config.profile = hf_take_profile(arg, state);
         o->has_settings = true;
         return 0;
     case KEY_SET:
@@ -400,9 +422,7 @@ int hf_cmd_drill(int argc, char **argv)
 {
     static const struct argp_option table[] = {
         {"against", KEY_AGAINST, "STACK", 0,
-         "core (default): the stack, in virtual time; linux: the running kernel, in real time",
-
-         1},
+         "core (default): the stack, in virtual time; linux: the running kernel, in real time", 1},
         {"compare", KEY_COMPARE, NULL, 0,
          "Run each script against both and tell where they differ; --profile and --set act on the "
          "stack",
@@ -426,18 +446,19 @@ int hf_cmd_drill(int argc, char **argv)
         {"verbose", 'v', NULL, 0, "Draw the packets of every script", 2},
         {"pcap", KEY_PCAP, "FILE", 0, "Write all packets to FILE, an interface a script", 2},
         {0}};
-    static const struct argp argp = {table,
-                                     parse,
-                                     "PATH...",
-                                     "Runs packet scripts (packetdrill's language) against the "
-                                     "stack in virtual time, or against the kernel. A PATH is "
-                                     "a script, or a directory whose *.pkt are run.\vExit status: "
-                                     "0 no script failed (--compare: or differs), 1 one did, "
-                                     "2 wrong usage. docs/DRILL.md tells the language.\n\n"
-                                     "handfast drill --profile linux --verbose half_close.pkt",
-                                     NULL,
-                                     NULL,
-                                     NULL};
+    static const struct argp argp = {
+        table,
+        parse,
+        "PATH...",
+        "Runs packet scripts (packetdrill's language) against the "
+        "stack in virtual time, or against the kernel. A PATH is "
+        "a script, or a directory whose *.pkt are run.\vExit status: "
+        "0 no script failed (--compare: or differs), 1 one did, "
+        "2 wrong usage, or a PATH that can't be read. docs/DRILL.md tells the language.\n\n"
+        "handfast drill --profile linux --verbose half_close.pkt",
+        NULL,
+        NULL,
+        NULL};
     static struct options o;
     o.config.profile = HF_PROFILE_DEFAULT;
     o.config.defines = o.defines;

@@ -7,7 +7,9 @@
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char version[] = "handfast " HF_VERSION_TEXT;
 
@@ -20,6 +22,20 @@ static const struct hf_command commands[] = {
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+/** At exit, from wherever it is called (argp does so for --help): output that is lost is a failure,
+ *  whatever else went well. */
+static void check_output(int code, void *unused)
+{
+    (void)unused;
+    errno = 0;
+    bool is_lost = ferror(stdout) != 0;
+    is_lost |= fflush(stdout) != 0;
+    if (!is_lost)
+        return;
+    hf_say("standard output: %s", errno != 0 ? strerror(errno) : "could not be written");
+    _exit(code != HF_EXIT_DONE ? code : HF_EXIT_FAILED);
+}
 
 static void print_help(FILE *to)
 {
@@ -41,7 +57,7 @@ static void print_value(const struct hf_setting *s, int64_t value)
 }
 
 /** The table of settings: a row each, a column a profile. */
-static int print_profiles(void)
+static void print_profiles(void)
 {
     printf("%-22s", "setting");
     for (int p = 0; p < HF_PROFILE_COUNT; p++)
@@ -54,19 +70,16 @@ static int print_profiles(void)
             print_value(s, s->value[p]);
         printf("  %-10s %s\n", s->unit, s->text);
     }
-    return HF_EXIT_DONE;
 }
 
-static int print_help_asked(void)
+static void print_help_asked(void)
 {
     print_help(stdout);
-    return HF_EXIT_DONE;
 }
 
-static int print_version(void)
+static void print_version(void)
 {
     puts(version);
-    return HF_EXIT_DONE;
 }
 
 static int run_command(const struct hf_command *c, int argc, char **argv)
@@ -82,12 +95,12 @@ static int run_command(const struct hf_command *c, int argc, char **argv)
     return c->run(argc - 1, argv + 1);
 }
 
-/** What is no command but a question about all of them; HF_EXIT_USAGE + 1: it is none. */
-static int answer(int argc, char **argv)
+/** Answers what is no command but a question about all of them. False: it is none. */
+static bool answer(int argc, char **argv, int *code)
 {
     static const struct {
         const char *word;
-        int (*print)(void);
+        void (*print)(void);
     } questions[] = {
         {"--help", print_help_asked}, {"-h", print_help_asked}, {"help", print_help_asked},
         {"--version", print_version}, {"-V", print_version},    {"--profiles", print_profiles},
@@ -95,13 +108,16 @@ static int answer(int argc, char **argv)
     for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
         if (strcmp(argv[1], questions[i].word) != 0)
             continue;
+        *code = argc == 2 ? HF_EXIT_DONE : HF_EXIT_USAGE;
         if (argc == 2)
-            return questions[i].print();
-        fprintf(stderr, "handfast: nothing may follow %s, but '%s' does; see 'handfast --help'\n",
-                argv[1], argv[2]);
-        return HF_EXIT_USAGE;
+            questions[i].print();
+        else
+            fprintf(stderr,
+                    "handfast: nothing may follow %s, but '%s' does; see 'handfast --help'\n",
+                    argv[1], argv[2]);
+        return true;
     }
-    return HF_EXIT_USAGE + 1;
+    return false;
 }
 
 int main(int argc, char **argv)
@@ -110,8 +126,12 @@ int main(int argc, char **argv)
         print_help(stderr);
         return HF_EXIT_USAGE;
     }
-    int code = answer(argc, argv);
-    if (code <= HF_EXIT_USAGE)
+    int code;
+    if (on_exit(check_output, NULL) != 0) {
+        hf_say("no memory");
+        return HF_EXIT_FAILED;
+    }
+    if (answer(argc, argv, &code))
         return code;
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0)

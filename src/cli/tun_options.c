@@ -67,6 +67,15 @@ uint32_t hf_take_number(const char *text, uint32_t min, uint32_t max, const char
     return (uint32_t)value;
 }
 
+enum hf_profile hf_take_profile(const char *name, struct argp_state *state)
+{
+    for (int p = 0; p < HF_PROFILE_COUNT; p++)
+        if (strcmp(name, hf_profile_name((enum hf_profile)p)) == 0)
+            return (enum hf_profile)p;
+    argp_error(state, "'%s' is no profile: rfc, default, linux or freebsd", name);
+    return HF_PROFILE_DEFAULT;
+}
+
 hf_trace_fn *hf_take_probes(struct argp_state *state)
 {
     if (!hf_probe_available())
@@ -209,15 +218,8 @@ static void check_rules(const struct hf_tun_options *o, struct argp_state *state
 static void make_config(struct hf_tun_options *o, struct argp_state *state)
 {
     char why[HF_FAULT_TEXT_BYTES];
-    int p = HF_PROFILE_DEFAULT;
-    if (o->profile != NULL) {
-        for (p = 0; p < HF_PROFILE_COUNT; p++)
-            if (strcmp(o->profile, hf_profile_name((enum hf_profile)p)) == 0)
-                break;
-        if (p == HF_PROFILE_COUNT)
-            argp_error(state, "'%s' is no profile: rfc, default, linux or freebsd", o->profile);
-    }
-    hf_config_profile(&o->config, sizeof o->config, (enum hf_profile)p);
+    hf_config_profile(&o->config, sizeof o->config,
+                      o->profile != NULL ? hf_take_profile(o->profile, state) : HF_PROFILE_DEFAULT);
     for (size_t i = 0; i < o->set_count; i++)
         if (hf_setting_read(&o->config, o->sets[i], why) != HF_OK)
             argp_error(state, "--set: %s", why);

@@ -65,12 +65,12 @@ static int remove_place(void **state)
     return system(line);
 }
 
-/** Runs it in the place; returns the exit code. */
-static int drill(const char *arguments, char said[SAID_BYTES])
+/** Runs it in the place, with what the shell makes of the words before it; returns the exit code. */
+static int drill_after(const char *before, const char *arguments, char said[SAID_BYTES])
 {
     char line[1024];
-    snprintf(line, sizeof line, "cd '%s' && '%s' drill %s 2>&1", place, getenv("HF_COMMAND"),
-             arguments);
+    snprintf(line, sizeof line, "exec 2>&1; cd '%s' && %s '%s' drill %s", place, before,
+             getenv("HF_COMMAND"), arguments);
     (void)fflush(NULL);
     FILE *pipe = popen(line, "r");
     assert_non_null(pipe);
@@ -78,6 +78,11 @@ static int drill(const char *arguments, char said[SAID_BYTES])
     int status = pclose(pipe);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
+}
+
+static int drill(const char *arguments, char said[SAID_BYTES])
+{
+    return drill_after("", arguments, said);
 }
 
 static char said[SAID_BYTES];
@@ -182,6 +187,50 @@ static void wrong_usage(void **state)
     assert_int_equal(drill("--pcap /nowhere/x good.pkt", said), 1);
 }
 
+/* What was found weighs more than what could not be looked at; both are said. */
+static void a_path_that_cannot_be_read(void **state)
+{
+    (void)state;
+    assert_int_equal(drill("good.pkt nowhere.pkt", said), 2);
+    assert_non_null(strstr(said, "1 passed, 0 failed, 0 skipped\n"));
+    assert_int_equal(drill("bad.pkt nowhere.pkt", said), 1);
+    assert_non_null(strstr(said, "FAIL bad.pkt:3:1\n"));
+    assert_non_null(strstr(said, "nowhere.pkt: No such file or directory"));
+}
+
+/* Who names a path wants it read, whatever it is; a link that leads nowhere is said to. */
+static void paths_that_are_no_files(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        drill_after("mkfifo pipe && (timeout 10 sh -c 'cat bad.pkt > pipe' &) &&", "pipe", said),
+        1);
+    assert_non_null(strstr(said, "FAIL pipe:3:1\n"));
+    assert_int_equal(drill_after("cat good.pkt |", "/dev/stdin", said), 0);
+    assert_non_null(strstr(said, "1 passed, 0 failed, 0 skipped\n"));
+    assert_int_equal(drill_after("ln -s gone links-nowhere &&", "good.pkt links-nowhere", said), 2);
+    assert_non_null(strstr(said, "links-nowhere: No such file or directory"));
+    assert_int_equal(drill_after("mkdir links && ln -s gone links/a.pkt && ln -s gone links/b &&",
+                                 "good.pkt links", said),
+                     2);
+    assert_non_null(strstr(said, "links/a.pkt: No such file or directory"));
+    assert_null(strstr(said, "links/b"));
+}
+
+/* The scripts need not be run to know: it is one of usage, as in `serve`. */
+static void settings_that_contradict_each_other(void **state)
+{
+    (void)state;
+    assert_int_equal(drill("--set rto_min_ns=10s good.pkt", said), 2);
+    assert_non_null(strstr(said, "rto_min_ns (10 s) must not be above rto_initial_ns"));
+    assert_null(strstr(said, "good.pkt"));
+    assert_int_equal(drill("--set rto_min_ns=10s --set rto_initial_ns=10s good.pkt", said), 0);
+    assert_int_equal(drill("--set rto_initial_ns=10s --set rto_min_ns=10s --profile linux "
+                           "good.pkt",
+                           said),
+                     0);
+}
+
 static void settings_of_the_command_line_win(void **state)
 {
     (void)state;
@@ -210,6 +259,9 @@ int main(void)
         cmocka_unit_test(names_are_defined),
         cmocka_unit_test(packets_are_drawn_and_captured),
         cmocka_unit_test(wrong_usage),
+        cmocka_unit_test(a_path_that_cannot_be_read),
+        cmocka_unit_test(paths_that_are_no_files),
+        cmocka_unit_test(settings_that_contradict_each_other),
         cmocka_unit_test(settings_of_the_command_line_win),
     };
     return cmocka_run_group_tests_name("drill", tests, make_place, remove_place);

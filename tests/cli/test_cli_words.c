@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -35,6 +36,26 @@ static void every_command_tells_its_version(void **state)
     }
 }
 
+/* Who asked and got nothing must not be told that all is well. */
+static void a_full_disk_is_a_failure(void **state)
+{
+    (void)state;
+    static const char *const words[] = {
+        "--help",         "--version",    "--profiles",     "demo --help",     "demo --no-tun",
+        "gateway --help", "serve --help", "connect --help", "drill --version", "drill /dev/null"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        char line[4096], said[4096];
+        snprintf(line, sizeof line, "'%s' %s 2>&1 >/dev/full", getenv("HF_COMMAND"), words[i]);
+        (void)fflush(NULL);
+        FILE *pipe = popen(line, "r");
+        assert_non_null(pipe);
+        said[fread(said, 1, sizeof said - 1, pipe)] = '\0';
+        int status = pclose(pipe);
+        assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 1);
+        assert_non_null(strstr(said, "standard output: "));
+    }
+}
+
 static void every_command_has_help(void **state)
 {
     (void)state;
@@ -54,6 +75,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_command_tells_its_version),
+        cmocka_unit_test(a_full_disk_is_a_failure),
         cmocka_unit_test(every_command_has_help),
     };
     return cmocka_run_group_tests_name("words", tests, NULL, NULL);
