@@ -261,7 +261,6 @@ HF_API bool hf_stack_event(struct hf_stack *s, struct hf_event *event);
 
 struct hf_listen {
     struct hf_addr addr;    /**< HF_ADDR_ANY: any address of any family, local or not */
-    bool v6_only;           /**< of HF_ADDR_ANY: any IPv6 address */
     unsigned prefix_bits;   /**< how much of addr counts: 32 or 128 for one address; its bits behind
                                  that must be 0 */
     uint16_t port;          /**< 0: any port */
@@ -273,6 +272,7 @@ struct hf_listen {
     uint32_t max_connections; /**< alive at once; 0: as the stack */
     uint32_t max_per_remote;  /**< connections alive from one remote address; 0: no limit */
     uint64_t tag;             /**< inherited by its connections */
+    bool v6_only;             /**< of HF_ADDR_ANY: any IPv6 address */
 };
 
 /** Listens. The most specific listener gets a SYN: longer prefix first, then a named port.

@@ -39,7 +39,7 @@ static struct range range_of(enum hf_option o)
     case HF_OPT_RECEIVE_BUFFER_BYTES: return (struct range){1, BUFFER_MAX_BYTES};
     case HF_OPT_SEND_LOW_WATER_BYTES:
     case HF_OPT_RECEIVE_LOW_WATER_BYTES: return (struct range){1, MARK_MAX_BYTES};
-    case HF_OPT_MSS_BYTES: return (struct range){0, UINT16_MAX};
+    case HF_OPT_MSS_BYTES: return (struct range){MSS_MIN_BYTES, UINT16_MAX}; /* or 0 */
     case HF_OPT_SYN_RETRIES:
     case HF_OPT_QUICK_ACKS: return (struct range){0, UINT8_MAX};
     case HF_OPT_BACKLOG: return (struct range){0, UINT32_MAX};
@@ -230,8 +230,8 @@ int hf_set(struct hf_stack *s, hf_handle h, enum hf_option o, int64_t value, hf_
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
     struct range r = range_of(o);
-    bool too_small = o == HF_OPT_MSS_BYTES && value > 0 && value < MSS_MIN_BYTES;
-    if (value < r.min || value > r.max || too_small)
+    bool is_none = o == HF_OPT_MSS_BYTES && value == 0; /* no limit of its own */
+    if (!is_none && (value < r.min || value > r.max))
         return HF_E_INVALID;
     struct hf_conn *c = hf_conn_of(s, h);
     if (c != NULL)

@@ -65,7 +65,7 @@ static int remove_place(void **state)
     return system(line);
 }
 
-/** Runs it in the place, with what the shell makes of the words before it; returns the exit code. */
+/** Runs it in the place, behind these words for the shell; returns the exit code. */
 static int drill_after(const char *before, const char *arguments, char said[SAID_BYTES])
 {
     char line[1024];
