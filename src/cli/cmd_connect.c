@@ -292,7 +292,9 @@ int hf_cmd_connect(int argc, char **argv)
         "HOST PORT",
         "Connects to HOST PORT through a TUN device: standard input goes out, what comes back goes "
         "to standard output. At the end of input this direction is closed and the other is read "
-        "to its end.\vhandfast connect --tun hf0 --addr 10.9.0.2/24 10.9.0.1 7 < file > echo",
+        "to its end.\vThe exit status is 0 when both directions have ended, 1 on failure, 128 and "
+        "more if a signal ended it, 2 for wrong usage.\n\nhandfast connect --tun hf0 --addr "
+        "10.9.0.2/24 10.9.0.1 7 < file > echo",
         children,
         NULL,
         NULL};
