@@ -104,6 +104,28 @@ static void every_call_counts_a_clock_that_went_back(void **state)
     }
 }
 
+/* ---- loans ---------------------------------------------------------------------------------- */
+
+/* Room that was lent is the stack's again with the next call, whatever that is. */
+static void every_call_ends_a_loan(void **state)
+{
+    (void)state;
+    for (int call = 0; call < CALLS; call++) {
+        if (call == COMMIT || call == RESERVE)
+            continue; /* one takes what was lent, the other lends anew */
+        struct wire w;
+        struct wire_setup setup = {.state = HF_ESTABLISHED};
+        void *room;
+        wire_open(&w, &setup);
+        hf_ns now = w.rig.now_ns;
+        assert_true(hf_send_reserve(w.rig.stack, w.conn, &room, now) > 0);
+        make(&w, (enum call)call, now);
+        if (hf_send_commit(w.rig.stack, w.conn, 1, 0, now) >= 0)
+            fail_msg("after call %d what was lent before could be written to", call);
+        wire_close(&w);
+    }
+}
+
 /* ---- checksums ------------------------------------------------------------------------------ */
 
 /** Pulls one packet with data as a driver sees it. */
@@ -172,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_call_takes_the_time),
         cmocka_unit_test(every_call_counts_a_clock_that_went_back),
+        cmocka_unit_test(every_call_ends_a_loan),
         cmocka_unit_test(the_checksum_is_made_by_whom_the_settings_say),
         cmocka_unit_test(blocks_are_bytes_in_use),
     };
