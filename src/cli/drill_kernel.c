@@ -29,6 +29,8 @@
 
 /** A socket may get ready without any packet that would tell of it: it is asked this often. */
 #define GLANCE_NS HF_MS(1)
+/** What comes in is the kernel's to do when it gets to it. */
+#define PATIENCE_NS HF_SEC(1)
 
 enum { MTU_BYTES = 1500, WATCH_BUFFER_BYTES = 4 << 20, TIMER_SLACK_NS = 1000 };
 
@@ -300,7 +302,8 @@ static int ground_open(void *self, const struct hf_drill_options *options,
     /* The kernel's calls need no self: with this one, socket() finds its settings. */
     k->calls = *hf_kernel_sockets().calls;
     k->calls.socket = socket_with_settings;
-    *target = (struct hf_drill_target){k, &calls, {k, &k->calls}};
+    *target = (struct hf_drill_target){
+        .self = k, .calls = &calls, .posix = {k, &k->calls}, .patience_ns = PATIENCE_NS};
     return HF_OK;
 }
 

@@ -36,7 +36,8 @@ static bool is_over(struct hf_posix_wait *wait, hf_ns timeout_ns)
         wait->began = true;
         wait->since_ns = now_ns();
     }
-    return timeout_ns >= 0 && now_ns() - wait->since_ns >= timeout_ns;
+    wait->until_ns = timeout_ns < 0 ? HF_NEVER : wait->since_ns + timeout_ns;
+    return wait->until_ns <= now_ns();
 }
 
 static bool is_blocking(int fd)

@@ -24,6 +24,7 @@ enum { HF_POSIX_WAIT = INT_MIN };
 struct hf_posix_wait {
     bool began;
     hf_ns since_ns;    /**< when it was made first */
+    hf_ns until_ns;    /**< when it ends by itself, of one that waits; HF_NEVER: it does not */
     size_t done_bytes; /**< of a write that was taken in part, or a read with MSG_WAITALL */
 };
 

@@ -195,7 +195,8 @@ bool hf_wait_is_over(const struct hf_sockets *s, struct hf_posix_wait *wait, hf_
         wait->began = true;
         wait->since_ns = s->now_ns;
     }
-    return timeout_ns >= 0 && s->now_ns - wait->since_ns >= timeout_ns;
+    wait->until_ns = timeout_ns < 0 ? HF_NEVER : wait->since_ns + timeout_ns;
+    return wait->until_ns <= s->now_ns;
 }
 
 int hf_socket_wait(const struct hf_sockets *s, const struct hf_socket *socket, int flags,

@@ -1,10 +1,9 @@
 /**
- * Calls that wait for readiness, and how long any call waits.
+ * Calls that wait for readiness.
  */
 #include "call_parts.h"
 
 #include <string.h>
-#include <sys/time.h>
 
 /* ---- poll --------------------------------------------------------------------------------- */
 
@@ -115,61 +114,7 @@ int64_t hf_call_epoll_wait(struct hf_call *c)
     if (got < 0 || hf_value_is_any(list))
         return got;
     size_t wanted = list->kind == HF_VALUE_LIST ? list->item_count : 1;
-    for (size_t i = 0; i < wanted && i < max; i++)
+    for (size_t i = 0; i < wanted && i < (size_t)got; i++)
         compare_event(c, list->kind == HF_VALUE_LIST ? &list->items[i] : list, &events[i]);
     return got;
-}
-
-/* ---- limits of waiting -------------------------------------------------------------------- */
-
-/** What of a call's waiting is limited by which option of its socket. */
-static const struct {
-    const char *name;
-    int option; /**< of SOL_SOCKET */
-} limits[] = {
-    {"accept", SO_RCVTIMEO},  {"read", SO_RCVTIMEO},     {"readv", SO_RCVTIMEO},
-    {"recv", SO_RCVTIMEO},    {"recvfrom", SO_RCVTIMEO}, {"recvmsg", SO_RCVTIMEO},
-    {"connect", SO_SNDTIMEO}, {"write", SO_SNDTIMEO},    {"writev", SO_SNDTIMEO},
-    {"send", SO_SNDTIMEO},    {"sendto", SO_SNDTIMEO},   {"sendmsg", SO_SNDTIMEO},
-    {"close", SO_LINGER},
-};
-
-/** The span an option sets; 0: none. */
-static hf_ns option_span(struct hf_call_env *env, int fd, int option)
-{
-    struct timeval time = {0};
-    struct linger linger = {0};
-    socklen_t length = option == SO_LINGER ? sizeof linger : sizeof time;
-    void *value = option == SO_LINGER ? (void *)&linger : (void *)&time;
-    if (env->posix->calls->getsockopt(env->posix->self, fd, SOL_SOCKET, option, value, &length) < 0)
-        return 0;
-    if (option == SO_LINGER)
-        return linger.l_onoff != 0 ? HF_SEC(linger.l_linger) : 0;
-    return HF_SEC(time.tv_sec) + HF_US(time.tv_usec);
-}
-
-/** The limit in milliseconds that a call has among its arguments. */
-static hf_ns argument_due(struct hf_call_env *env, const struct hf_script_call *call,
-                          const struct hf_posix_wait *wait, size_t n)
-{
-    struct hf_call_result result;
-    struct hf_call c = {.env = env, .script = call, .result = &result};
-    int timeout_ms = hf_call_int(&c, n);
-    return timeout_ms < 0 ? HF_NEVER : wait->since_ns + HF_MS(timeout_ms);
-}
-
-hf_ns hf_call_due(struct hf_call_env *env, const struct hf_script_call *call,
-                  const struct hf_posix_wait *wait)
-{
-    if (strcmp(call->name, "poll") == 0)
-        return argument_due(env, call, wait, 2);
-    if (strcmp(call->name, "epoll_wait") == 0)
-        return argument_due(env, call, wait, 3);
-    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        if (strcmp(limits[i].name, call->name) != 0)
-            continue;
-        hf_ns span_ns = option_span(env, hf_call_live_fd(env, call, 0), limits[i].option);
-        return span_ns > 0 ? wait->since_ns + span_ns : HF_NEVER;
-    }
-    return HF_NEVER;
 }

@@ -154,13 +154,6 @@ bool hf_call_has_word(const struct hf_script_call *call, size_t n, const char *w
            strcmp(call->arguments[n].text, word) == 0;
 }
 
-int hf_call_live_fd(const struct hf_call_env *env, const struct hf_script_call *call, size_t n)
-{
-    if (n >= call->argument_count || call->arguments[n].kind != HF_VALUE_INTEGER)
-        return -1;
-    return hf_call_fd_of(env, call->arguments[n].integer);
-}
-
 /* ---- addresses ---------------------------------------------------------------------------- */
 
 static void put_address(const struct hf_call *c, const struct hf_addr *addr, uint16_t port,

@@ -37,11 +37,6 @@ struct hf_call_result {
 
 enum hf_call_outcome hf_call_try(struct hf_call_env *env, const struct hf_script_call *call,
                                  struct hf_posix_wait *wait, struct hf_call_result *result);
-/** When a call that waits goes on by time alone: HF_NEVER if it has no limit. */
-hf_ns hf_call_due(struct hf_call_env *env, const struct hf_script_call *call,
-                  const struct hf_posix_wait *wait);
-/** The live descriptor of the call's n-th argument; -1 if there is none. */
-int hf_call_live_fd(const struct hf_call_env *env, const struct hf_script_call *call, size_t n);
 /** Whether the n-th argument of a call is that word. */
 bool hf_call_has_word(const struct hf_script_call *call, size_t n, const char *word);
 /** Closes every descriptor that is still open. */

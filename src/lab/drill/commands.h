@@ -20,7 +20,7 @@ struct hf_commands {
     struct hf_config *config; /**< of the stack; NULL: settings are the target's to make */
     const struct hf_drill_target *target; /**< NULL: not made yet, settings may change */
     bool is_ahead; /**< ahead of all other events: settings are made before there is a target */
-    bool is_over;  /**< no packet follows that could show what a command does: it is passed over */
+    bool is_over;  /**< nothing follows that could show what a command does: it is passed over */
 };
 
 /** Does all commands of a text, up to the first that is not DONE. */

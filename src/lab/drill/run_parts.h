@@ -29,7 +29,7 @@ struct hf_run {
     hf_ns due_ns, end_ns;     /**< of the event */
     hf_ns before_ns;          /**< script time of the event before */
     size_t first_other_event; /**< index; the commands before it have made their settings */
-    size_t last_packet_event; /**< index; commands behind it show nowhere */
+    size_t final_commands;    /**< index; nothing but commands from there on: they show nowhere */
 
     struct hf_call_env calls;
     const struct hf_script_event *waiting; /**< a call, or NULL */

@@ -16,7 +16,8 @@
 #include "core/base.h"
 #include "symbols.h"
 
-/** A call that waits when the next one comes has this long; so has one that should not wait. */
+/** A call that waits has this long to end when the next one comes, and beyond its time when the
+ *  script ends. */
 #define CALL_PATIENCE_NS HF_SEC(1)
 
 enum { PPM = 1000000, FIRST_PORT = 49152 };
@@ -109,7 +110,7 @@ bool hf_run_step(struct hf_run *run, hf_ns until_ns)
 {
     hf_ns limit_ns = until_ns;
     if (run->waiting != NULL) {
-        hf_ns due_ns = hf_call_due(&run->calls, &run->waiting->call, &run->wait);
+        hf_ns due_ns = run->wait.until_ns;
         /* A limit that has passed without ending the call must not hold time up. */
         if (due_ns != HF_NEVER && due_ns - run->start_ns < limit_ns &&
             due_ns - run->start_ns > hf_run_now(run))
@@ -226,7 +227,7 @@ static bool await_call(struct hf_run *run, hf_ns span_ns)
     return false;
 }
 
-/** A call that is not written as a waiting one holds the script up until it returns. */
+/** A call that is not written as a waiting one holds the script up until its own limit is over. */
 static void run_call(struct hf_run *run)
 {
     if (run->waiting != NULL && !await_call(run, CALL_PATIENCE_NS))
@@ -242,9 +243,10 @@ static void run_call(struct hf_run *run)
     collect(run);
     if (run->event->time.is_blocking)
         return;
-    hf_ns due_ns = hf_call_due(&run->calls, &run->event->call, &run->wait);
-    hf_ns limit_ns = due_ns == HF_NEVER ? 0 : due_ns - run->start_ns - hf_run_now(run);
-    await_call(run, limit_ns > CALL_PATIENCE_NS ? limit_ns : CALL_PATIENCE_NS);
+    hf_ns limit_ns = 0;
+    if (run->wait.until_ns != HF_NEVER)
+        limit_ns = run->wait.until_ns - run->start_ns - hf_run_now(run);
+    await_call(run, hf_max_ns(limit_ns, run->target->patience_ns));
 }
 
 /* ---- commands ----------------------------------------------------------------------------- */
@@ -253,7 +255,7 @@ static void run_command(struct hf_run *run)
 {
     char words[HF_COMMAND_WORDS_BYTES];
     size_t index = (size_t)(run->event - run->script->events);
-    run->commands.is_over = index > run->last_packet_event;
+    run->commands.is_over = index >= run->final_commands;
     run->commands.is_ahead = index < run->first_other_event;
     switch (hf_commands_run(&run->commands, run->event->text, words)) {
     case HF_COMMAND_DONE: return;
@@ -298,13 +300,12 @@ static size_t find_first_other(const struct hf_script *script)
     return first;
 }
 
-static size_t find_last_packet(const struct hf_script *script)
+static size_t find_final_commands(const struct hf_script *script)
 {
-    size_t last = 0;
-    for (size_t i = 0; i < script->event_count; i++)
-        if (script->events[i].kind == HF_SCRIPT_PACKET)
-            last = i;
-    return last;
+    size_t first = script->event_count;
+    while (first > 0 && script->events[first - 1].kind == HF_SCRIPT_SHELL)
+        first--;
+    return first;
 }
 
 /** The least that a script takes: the times it names, one after the other. */
@@ -336,7 +337,7 @@ static void begin(struct hf_run *run)
 {
     run->start_ns = run->target->calls->now(run->target->self);
     run->first_other_event = find_first_other(run->script);
-    run->last_packet_event = find_last_packet(run->script);
+    run->final_commands = find_final_commands(run->script);
     run->calls.posix = &run->target->posix;
     run->calls.options = run->options;
     run->calls.match = run->config->match;
@@ -351,7 +352,7 @@ static void begin(struct hf_run *run)
 static void end(struct hf_run *run)
 {
     if (!run->is_over && run->waiting != NULL)
-        await_call(run, CALL_PATIENCE_NS);
+        await_call(run, hf_max_ns(run->wait_end_ns - hf_run_now(run), 0) + CALL_PATIENCE_NS);
     if (!run->is_over)
         hf_run_program(run);
     run->result->span_ns = hf_run_now(run);

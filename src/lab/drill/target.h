@@ -40,6 +40,8 @@ struct hf_drill_target {
     void *self;
     const struct hf_drill_target_calls *calls;
     struct hf_posix posix;
+    /** How long a packet that came in may take to show at the sockets; 0: it does at once. */
+    hf_ns patience_ns;
 };
 
 #endif
