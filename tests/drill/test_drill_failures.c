@@ -132,6 +132,53 @@ static void a_call_that_does_not_return(void **state)
           "still waits");
 }
 
+/* In virtual time nothing more happens at an instant: what waits then, waits for good. */
+static void a_call_that_waits_for_no_packet(void **state)
+{
+    (void)state;
+    FAILS(ACCEPTED "+0 read(4, ..., 100) = 10\n"
+                   "+.1 < P. 1:11(10) ack 1 win 65535\n",
+          ACCEPTED_LINES + 1, "read() returns", "it still waits at 0.100000 s");
+    FAILS(LISTENER "+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 4\n"
+                   "+0 connect(4, ..., ...) = 0\n"
+                   "+0 > S 0:0(0) <...>\n"
+                   "+.1 < S. 0:0(0) ack 1 win 65535 <mss 1460>\n",
+          LISTENER_LINES + 2, "connect() returns", "it still waits at 0.000000 s");
+}
+
+static void a_linger_that_ends_late(void **state)
+{
+    (void)state;
+    FAILS(ACCEPTED "+0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=3}, 8) = 0\n"
+                   "+0...2 close(4) = 0\n",
+          ACCEPTED_LINES + 2, "close() returns at 2.100000 s", "at 3.100000 s, 1000.000 ms too");
+}
+
+static void more_packets_than_can_be_kept(void **state)
+{
+    (void)state;
+    enum {
+        BYTES = 65400,
+        KEPT = HF_LOG_MAX_BYTES / (BYTES + 40),
+        PACKETS = KEPT + 2,
+        LINE_BYTES = 64
+    };
+    static char text[sizeof LISTENER + PACKETS * LINE_BYTES];
+    size_t used = (size_t)snprintf(text, sizeof text, "%s", LISTENER);
+    for (int i = 0; i < PACKETS; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "+0 < R 1:65401(%d) win 65535\n",
+                                 BYTES);
+    FAILS(text, LISTENER_LINES + KEPT + 1, "< R 1:65401(65400)", "too many packets to keep");
+}
+
+static void a_script_without_events(void **state)
+{
+    (void)state;
+    FAILS("", 1, "a script", "no event");
+    FAILS("// nothing\n/* at all */\n", 1, "a script", "no event");
+    FAILS("--mtu=1500\n`true`\n", 1, "a script", "no event");
+}
+
 static void a_count_that_differs(void **state)
 {
     (void)state;
@@ -160,6 +207,8 @@ static void an_option_that_is_wrong(void **state)
     (void)state;
     FAILS("--mtu=x\n" LISTENER, 1, "an option", "--mtu=x: wrong value");
     FAILS("--no_such_thing\n" LISTENER, 1, "an option", "no such option");
+    FAILS("--strict_segments=0\n" LISTENER, 1, "an option", "takes no value");
+    FAILS("--verbose=1\n" LISTENER, 1, "an option", "takes no value");
     FAILS("--ip_version=ipv6\n--local_ip=192.0.2.7\n" LISTENER, 1, "an option", "family");
 }
 
@@ -186,6 +235,10 @@ static void settings_that_are_not_there_are_skipped(void **state)
     IS_SKIPPED(LISTENER "+0 `sysctl -w net.inet.tcp.sack.enable=0`\n"
                         "+0 < S 0:0(0) win 65535 <mss 1460>\n",
                LISTENER_LINES + 1, "a setting can't change while the stack runs");
+    /* A call shows what a setting does as well as a packet. */
+    IS_SKIPPED(LISTENER "+0 `sysctl -w net.inet.tcp.sack.enable=0`\n"
+                        "+0 close(3) = 0\n",
+               LISTENER_LINES + 1, "a setting can't change while the stack runs");
 }
 
 static void python_beyond_the_evaluator_is_skipped(void **state)
@@ -211,6 +264,10 @@ int main(void)
         cmocka_unit_test(a_failed_assertion),
         cmocka_unit_test(a_call_that_returns_at_the_wrong_time),
         cmocka_unit_test(a_call_that_does_not_return),
+        cmocka_unit_test(a_call_that_waits_for_no_packet),
+        cmocka_unit_test(a_linger_that_ends_late),
+        cmocka_unit_test(more_packets_than_can_be_kept),
+        cmocka_unit_test(a_script_without_events),
         cmocka_unit_test(a_count_that_differs),
         cmocka_unit_test(an_echo_of_a_timestamp_never_sent),
         cmocka_unit_test(a_syntax_error),

@@ -135,6 +135,19 @@ static void calls_that_wait_no_longer_than_their_socket_says(void **state)
                  "+.1 < . 1:1(0) ack 102 win 65535\n"));
 }
 
+/* Its time is over long before the next retransmission would look at it. */
+static void a_close_lingers_as_long_as_it_was_told(void **state)
+{
+    (void)state;
+    assert_true(passes(ACCEPTED
+                       "+0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=3}, 8) = 0\n"
+                       "+0...3 close(4) = 0\n"
+                       "+0 > F. 1:1(0) ack 1\n"));
+    assert_true(passes(ACCEPTED
+                       "+0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=3}, 8) = 0\n"
+                       "+0 close(4) = 0\n"));
+}
+
 static void times(void **state)
 {
     (void)state;
@@ -182,6 +195,13 @@ static void epoll(void **state)
                                 "+0...0.1 epoll_wait(5, {events=EPOLLIN, fd=4}, 1, -1) = 1\n"
                                 "+.1 < P. 1:11(10) ack 1 win 65535\n"
                                 "* > . 1:1(0) ack 11\n"));
+    /* What stands beyond the events that came is not compared. */
+    assert_true(passes(ACCEPTED "+0 epoll_create(1) = 5\n"
+                                "+0 epoll_ctl(5, EPOLL_CTL_ADD, 4, {events=EPOLLIN, fd=4}) = 0\n"
+                                "+0 epoll_wait(5, {events=EPOLLIN, fd=4}, 1, 0) = 0\n"
+                                "+0 < P. 1:11(10) ack 1 win 65535\n"
+                                "+0 epoll_wait(5, [{events=EPOLLIN, fd=4},\n"
+                                "                  {events=EPOLLOUT, fd=3}], 2, 0) = 1\n"));
 }
 
 static void assertions_keep_their_variables(void **state)
@@ -297,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_closed_port_resets),
         cmocka_unit_test(waiting_calls),
         cmocka_unit_test(calls_that_wait_no_longer_than_their_socket_says),
+        cmocka_unit_test(a_close_lingers_as_long_as_it_was_told),
         cmocka_unit_test(times),
         cmocka_unit_test(calls_of_every_kind),
         cmocka_unit_test(epoll),

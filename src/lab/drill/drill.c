@@ -126,6 +126,11 @@ void hf_drill_text(struct hf_drill_result *result, const char *text, size_t leng
     }
     if (script.covers != NULL)
         result->covers = strdup(script.covers);
+    if (script.event_count == 0) {
+        conclude(result, HF_DRILL_FAILED, (struct hf_place){1, 1}, "a script", "no event");
+        hf_script_free(&script);
+        return;
+    }
     switch (hf_drill_options_read(&options, &script, &fault)) {
     case HF_OPTIONS_READ:
         options.tolerance_ns = hf_max_ns(options.tolerance_ns, config->tolerance_ns);

@@ -79,10 +79,13 @@ static const struct hf_logged *next_packet(struct hf_run *run)
 
 /* ---- in ----------------------------------------------------------------------------------- */
 
-static void inject(struct hf_run *run, const uint8_t *bytes, uint32_t length_bytes)
+/** What the log can't keep does not go in: a report would show another course of things. */
+static bool inject(struct hf_run *run, const uint8_t *bytes, uint32_t length_bytes)
 {
-    if (hf_log_add(&run->result->log, hf_run_now(run), false, bytes, length_bytes))
-        run->target->calls->inject(run->target->self, bytes, length_bytes);
+    if (!hf_log_add(&run->result->log, hf_run_now(run), false, bytes, length_bytes))
+        return false;
+    run->target->calls->inject(run->target->self, bytes, length_bytes);
+    return true;
 }
 
 void hf_run_inbound(struct hf_run *run)
@@ -93,12 +96,13 @@ void hf_run_inbound(struct hf_run *run)
     if (!run->flow.remote_is_known)
         begin_flow(run, HF_RUN_FLOW_PASSIVE, run->options->bind_port, run->next_port++);
     size_t n = hf_flow_build(&run->flow, &e->packet, bytes, sizeof bytes, fault);
-    if (n > 0) {
-        inject(run, bytes, (uint32_t)n);
+    if (n > 0 && inject(run, bytes, (uint32_t)n))
         return;
-    }
     hf_script_packet_text(&e->packet, run->result->expected, sizeof run->result->expected);
-    snprintf(run->result->got, sizeof run->result->got, "it can't be built: %s", fault);
+    if (n > 0)
+        snprintf(run->result->got, sizeof run->result->got, "too many packets to keep");
+    else
+        snprintf(run->result->got, sizeof run->result->got, "it can't be built: %s", fault);
     hf_run_fail(run, e->place);
 }
 

@@ -182,6 +182,8 @@ static enum hf_options_outcome read_line(struct hf_drill_options *o,
             return fail(fault, line, HF_OPTIONS_BEYOND, "this option is not supported");
         if (table[i].has_value && line->value == NULL)
             return fail(fault, line, HF_OPTIONS_WRONG, "the value is missing");
+        if (!table[i].has_value && line->value != NULL)
+            return fail(fault, line, HF_OPTIONS_WRONG, "this option takes no value");
         if (!table[i].read(o, line->value))
             return fail(fault, line, HF_OPTIONS_WRONG, "wrong value");
         return HF_OPTIONS_READ;
