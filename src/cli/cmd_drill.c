@@ -32,7 +32,7 @@ enum {
     KEY_TOLERANCE
 };
 
-enum { DEFINES_MAX = 64, SCRIPT_MAX_BYTES = 4 * 1024 * 1024 };
+enum { DEFINES_MAX = 64 };
 
 /** How long a script may take in real time, unless --max-time says; and what the kernel has beyond
  *  the time that the stack took. */
@@ -80,13 +80,13 @@ static hf_ns wall_now(void)
 static char *read_script(const char *path, size_t *length_bytes)
 {
     FILE *file = fopen(path, "re");
-    char *text = malloc(SCRIPT_MAX_BYTES + 1);
+    char *text = malloc(HF_SCRIPT_MAX_BYTES + 1);
     bool is_read = false;
     if (file == NULL || text == NULL) {
         hf_say("%s: %s", path, strerror(errno));
     } else {
-        *length_bytes = fread(text, 1, SCRIPT_MAX_BYTES + 1, file);
-        is_read = !ferror(file) && *length_bytes <= SCRIPT_MAX_BYTES;
+        *length_bytes = fread(text, 1, HF_SCRIPT_MAX_BYTES + 1, file);
+        is_read = !ferror(file) && *length_bytes <= HF_SCRIPT_MAX_BYTES;
         if (!is_read)
             hf_say("%s: %s", path, ferror(file) ? strerror(errno) : "too large for a script");
     }

@@ -43,7 +43,7 @@ static void check_script(const char *path, const char *text, size_t n)
 
 static int visit(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
-    static char text[1 << 20];
+    static char text[HF_SCRIPT_MAX_BYTES];
     (void)st;
     (void)ftw;
     const char *ending = strrchr(path, '.');

@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #include "core/wire/icmp.h"
-#include "core/wire/tcp.h"
 
 enum { HOP_LIMIT = 64, IP_MAX_BYTES = 65535, QUOTE_MAX_BYTES = 64 };
 
@@ -153,6 +152,22 @@ static struct hf_segment segment_of(const struct build *b)
     };
 }
 
+size_t hf_flow_put_segment(const struct hf_ip *ip, struct hf_segment *seg, const uint8_t *options,
+                           size_t option_bytes, uint8_t *tcp)
+{
+    size_t header_bytes = HF_TCP_HEADER_BYTES + option_bytes;
+    uint32_t tcp_bytes = (uint32_t)header_bytes + seg->payload_bytes;
+    hf_tcp_emit(seg, HF_LAYOUT_OWN, tcp);
+    /* The options go in as the script has them, which no layout of the wire's would. */
+    tcp[12] = (uint8_t)((tcp[12] & 0x0f) | header_bytes / 4 << 4);
+    if (option_bytes > 0)
+        memcpy(tcp + HF_TCP_HEADER_BYTES, options, option_bytes);
+    memset(tcp + header_bytes, 0, seg->payload_bytes);
+    hf_sum sum = hf_ip_pseudo_sum(&ip->source, &ip->destination, HF_IP_PROTO_TCP, tcp_bytes);
+    hf_put16(tcp + 16, hf_sum_checksum(hf_sum_bytes(sum, tcp, tcp_bytes)));
+    return tcp_bytes;
+}
+
 static size_t build_tcp(const struct build *b)
 {
     uint8_t options[HF_OPTION_BYTES];
@@ -160,22 +175,13 @@ static size_t build_tcp(const struct build *b)
     if (!put_options(b, options, &option_bytes))
         return 0;
     learn_from_peer(b->flow, &b->packet->tcp);
-    size_t header_bytes = HF_TCP_HEADER_BYTES + option_bytes;
-    uint32_t tcp_bytes = (uint32_t)header_bytes + b->packet->tcp.length_bytes;
+    struct hf_segment seg = segment_of(b);
+    uint32_t tcp_bytes = HF_TCP_HEADER_BYTES + (uint32_t)option_bytes + seg.payload_bytes;
     struct hf_ip ip = ip_of(b, HF_IP_PROTO_TCP, tcp_bytes);
     size_t ip_bytes = put_ip(b, &ip);
     if (ip_bytes == 0)
         return 0;
-    struct hf_segment seg = segment_of(b);
-    uint8_t *tcp = b->bytes + ip_bytes;
-    hf_tcp_emit(&seg, HF_LAYOUT_OWN, tcp);
-    /* The options go in as the script has them, which no layout of the wire's would. */
-    tcp[12] = (uint8_t)((tcp[12] & 0x0f) | header_bytes / 4 << 4);
-    memcpy(tcp + HF_TCP_HEADER_BYTES, options, option_bytes);
-    memset(tcp + header_bytes, 0, b->packet->tcp.length_bytes);
-    hf_sum sum = hf_ip_pseudo_sum(&ip.source, &ip.destination, HF_IP_PROTO_TCP, tcp_bytes);
-    hf_put16(tcp + 16, hf_sum_checksum(hf_sum_bytes(sum, tcp, tcp_bytes)));
-    return ip_bytes + tcp_bytes;
+    return ip_bytes + hf_flow_put_segment(&ip, &seg, options, option_bytes, b->bytes + ip_bytes);
 }
 
 /* ---- ICMP --------------------------------------------------------------------------------- */

@@ -12,6 +12,8 @@
 #include <sys/ioctl.h>
 #include <sys/time.h>
 
+#include "core/base.h"
+
 enum { VALUE_MAX_BYTES = 4096 };
 
 /** The structures that options have, as a list of their fields. */
@@ -43,7 +45,7 @@ static const struct hf_value *find_field(const struct hf_value *v, const char *n
 /** The row of an option's structure, or -1. */
 static int find_structure(int level, int name)
 {
-    for (size_t i = 0; i < sizeof structures / sizeof structures[0]; i++)
+    for (size_t i = 0; i < HF_COUNT_OF(structures); i++)
         if (structures[i].level == level && structures[i].name == name)
             return (int)i;
     return -1;

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "core/base.h"
+
 /* ---- poll --------------------------------------------------------------------------------- */
 
 static int64_t field_number(struct hf_call *c, const struct hf_value *v, const char *name)
@@ -68,7 +70,7 @@ static uint64_t read_data(struct hf_call *c, const struct hf_value *v)
     const struct hf_value *fd = hf_value_field(v, "fd");
     if (fd != NULL)
         return (uint32_t)hf_call_fd_of(c->env, hf_call_number(c, fd));
-    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+    for (size_t i = 0; i < HF_COUNT_OF(plain); i++)
         if (hf_value_field(v, plain[i]) != NULL)
             return (uint64_t)field_number(c, v, plain[i]);
     return 0;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base.h"
 #include "symbols.h"
 
 /* ---- sockets ------------------------------------------------------------------------------ */
@@ -227,7 +228,7 @@ enum hf_call_outcome hf_call_try(struct hf_call_env *env, const struct hf_script
 {
     struct hf_call c = {.env = env, .script = call, .wait = wait, .result = result};
     *result = (struct hf_call_result){.fd = -1};
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+    for (size_t i = 0; i < HF_COUNT_OF(table); i++) {
         if (strcmp(table[i].name, call->name) != 0)
             continue;
         enum hf_call_outcome outcome = make(&c, i);

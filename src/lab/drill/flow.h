@@ -7,6 +7,7 @@
 
 #include "match.h"
 #include "options.h"
+#include "core/wire/tcp.h"
 #include "show/text.h"
 
 /** What is added to a script's number of the stack's (its seq, the peer's ack), and of the peer's,
@@ -37,6 +38,11 @@ struct hf_flow_packet {
 /** Reads a packet; false with p->fault if it is none of TCP or ICMP. */
 bool hf_flow_read(const struct hf_flow *f, bool outbound, const uint8_t *bytes, size_t length_bytes,
                   struct hf_flow_packet *p);
+
+/** Writes a segment behind the IP header that carries it: header, options as they are, payload of
+ *  zeros, checksum. Returns its length. */
+size_t hf_flow_put_segment(const struct hf_ip *ip, struct hf_segment *seg, const uint8_t *options,
+                           size_t option_bytes, uint8_t *tcp);
 
 /** Adds `<mss 1460,nop>`; nothing without options. */
 void hf_script_options_text(struct hf_text *t, const struct hf_script_tcp *tcp);

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "core/base.h"
+
 enum { ANY_TYPE = -1 };
 
 struct name {
@@ -64,14 +66,14 @@ struct names {
 
 static struct names types_of(bool v6)
 {
-    return v6 ? (struct names){types_v6, sizeof types_v6 / sizeof types_v6[0]}
-              : (struct names){types_v4, sizeof types_v4 / sizeof types_v4[0]};
+    return v6 ? (struct names){types_v6, HF_COUNT_OF(types_v6)}
+              : (struct names){types_v4, HF_COUNT_OF(types_v4)};
 }
 
 static struct names codes_of(bool v6)
 {
-    return v6 ? (struct names){codes_v6, sizeof codes_v6 / sizeof codes_v6[0]}
-              : (struct names){codes_v4, sizeof codes_v4 / sizeof codes_v4[0]};
+    return v6 ? (struct names){codes_v6, HF_COUNT_OF(codes_v6)}
+              : (struct names){codes_v4, HF_COUNT_OF(codes_v4)};
 }
 
 static bool find_value(struct names names, int type, const char *text, uint8_t *value)

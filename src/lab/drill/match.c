@@ -177,7 +177,8 @@ static void compare_ports(struct compare *c)
                    c->line->destination_port);
 }
 
-/** Segments that meet a line together are alike. */
+/** Segments that meet a line together are alike: the line holds each of them to one ACK and one
+ *  urgent pointer, here are the rest. */
 static void compare_with_gathered(struct compare *c)
 {
     const struct hf_flow_gathered *g = c->gathered;
@@ -349,8 +350,6 @@ static void gather(const struct compare *c, struct hf_flow_gathered *g)
     if (g->segments++ == 0) {
         g->segment_bytes = tcp->length_bytes;
         g->window = tcp->window;
-        g->urgent = tcp->urgent;
-        g->ack = tcp->ack;
         g->header_bytes = c->packet.tcp_header_bytes;
     }
     g->bytes += tcp->length_bytes;

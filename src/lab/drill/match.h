@@ -58,8 +58,7 @@ enum hf_flow_verdict {
 /** What was gathered so far for a line that several segments may meet. Zero it for each line. */
 struct hf_flow_gathered {
     uint32_t bytes, segments, next_seq, segment_bytes;
-    uint16_t window, urgent;
-    uint32_t ack;
+    uint16_t window;
     uint8_t header_bytes;
 };
 

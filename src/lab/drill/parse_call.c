@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "core/base.h"
+
 static bool value(struct hf_lexer *l, unsigned depth, struct hf_value *v);
 
 static bool add_item(struct hf_lexer *l, struct hf_value *v, const struct hf_value *item)
@@ -75,7 +77,7 @@ static bool token_value(struct hf_lexer *l, const struct hf_token *token, struct
 static bool is_conversion(const struct hf_token *token)
 {
     static const char *const names[] = {"htons", "htonl", "inet_addr", "inet6_addr", "inet_pton"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < HF_COUNT_OF(names); i++)
         if (strcmp(token->text, names[i]) == 0)
             return token->kind == HF_TOKEN_WORD;
     return false;

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "core/base.h"
+
 enum { ACE_DIGITS = 8 };
 
 /* ---- the IP header ------------------------------------------------------------------------ */
@@ -22,7 +24,7 @@ static bool ecn_word(struct hf_lexer *l, bool outbound, struct hf_script_ip *ip,
                  {"ect01", HF_SCRIPT_ECN_ECT01}};
     struct hf_place place = hf_lexer_place(l);
     *known = false;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    for (size_t i = 0; i < HF_COUNT_OF(words); i++) {
         if (!hf_lexer_accept_word(l, words[i].name))
             continue;
         *known = true;
@@ -43,7 +45,7 @@ static bool dscp_name(struct hf_lexer *l, struct hf_script_ip *ip)
                  {"cs6", 48},  {"cs7", 56},  {"af11", 10}, {"af12", 12}, {"af13", 14}, {"af21", 18},
                  {"af22", 20}, {"af23", 22}, {"af31", 26}, {"af32", 28}, {"af33", 30}, {"af41", 34},
                  {"af42", 36}, {"af43", 38}, {"ef", 46}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < HF_COUNT_OF(names); i++) {
         if (!hf_lexer_accept_word(l, names[i].name))
             continue;
         ip->tos = (uint8_t)(names[i].dscp << 2);
@@ -114,7 +116,7 @@ static bool other_protocol(struct hf_lexer *l)
 {
     static const char *const names[] = {"ipv4", "ipv6", "gre", "mpls", "udp", "udplite", "sctp"};
     struct hf_place place = hf_lexer_place(l);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < HF_COUNT_OF(names); i++)
         if (hf_lexer_accept_word(l, names[i]))
             return hf_lexer_fail(l, place, "%s is not supported", names[i]);
     return true;
@@ -152,7 +154,7 @@ static uint16_t flag_of(char letter)
         uint16_t flag;
     } flags[] = {{'S', HF_SYN}, {'F', HF_FIN}, {'R', HF_RST}, {'P', HF_PSH}, {'U', HF_URG},
                  {'E', HF_ECE}, {'W', HF_CWR}, {'A', HF_AE},  {'.', HF_ACK}};
-    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+    for (size_t i = 0; i < HF_COUNT_OF(flags); i++)
         if (flags[i].letter == letter)
             return flags[i].flag;
     return 0;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base.h"
+
 struct parse {
     struct hf_lexer lexer;
     struct hf_script *script;
@@ -39,7 +41,7 @@ static bool apply_ip_version(struct parse *p, const struct hf_script_option_line
     static const char *const names[] = {"ipv4", "ipv4-mapped-ipv6", "ipv6"};
     if (strcmp(line->name, "ip_version") != 0)
         return true;
-    for (size_t i = 0; line->value != NULL && i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; line->value != NULL && i < HF_COUNT_OF(names); i++) {
         if (strcmp(line->value, names[i]) == 0) {
             p->v6 = i == 2;
             return true;

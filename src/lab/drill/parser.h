@@ -8,7 +8,6 @@
 
 /** Bounds: no text, however hostile, gets more memory or stack than these allow. */
 enum {
-    HF_SCRIPT_MAX_BYTES = 1 << 20,
     HF_SCRIPT_MAX_EVENTS = 20000,
     HF_SCRIPT_MAX_OPTION_LINES = 256,
     HF_SCRIPT_MAX_ARGUMENTS = 16,

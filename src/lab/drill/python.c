@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base.h"
 #include "lexer.h"
 #include "show/text.h"
 
@@ -229,7 +230,7 @@ static int64_t primary(struct run *r)
         return *r->at == '.' || *r->at == '[' ? unknown(r, "a part of ", name)
                                               : named_value(r, name);
     r->at++;
-    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
+    for (size_t i = 0; i < HF_COUNT_OF(functions); i++)
         if (strcmp(name, functions[i]) == 0)
             return call(r, name);
     return unknown(r, "a function that is not known: ", name);
@@ -387,7 +388,7 @@ static enum comparison comparison(struct run *r)
         enum comparison comparison;
     } all[] = {{"==", EQUAL},    {"!=", UNEQUAL}, {"<=", AT_MOST},
                {">=", AT_LEAST}, {"<", LESS},     {">", MORE}};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    for (size_t i = 0; i < HF_COUNT_OF(all); i++)
         if (accept(r, all[i].text))
             return all[i].comparison;
     return NO_COMPARISON;

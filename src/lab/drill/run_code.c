@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base.h"
 #include "symbols.h"
 #include "tcp_info.h"
 
@@ -65,7 +66,7 @@ static void add_head(struct hf_run *run)
              "def run(line, text):\n"
              "    text = inspect.cleandoc(text)\n"
              "    exec(compile(text, 'line %%d' %% line, 'exec'), names)\n");
-    for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++)
+    for (size_t i = 0; i < HF_COUNT_OF(symbols); i++)
         if (hf_symbol_value(symbols[i], &value))
             add(run, "names['%s'] = %" PRId64 "\n", symbols[i], value);
 }

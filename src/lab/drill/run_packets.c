@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "core/base.h"
-#include "core/wire/tcp.h"
+#include "flow.h"
 
 enum { PACKET_MAX_BYTES = 65535 + 40 };
 
@@ -237,10 +237,6 @@ void hf_run_reset_flow(struct hf_run *run)
                          .ttl = UINT8_MAX,
                          .payload_bytes = HF_TCP_HEADER_BYTES};
     size_t ip_bytes = hf_ip_emit(&back, bytes);
-    size_t tcp_bytes = hf_tcp_emit(&reset, HF_LAYOUT_OWN, bytes + ip_bytes);
-    hf_sum sum =
-        hf_ip_pseudo_sum(&back.source, &back.destination, HF_IP_PROTO_TCP, (uint32_t)tcp_bytes);
-    sum = hf_sum_bytes(sum, bytes + ip_bytes, tcp_bytes);
-    hf_put16(bytes + ip_bytes + 16, (uint16_t)~hf_sum_fold(sum));
+    size_t tcp_bytes = hf_flow_put_segment(&back, &reset, NULL, 0, bytes + ip_bytes);
     run->target->calls->inject(run->target->self, bytes, (uint32_t)(ip_bytes + tcp_bytes));
 }

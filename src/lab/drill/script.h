@@ -10,6 +10,9 @@
 
 #include <handfast/handfast.h>
 
+/** A longer text is refused. */
+enum { HF_SCRIPT_MAX_BYTES = 1 << 20 };
+
 /** A place in the text, both from 1. */
 struct hf_place {
     uint32_t line, column;

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base.h"
+
 enum { PORT = 8080, TOLERANCE_PPM = 125000 };
 #define TOLERANCE_NS HF_US(4000)
 
@@ -175,7 +177,7 @@ static enum hf_options_outcome read_line(struct hf_drill_options *o,
                                          const struct hf_script_option_line *line,
                                          struct hf_script_fault *fault)
 {
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+    for (size_t i = 0; i < HF_COUNT_OF(table); i++) {
         if (strcmp(table[i].name, line->name) != 0)
             continue;
         if (table[i].read == NULL)

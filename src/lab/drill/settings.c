@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base.h"
+
 #define DEFAULT(name, value)                                                                       \
     {                                                                                              \
         name, value, HF_SETTING_DEFAULT, NULL, 0                                                   \
@@ -106,7 +108,7 @@ enum { NAME_BYTES = 96 };
 
 const struct hf_setting_row *hf_setting_row_at(size_t i)
 {
-    return i < sizeof rows / sizeof rows[0] ? &rows[i] : NULL;
+    return i < HF_COUNT_OF(rows) ? &rows[i] : NULL;
 }
 
 /** /proc/sys/net/ipv4/tcp_sack and net.ipv4.tcp_sack are one setting. */
@@ -156,7 +158,7 @@ int hf_setting_apply(struct hf_config *config, const char *name, const char *val
     bool is_known = false, is_met = false;
     if (!normalise(name, normal, sizeof normal))
         normal[0] = '\0';
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < HF_COUNT_OF(rows); i++) {
         if (strcmp(rows[i].name, normal) != 0)
             continue;
         is_known = true;

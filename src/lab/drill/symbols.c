@@ -15,6 +15,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "core/base.h"
+
 struct symbol {
     const char *name;
     int64_t value;
@@ -244,15 +246,15 @@ static bool find(const struct symbol *symbols, size_t count, const char *name, i
 
 bool hf_symbol_value(const char *name, int64_t *value)
 {
-    return find(sockets, sizeof sockets / sizeof sockets[0], name, value) ||
-           find(tcp, sizeof tcp / sizeof tcp[0], name, value) ||
-           find(files, sizeof files / sizeof files[0], name, value) ||
-           find(errors, sizeof errors / sizeof errors[0], name, value);
+    return find(sockets, HF_COUNT_OF(sockets), name, value) ||
+           find(tcp, HF_COUNT_OF(tcp), name, value) ||
+           find(files, HF_COUNT_OF(files), name, value) ||
+           find(errors, HF_COUNT_OF(errors), name, value);
 }
 
 const char *hf_errno_name(int error)
 {
-    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+    for (size_t i = 0; i < HF_COUNT_OF(errors); i++)
         if (errors[i].value == error)
             return errors[i].name;
     return NULL;

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/base.h"
+
 _Static_assert(sizeof(struct tcp_info) <= HF_TCP_INFO_BYTES, "the structure fits");
 
 #define FIELD(name)                                                                                \
@@ -111,7 +113,7 @@ static int64_t plain_field(const uint8_t *at, size_t size_bytes)
 
 bool hf_tcp_info_value(const struct hf_tcp_info *info, const char *name, int64_t *value)
 {
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+    for (size_t i = 0; i < HF_COUNT_OF(fields); i++) {
         if (strcmp(fields[i].name, name) != 0)
             continue;
         *value = fields[i].size_bytes == 0
@@ -124,5 +126,5 @@ bool hf_tcp_info_value(const struct hf_tcp_info *info, const char *name, int64_t
 
 const char *hf_tcp_info_name(size_t i)
 {
-    return i < sizeof fields / sizeof fields[0] ? fields[i].name : NULL;
+    return i < HF_COUNT_OF(fields) ? fields[i].name : NULL;
 }
