@@ -20,10 +20,13 @@ HF_MUST_CHECK int hf_sockets_new(struct hf_sockets **out, struct hf_stack *stack
 void hf_sockets_free(struct hf_sockets *s);
 /** Sets the time that calls are made at and takes the stack's events. */
 void hf_sockets_update(struct hf_sockets *s, hf_ns now);
-/** When a call that waits would go on by time alone (poll, SO_RCVTIMEO ...) is its caller's
- *  business: since_ns of its wait. This is the table of calls. */
+/** The table of calls. That time passes until a call that waits goes on by it alone (poll,
+ *  SO_RCVTIMEO ...) is its caller's business: until_ns of its wait. */
 struct hf_posix hf_sockets_posix(struct hf_sockets *s);
 /** The connection or listener behind a descriptor; 0 if there is none. */
 hf_handle hf_sockets_handle(const struct hf_sockets *s, int fd);
+/** Whether TCP_INFO of a connection tells that field of Linux's structure, "tcpi_rtt"; the others
+ *  are always 0. */
+bool hf_sockets_tell(const char *field);
 
 #endif

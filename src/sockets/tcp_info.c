@@ -118,6 +118,24 @@ static void fill(const struct hf_sockets *s, const struct hf_socket *socket,
     to->tcpi_bytes_received = info->bytes_received;
 }
 
+bool hf_sockets_tell(const char *field)
+{
+    static const char *const told[] = {
+        "tcpi_state",          "tcpi_retransmits",   "tcpi_probes",
+        "tcpi_backoff",        "tcpi_options",       "tcpi_snd_wscale",
+        "tcpi_rcv_wscale",     "tcpi_rto",           "tcpi_snd_mss",
+        "tcpi_rcv_mss",        "tcpi_unacked",       "tcpi_pmtu",
+        "tcpi_rcv_ssthresh",   "tcpi_rtt",           "tcpi_rttvar",
+        "tcpi_snd_ssthresh",   "tcpi_snd_cwnd",      "tcpi_advmss",
+        "tcpi_rcv_space",      "tcpi_total_retrans", "tcpi_bytes_acked",
+        "tcpi_bytes_received", "tcpi_notsent_bytes", "tcpi_snd_wnd",
+    };
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
+        if (strcmp(told[i], field) == 0)
+            return true;
+    return false;
+}
+
 int hf_socket_tcp_info(const struct hf_sockets *s, const struct hf_socket *socket, void *value,
                        socklen_t *length)
 {

@@ -305,6 +305,55 @@ static void python_runs_the_blocks(void **state)
     hf_drill_result_free(&result);
 }
 
+static void run_python(struct hf_drill_result *result, const char *text)
+{
+    const struct hf_drill_config config = {.profile = HF_PROFILE_DEFAULT, .use_python = true};
+    hf_drill_text(result, text, strlen(text), &config);
+}
+
+static void python_is_told_of_apart_from_what_it_runs(void **state)
+{
+    (void)state;
+    struct hf_drill_result result;
+    if (system("python3 -c '' >/dev/null 2>&1") != 0)
+        skip();
+    run_python(&result, ACCEPTED "+0 %{\nimport sys\nsys.exit(127)\n}%\n");
+    assert_int_equal(result.outcome, HF_DRILL_FAILED);
+    hf_drill_result_free(&result);
+    run_python(&result, ACCEPTED "+0 %{ assert tcpi_segs_in == 0 }%\n");
+    assert_int_equal(result.outcome, HF_DRILL_SKIPPED);
+    assert_non_null(strstr(result.got, "TCP_INFO tells no tcpi_segs_in"));
+    hf_drill_result_free(&result);
+}
+
+/** A variable of the environment, for as long as a test asks for it. */
+static void with_variable(const char *name, const char *value, struct hf_drill_result *result)
+{
+    const char *before = getenv(name);
+    char *kept = before != NULL ? strdup(before) : NULL;
+    setenv(name, value, 1);
+    run_python(result, ACCEPTED "+0 %{ assert 1 }%\n");
+    if (kept != NULL)
+        setenv(name, kept, 1);
+    else
+        unsetenv(name);
+    free(kept);
+}
+
+static void what_python_needs_and_is_not_there(void **state)
+{
+    (void)state;
+    struct hf_drill_result result;
+    with_variable("PATH", "/nowhere", &result);
+    assert_int_equal(result.outcome, HF_DRILL_SKIPPED);
+    assert_string_equal(result.got, "python3 can't be run");
+    hf_drill_result_free(&result);
+    with_variable("TMPDIR", "/nowhere", &result);
+    assert_int_equal(result.outcome, HF_DRILL_SKIPPED);
+    assert_string_equal(result.got, "no temporary file for Python");
+    hf_drill_result_free(&result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +377,8 @@ int main(void)
         cmocka_unit_test(icmp_comes_in),
         cmocka_unit_test(a_run_repeats_itself),
         cmocka_unit_test(python_runs_the_blocks),
+        cmocka_unit_test(python_is_told_of_apart_from_what_it_runs),
+        cmocka_unit_test(what_python_needs_and_is_not_there),
     };
     return cmocka_run_group_tests_name("drill passes", tests, NULL, NULL);
 }

@@ -4,7 +4,11 @@
  */
 #include "run_parts.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +20,6 @@
 #include "symbols.h"
 #include "tcp_info.h"
 
-enum { NO_PYTHON = 127 };
-
 /** The symbols that a program is given beside the fields. */
 static const char *const symbols[] = {
     "TCP_ESTABLISHED",     "TCP_SYN_SENT",      "TCP_SYN_RECV",    "TCP_FIN_WAIT1",
@@ -28,33 +30,61 @@ static const char *const symbols[] = {
     "TCPI_OPT_ECN_SEEN",   "TCPI_OPT_SYN_DATA",
 };
 
+/** Where names of a block are looked up. */
+struct names {
+    const struct hf_run *run;
+    const struct hf_tcp_info *info;
+    const char *untold; /**< a field that was asked for and is not told, or NULL */
+};
+
+static bool is_told(const struct hf_run *run, const char *field)
+{
+    return run->target->calls->tells == NULL || run->target->calls->tells(field);
+}
+
+/** A field that is not told would be 0: whatever is said of it would hold or not by chance. */
 static bool find_name(void *ctx, const char *name, int64_t *value)
 {
-    return hf_tcp_info_value(ctx, name, value) || hf_symbol_value(name, value);
+    struct names *names = ctx;
+    const char *field;
+    for (size_t i = 0; (field = hf_tcp_info_name(i)) != NULL; i++)
+        if (strcmp(field, name) == 0 && !is_told(names->run, field))
+            names->untold = field;
+    if (names->untold != NULL)
+        return false;
+    return hf_tcp_info_value(names->info, name, value) || hf_symbol_value(name, value);
 }
 
 /* ---- a program for python3 ---------------------------------------------------------------- */
 
+/** False without memory: run->program_fails, and nothing more is added. */
+static bool make_room(struct hf_run *run, size_t more_bytes)
+{
+    size_t needed = run->program_bytes + more_bytes;
+    if (needed <= run->program_capacity)
+        return true;
+    char *larger = realloc(run->program, 2 * needed);
+    run->program_fails = larger == NULL;
+    if (larger == NULL)
+        return false;
+    run->program = larger;
+    run->program_capacity = 2 * needed;
+    return true;
+}
+
 static void add(struct hf_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void add(struct hf_run *run, const char *format, ...)
 {
-    char piece[256];
-    va_list arguments;
+    va_list measured, arguments;
     va_start(arguments, format);
-    int n = vsnprintf(piece, sizeof piece, format, arguments);
-    va_end(arguments);
-    if (n < 0 || (size_t)n >= sizeof piece)
-        return;
-    size_t needed = run->program_bytes + (size_t)n + 1;
-    if (needed > run->program_capacity) {
-        char *larger = realloc(run->program, 2 * needed);
-        if (larger == NULL)
-            return;
-        run->program = larger;
-        run->program_capacity = 2 * needed;
+    va_copy(measured, arguments);
+    size_t n = (size_t)vsnprintf(NULL, 0, format, measured);
+    va_end(measured);
+    if (!run->program_fails && make_room(run, n + 1)) {
+        vsnprintf(run->program + run->program_bytes, n + 1, format, arguments);
+        run->program_bytes += n;
     }
-    memcpy(run->program + run->program_bytes, piece, (size_t)n + 1);
-    run->program_bytes += (size_t)n;
+    va_end(arguments);
 }
 
 /** Blocks are indented as their scripts are: Python takes them off the margin as it does with the
@@ -78,7 +108,7 @@ static void add_block(struct hf_run *run, const struct hf_tcp_info *info)
     if (run->program == NULL)
         add_head(run);
     for (size_t i = 0; (name = hf_tcp_info_name(i)) != NULL; i++)
-        if (hf_tcp_info_value(info, name, &value))
+        if (is_told(run, name) && hf_tcp_info_value(info, name, &value))
             add(run, "names['%s'] = %" PRId64 "\n", name, value);
     add(run, "run(%u, '", run->event->place.line);
     for (const char *p = run->event->text; *p != '\0'; p++)
@@ -86,58 +116,126 @@ static void add_block(struct hf_run *run, const struct hf_tcp_info *info)
     add(run, "')\n");
 }
 
-/** Runs python3 over a file. Returns its exit status and the last line that it wrote; *line is the
- *  block that it names last. */
-static int run_python(const char *path, char *words, size_t words_bytes, uint32_t *line)
+/** A file without a name that holds the program, at its beginning; -1. */
+static int write_program(const struct hf_run *run)
 {
-    char command[64], text[512];
-    snprintf(command, sizeof command, "exec python3 '%s' 2>&1", path);
-    FILE *output = popen(command, "r");
-    if (output == NULL)
-        return NO_PYTHON;
-    while (fgets(text, sizeof text, output) != NULL) {
+    const char *directory = getenv("TMPDIR");
+    char path[PATH_MAX];
+    if (directory == NULL || directory[0] == '\0')
+        directory = P_tmpdir;
+    int n = snprintf(path, sizeof path, "%s/handfast-drill-XXXXXX", directory);
+    int fd = n > 0 && (size_t)n < sizeof path ? mkostemp(path, O_CLOEXEC) : -1;
+    if (fd < 0)
+        return -1;
+    unlink(path);
+    if (write(fd, run->program, run->program_bytes) == (ssize_t)run->program_bytes &&
+        lseek(fd, 0, SEEK_SET) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/** Starts python3 with a program as its input; what it says can be read from *output. False: it
+ *  can't be run. */
+static bool start_python(int program_fd, pid_t *pid, FILE **output)
+{
+    char name[] = "python3", input[] = "-";
+    char *const arguments[] = {name, input, NULL};
+    posix_spawn_file_actions_t actions;
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return false;
+    bool is_started = posix_spawn_file_actions_init(&actions) == 0;
+    if (is_started) {
+        is_started = posix_spawn_file_actions_adddup2(&actions, program_fd, STDIN_FILENO) == 0 &&
+                     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) == 0 &&
+                     posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO) == 0 &&
+                     posix_spawnp(pid, name, &actions, NULL, arguments, environ) == 0;
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    close(ends[1]);
+    *output = is_started ? fdopen(ends[0], "r") : NULL;
+    if (*output == NULL)
+        close(ends[0]);
+    return is_started;
+}
+
+/** Runs python3; false if it can't be. Its wait status, and the last line that it wrote; *line is
+ *  the block that it names last. */
+static bool run_python(int program_fd, int *status, char *words, size_t words_bytes, uint32_t *line)
+{
+    char text[512];
+    pid_t pid;
+    FILE *output;
+    if (!start_python(program_fd, &pid, &output))
+        return false;
+    while (output != NULL && fgets(text, sizeof text, output) != NULL) {
         const char *file = strstr(text, "File \"line ");
         text[strcspn(text, "\n")] = '\0';
         if (file != NULL)
             *line = (uint32_t)strtoul(file + strlen("File \"line "), NULL, 10);
         snprintf(words, words_bytes, "%s", text);
     }
-    int status = pclose(output);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : NO_PYTHON;
+    if (output != NULL)
+        (void)fclose(output);
+    while (waitpid(pid, status, 0) < 0)
+        if (errno != EINTR)
+            return false;
+    return true;
 }
 
 void hf_run_program(struct hf_run *run)
 {
-    char path[] = "/tmp/handfast-drill-XXXXXX";
     struct hf_place place = {0, 1};
-    if (run->program == NULL)
+    int status;
+    if (run->program == NULL && !run->program_fails)
         return;
-    int fd = mkstemp(path);
+    int fd = run->program_fails ? -1 : write_program(run);
     if (fd < 0) {
-        hf_run_skip(run, place, "no temporary file for Python");
+        hf_run_skip(run, place,
+                    run->program_fails ? "no memory for Python's program"
+                                       : "no temporary file for Python");
         return;
     }
-    ssize_t written = write(fd, run->program, run->program_bytes);
-    close(fd);
-    int status = NO_PYTHON;
-    if (written == (ssize_t)run->program_bytes)
-        status = run_python(path, run->result->got, sizeof run->result->got, &place.line);
-    unlink(path);
-    if (status == NO_PYTHON) {
+    if (!run_python(fd, &status, run->result->got, sizeof run->result->got, &place.line)) {
         hf_run_skip(run, place, "python3 can't be run");
     } else if (status != 0) {
         snprintf(run->result->expected, sizeof run->result->expected, "%%{ }%% that holds");
         hf_run_fail(run, place);
     }
+    close(fd);
 }
 
 /* ---- a block ------------------------------------------------------------------------------ */
 
-static void evaluate(struct hf_run *run, struct hf_tcp_info *info)
+/** The field that is not told and stands in a block as a word, or NULL. */
+static const char *find_untold(const struct hf_run *run, const char *text)
+{
+    static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    while (*(text += strcspn(text, word)) != '\0') {
+        const char *name;
+        size_t length = strspn(text, word);
+        for (size_t i = 0; (name = hf_tcp_info_name(i)) != NULL; i++)
+            if (strlen(name) == length && strncmp(name, text, length) == 0 && !is_told(run, name))
+                return name;
+        text += length;
+    }
+    return NULL;
+}
+
+static void skip_untold(struct hf_run *run, const char *field)
+{
+    char reason[96];
+    snprintf(reason, sizeof reason, "TCP_INFO tells no %s", field);
+    hf_run_skip(run, run->event->place, reason);
+}
+
+static void evaluate(struct hf_run *run, const struct hf_tcp_info *info)
 {
     char words[HF_DRILL_WORDS_BYTES / 2], reason[HF_DRILL_WORDS_BYTES];
+    struct names names = {.run = run, .info = info};
     run->python.name = find_name;
-    run->python.name_ctx = info;
+    run->python.name_ctx = &names;
     switch (hf_python_run(&run->python, run->event->text, words, sizeof words)) {
     case HF_PYTHON_PASSED: break;
     case HF_PYTHON_FAILED:
@@ -147,6 +245,10 @@ static void evaluate(struct hf_run *run, struct hf_tcp_info *info)
         hf_run_fail(run, run->event->place);
         break;
     case HF_PYTHON_UNKNOWN:
+        if (names.untold != NULL) {
+            skip_untold(run, names.untold);
+            break;
+        }
         snprintf(reason, sizeof reason, "needs Python: %s", words);
         hf_run_skip(run, run->event->place, reason);
         break;
@@ -164,7 +266,11 @@ void hf_run_code(struct hf_run *run)
                  name != NULL ? name : "");
         hf_run_fail(run, run->event->place);
     } else if (run->config->use_python) {
-        add_block(run, &info);
+        const char *untold = find_untold(run, run->event->text);
+        if (untold != NULL)
+            skip_untold(run, untold);
+        else
+            add_block(run, &info);
     } else {
         evaluate(run, &info);
     }

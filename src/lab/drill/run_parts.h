@@ -45,6 +45,7 @@ struct hf_run {
     struct hf_python python;
     char *program; /**< for python3, or NULL */
     size_t program_bytes, program_capacity;
+    bool program_fails; /**< there was no memory for all of it */
 };
 
 /* runner.c */

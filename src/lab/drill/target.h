@@ -30,6 +30,8 @@ struct hf_drill_target_calls {
     /** What the target itself did that it must never do, in words, or NULL. Of the core: an
      *  invariant that does not hold. */
     const char *(*fault)(void *self);
+    /** Whether TCP_INFO of a connection tells that field of struct tcp_info. NULL: all. */
+    bool (*tells)(const char *field);
     /** Makes a system's setting, by the name that the system gives it. HF_OK, or an error with
      *  words that say why not. NULL: a target's settings stand when it is made. */
     int (*set)(void *self, const char *name, const char *value,

@@ -80,6 +80,7 @@ int hf_target_core_open(struct hf_target_core *t, const struct hf_config *config
         .take = target_take,
         .count = target_count,
         .fault = target_fault,
+        .tells = hf_sockets_tell,
     };
     struct hf_rig_config rig = {
         .config = config, .seed = SEED, .start_ns = START_NS, .address = address};

@@ -16,8 +16,8 @@ struct hf_tcp_info {
 
 /** Asks a descriptor for it; 0 or -errno. */
 int hf_tcp_info_read(struct hf_tcp_info *info, const struct hf_posix *posix, int fd);
-/** The value of "tcpi_snd_cwnd" ...; false for a name that is no field. A field that the socket did
- *  not tell is 0. */
+/** The value of "tcpi_snd_cwnd" ...; false for a name that is no field. One beyond the length that
+ *  the socket gave is 0. */
 bool hf_tcp_info_value(const struct hf_tcp_info *info, const char *name, int64_t *value);
 /** The name of the i-th field, NULL beyond the last. */
 const char *hf_tcp_info_name(size_t i);
