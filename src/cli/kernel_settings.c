@@ -18,15 +18,6 @@ enum { PATH_BYTES = 160 };
 
 static const char root[] = "/proc/sys/";
 
-/** What the script "defaults.sh" of packetdrill's collection asks of Linux. */
-static const struct {
-    const char *name, *value;
-} defaults[] = {
-    {"net.ipv4.tcp_rmem", "4096 540000 15728640"}, /* window scale 8 */
-    {"net.ipv4.tcp_wmem", "4096 262144 4194304"},  {"net.ipv4.tcp_congestion_control", "cubic"},
-    {"net.ipv4.tcp_slow_start_after_idle", "0"},   {"net.ipv4.tcp_ecn", "0"},
-};
-
 static const char congestion_name[] = "net.ipv4.tcp_congestion_control";
 
 static int refuse(char *words, const char *name, const char *value, const char *reason)
@@ -94,26 +85,14 @@ static int choose_congestion(struct hf_kernel_settings *s, const char *value, ch
     return HF_OK;
 }
 
-static int make_one(struct hf_kernel_settings *s, const char *name, const char *value, char *words)
+int hf_kernel_setting_make(struct hf_kernel_settings *s, const char *name, const char *value,
+                           char words[HF_DRILL_TARGET_WORDS_BYTES])
 {
     char path[PATH_BYTES], congestion[PATH_BYTES];
     if (find_path(name, path) && find_path(congestion_name, congestion) &&
         strcmp(path, congestion) == 0)
         return choose_congestion(s, value, words);
     return write_setting(name, value, words);
-}
-
-int hf_kernel_setting_make(struct hf_kernel_settings *s, const char *name, const char *value,
-                           char words[HF_DRILL_TARGET_WORDS_BYTES])
-{
-    if (strcmp(name, "defaults.sh") != 0)
-        return make_one(s, name, value, words);
-    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
-        int err = make_one(s, defaults[i].name, defaults[i].value, words);
-        if (err != HF_OK)
-            return err;
-    }
-    return HF_OK;
 }
 
 void hf_kernel_setting_apply(const struct hf_kernel_settings *s, int fd)

@@ -80,7 +80,7 @@ static void every_row_can_be_made(void **state)
         assert_int_equal(hf_config_get(&config, row->ours, &value), HF_OK);
         if (row->kind == HF_SETTING_FIXED)
             assert_int_equal(hf_config_set(&config, row->ours, row->number), HF_OK);
-        else
+        else if (row->kind == HF_SETTING_SCALED)
             assert_true(row->number > 0);
     }
 }
@@ -110,6 +110,32 @@ static void settings_are_scaled_and_fixed(void **state)
     assert_int_equal(config.idle_restart, 1);
     assert_int_equal(apply(&config, "net.inet.tcp.abc_l_var", "44"), HF_OK);
     assert_int_equal(config.slow_start_segs, 44);
+    assert_int_equal(apply(&config, "net.ipv4.tcp_wmem", "4096 16384 4194304"), HF_OK);
+}
+
+/** As Linux reckons it from the largest buffer. */
+static void window_scale_follows_from_the_buffer(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rmem;
+        int shift;
+    } all[] = {
+        {"4096 131072 6291456", 7},
+        {"4096\t540000  15728640", 8},
+        {"4096 65535 65535", 0},
+        {"4096 65536 65536", 1},
+        {"1 1 0", 0},
+        {"1 1 9223372036854775807", 14},
+    };
+    struct hf_config config;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        assert_int_equal(apply(&config, "net.ipv4.tcp_rmem", all[i].rmem), HF_OK);
+        assert_int_equal(config.window_scale, all[i].shift);
+    }
+    static const char *const wrong[] = {"", "4096", "1 2", "1 2 x", "1 2 3 4", "1 2 -3"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_int_equal(apply(&config, "net.ipv4.tcp_rmem", wrong[i]), HF_E_INVALID);
 }
 
 static void settings_that_can_not_be_had_are_refused(void **state)
@@ -122,6 +148,21 @@ static void settings_that_can_not_be_had_are_refused(void **state)
     assert_int_equal(apply(&config, "net.inet.tcp.msl", "99999999999999999999"), HF_E_INVALID);
     assert_int_equal(apply(&config, "net.inet.tcp.msl", "9223372036854775807"), HF_E_INVALID);
     assert_int_equal(apply(&config, "", ""), HF_E_INVALID);
+}
+
+/** A name of a script is no setting. */
+static void what_defaults_sh_sets(void **state)
+{
+    (void)state;
+    struct hf_config config;
+    char words[HF_COMMAND_WORDS_BYTES];
+    struct hf_commands commands = {.config = &config, .is_ahead = true};
+    hf_config_profile(&config, sizeof config, HF_PROFILE_LINUX);
+    assert_int_equal(config.window_scale, 7);
+    assert_int_equal(hf_commands_run(&commands, "../common/defaults.sh", words), HF_COMMAND_DONE);
+    assert_int_equal(config.window_scale, 8);
+    assert_int_equal(config.idle_restart, 0);
+    assert_int_equal(apply(&config, "defaults.sh", ""), HF_E_INVALID);
 }
 
 /* ---- commands ----------------------------------------------------------------------------- */
@@ -172,6 +213,8 @@ int main(void)
         cmocka_unit_test(a_command_has_bounds),
         cmocka_unit_test(every_row_can_be_made),
         cmocka_unit_test(settings_are_scaled_and_fixed),
+        cmocka_unit_test(window_scale_follows_from_the_buffer),
+        cmocka_unit_test(what_defaults_sh_sets),
         cmocka_unit_test(settings_that_can_not_be_had_are_refused),
         cmocka_unit_test(known_commands),
     };

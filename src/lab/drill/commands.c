@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base.h"
 #include "settings.h"
 #include "shell.h"
 
@@ -50,6 +51,31 @@ static enum hf_command_outcome make_setting(const struct hf_commands *c, const c
         *c->config = wanted;
     else if (memcmp(&wanted, c->config, sizeof wanted) != 0)
         return beyond(words, "a setting can't change while the stack runs", name);
+    return HF_COMMAND_DONE;
+}
+
+/** What the script of that name in packetdrill's collection sets on Linux. CUBIC is for targets
+ *  with settings of their own: the stack has Reno. */
+static enum hf_command_outcome make_defaults(const struct hf_commands *c, char *words)
+{
+    static const struct {
+        const char *name, *value;
+        bool is_linux;
+    } defaults[] = {
+        {"net.ipv4.tcp_rmem", "4096 540000 15728640", false},
+        {"net.ipv4.tcp_wmem", "4096 262144 4194304", false},
+        {"net.ipv4.tcp_congestion_control", "cubic", true},
+        {"net.ipv4.tcp_slow_start_after_idle", "0", false},
+        {"net.ipv4.tcp_ecn", "0", false},
+    };
+    for (size_t i = 0; i < HF_COUNT_OF(defaults); i++) {
+        if (defaults[i].is_linux && c->config != NULL)
+            continue;
+        enum hf_command_outcome outcome =
+            make_setting(c, defaults[i].name, defaults[i].value, words);
+        if (outcome != HF_COMMAND_DONE)
+            return outcome;
+    }
     return HF_COMMAND_DONE;
 }
 
@@ -157,7 +183,7 @@ static enum hf_command_outcome run_one(const struct hf_commands *c,
     if (strcmp(name, "sysctl") == 0 || strcmp(name, "set_sysctls.py") == 0)
         return make_settings(c, command, words);
     if (strcmp(name, "defaults.sh") == 0)
-        return make_setting(c, name, "", words);
+        return make_defaults(c, words);
     if (strcmp(name, "sockstat") == 0)
         return ask_count(c, command, words);
     if (strcmp(name, "ethtool") == 0 && turns_off_offloads(command))

@@ -23,6 +23,10 @@
     {                                                                                              \
         name, NULL, HF_SETTING_SCALED, ours, number                                                \
     }
+#define SHIFT(name, ours)                                                                          \
+    {                                                                                              \
+        name, NULL, HF_SETTING_SHIFT, ours, 0                                                      \
+    }
 
 static const struct hf_setting_row rows[] = {
     /* FreeBSD */
@@ -84,6 +88,7 @@ static const struct hf_setting_row rows[] = {
     DEFAULT("net.ipv4.tcp_reordering", "3"),
     SCALED("net.ipv4.tcp_retries1", "r1_retries", 1),
     SCALED("net.ipv4.tcp_retries2", "r2_retries", 1),
+    SHIFT("net.ipv4.tcp_rmem", "window_scale"),
     FIXED("net.ipv4.tcp_rfc1337", "0", "time_wait_rst", 1),
     FIXED("net.ipv4.tcp_rfc1337", "1", "time_wait_rst", 0),
     FIXED("net.ipv4.tcp_sack", "0", "sack", 0),
@@ -98,13 +103,10 @@ static const struct hf_setting_row rows[] = {
     DEFAULT("net.ipv4.tcp_tso_win_divisor", NULL),
     FIXED("net.ipv4.tcp_window_scaling", "0", "window_scale", -1),
     DEFAULT("net.ipv4.tcp_window_scaling", "1"),
-    /* What the script of that name in packetdrill's collection asks of Linux beside its defaults:
-     * receive buffers up to 15 MB, which makes the window scale 8, and no restart after idle. */
-    FIXED("defaults.sh", NULL, "window_scale", 8),
-    FIXED("defaults.sh", NULL, "idle_restart", 0),
+    DEFAULT("net.ipv4.tcp_wmem", NULL),
 };
 
-enum { NAME_BYTES = 96 };
+enum { NAME_BYTES = 96, BUFFER_NUMBERS = 3, WINDOW_BITS = 16, SHIFT_MAX = 14 };
 
 const struct hf_setting_row *hf_setting_row_at(size_t i)
 {
@@ -128,21 +130,54 @@ static bool normalise(const char *name, char *normal, size_t capacity_bytes)
     return true;
 }
 
+/** Takes a number, which may stand behind blanks; false if there is none. */
+static bool read_number(const char **text, int64_t *number)
+{
+    char *end;
+    errno = 0;
+    *number = strtoll(*text, &end, 10);
+    bool is_read = errno == 0 && end != *text && *number >= 0;
+    *text = end;
+    return is_read;
+}
+
+/** As Linux: the least shift with which a window of 16 bits shows the largest of the buffer sizes
+ *  "4096 131072 6291456". */
+static bool read_shift(const char *value, int64_t *shift)
+{
+    int64_t largest = 0;
+    for (int i = 0; i < BUFFER_NUMBERS; i++)
+        if (!read_number(&value, &largest))
+            return false;
+    for (*shift = 0; *shift < SHIFT_MAX && largest >> (WINDOW_BITS + *shift) > 0; ++*shift)
+        continue;
+    return *value == '\0';
+}
+
+static bool read_value(const struct hf_setting_row *row, const char *value, int64_t *number)
+{
+    int64_t given;
+    switch (row->kind) {
+    case HF_SETTING_DEFAULT:
+    case HF_SETTING_FIXED: return true;
+    case HF_SETTING_SHIFT: return read_shift(value, number);
+    case HF_SETTING_SCALED:
+        return read_number(&value, &given) && *value == '\0' &&
+               !__builtin_mul_overflow(given, row->number, number);
+    }
+    HF_UNREACHABLE("read_value: a kind beyond the enum");
+}
+
 static int apply_row(struct hf_config *config, const struct hf_setting_row *row, const char *value,
                      char words[HF_SETTING_WORDS_BYTES])
 {
     int64_t number = row->number;
     if (row->kind == HF_SETTING_DEFAULT)
         return HF_OK;
-    if (row->kind == HF_SETTING_SCALED) {
-        char *end;
-        errno = 0;
-        long long given = strtoll(value, &end, 10);
-        if (errno != 0 || end == value || *end != '\0' || given < 0 ||
-            __builtin_mul_overflow((int64_t)given, row->number, &number)) {
-            snprintf(words, HF_SETTING_WORDS_BYTES, "%s=%s: not a number", row->name, value);
-            return HF_E_INVALID;
-        }
+    if (!read_value(row, value, &number)) {
+        snprintf(words, HF_SETTING_WORDS_BYTES, "%s=%s: %s", row->name, value,
+                 row->kind == HF_SETTING_SHIFT ? "not three numbers" : "not a number");
+        return HF_E_INVALID;
     }
     int err = hf_config_set(config, row->ours, number);
     if (err != HF_OK)

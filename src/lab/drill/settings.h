@@ -13,6 +13,7 @@ enum hf_setting_kind {
     HF_SETTING_DEFAULT, /**< the stack does so anyway, or it has nothing that this could change */
     HF_SETTING_FIXED,   /**< sets ours to `number` */
     HF_SETTING_SCALED,  /**< sets ours to the value times `number` */
+    HF_SETTING_SHIFT,   /**< sets ours to the window shift for the last of three buffer sizes */
 };
 
 /** A row. Of one system setting all rows with the value apply; NULL is any value. */
