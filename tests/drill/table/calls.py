@@ -1,6 +1,6 @@
 """What the application calls, in every state, and what comes of it."""
 
-from table.openings import connect
+from table.openings import connect, is_established
 from table.script import SYNCHRONIZED, Case
 
 EPIPE = "EPIPE (Broken pipe)"
@@ -26,6 +26,7 @@ def send(script, st):
 def send_too_late(script, st):
     script.call(f"   +0 write(4, ..., 100) = -1 {EPIPE}")
     script.is_in(st.name)
+    script.prove(st)
 
 
 def receive(script, st):
@@ -41,6 +42,7 @@ def receive_the_end(script, st):
     script.call("   +0 read(4, ..., 100) = 0")
     script.call("   +0 read(4, ..., 100) = 0")
     script.is_in(st.name)
+    script.prove(st)
 
 
 def close_with_fin(script, st):
@@ -48,6 +50,12 @@ def close_with_fin(script, st):
     script.call("   +0 close(4) = 0")
     script.expect(f"F. {s}:{s}(0) ack {r}")
     script.send(f". {r}:{r}(0) ack {s + 1}")
+    if st.reads:
+        script.send(f"F. {r}:{r}(0) ack {s + 1}")
+        script.ack(st, snd_nxt=s + 1, rcv_nxt=r + 1)
+    else:
+        script.send(f". {r}:{r}(0) ack {s + 1}")
+        script.expect(f"R {s + 1}:{s + 1}(0)")
 
 
 def close_again(script, st):
@@ -78,6 +86,7 @@ def status(script, st):
     script.is_in(st.name)
     script.has_error(0)
     script.is_in(st.name)
+    script.prove(st)
 
 
 CLOSING = ("FW1", "FW2", "CLG", "LAK", "TMW")
@@ -111,7 +120,7 @@ def establish(script, tag):
 def opening_open(script, tag):
     script.call("   +0 connect(3, ..., ...) = -1 EALREADY (Operation already in progress)")
     establish(script, tag)
-    script.is_in("ESTABLISHED")
+    is_established(script)
 
 
 def opening_send(script, tag):

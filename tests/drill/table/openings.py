@@ -1,7 +1,8 @@
 """Segments that come before a connection is: CLOSED, LISTEN, SYN-SENT, SYN-RECEIVED."""
 
-from table.script import FAR, LISTEN, MODULUS, OPTIONS, WINDOW, Case
+from table.script import FAR, LISTEN, MODULUS, OPTIONS, SYNCHRONIZED, Case
 
+ESTABLISHED = SYNCHRONIZED[0]
 NO_BLOCK = "   +0 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0"
 CONNECT = "   +0 connect(3, ..., ...) = -1 EINPROGRESS (Operation now in progress)"
 
@@ -61,12 +62,19 @@ def is_accepted(script):
     script.is_in("ESTABLISHED")
 
 
+def is_established(script):
+    """And nothing came before that was not told."""
+    script.is_in("ESTABLISHED")
+    script.prove(ESTABLISHED)
+
+
 def listen_syn(script):
     script.call(LISTEN)
     script.syn()
     answer(script)
     script.send(". 1:1(0) ack 1")
     is_accepted(script)
+    is_established(script)
 
 
 def listen_drops(flags):
@@ -78,6 +86,7 @@ def listen_drops(flags):
         answer(script)
         script.send(". 1:1(0) ack 1")
         is_accepted(script)
+        is_established(script)
     return run
 
 
@@ -103,7 +112,7 @@ def be_answered(script):
     script.syn("S.", " ack 1")
     script.expect(". 1:1(0) ack 1")
     script.has_error(0, 3)
-    script.is_in("ESTABLISHED")
+    is_established(script)
 
 
 def sent_syn_ack(script):
@@ -118,6 +127,7 @@ def sent_bad_ack(script):
         peer(script, "S.", ack=ack)
         script.expect(f"R {ack}:{ack}(0)")
         script.is_in("SYN_SENT")
+    be_answered(script)
 
 
 def sent_bad_ack_alone(script):
@@ -132,6 +142,8 @@ def sent_reset(script):
     connect(script)
     script.send("R. 0:0(0) ack 1")
     script.has_error("ECONNREFUSED", 3)
+    script.send(". 1:1(0) ack 1")
+    script.expect("R 1:1(0)")
 
 
 def sent_drops(flags, ack=""):
@@ -149,7 +161,7 @@ def sent_crossing(script):
     answer(script)
     script.is_in("SYN_RECV")
     script.send(". 1:1(0) ack 1")
-    script.is_in("ESTABLISHED")
+    is_established(script)
 
 
 # ---- SYN-RECEIVED ------------------------------------------------------------------------------
@@ -174,6 +186,7 @@ class Passive:
     def is_still(self, script):
         script.send(". 1:1(0) ack 1")
         is_accepted(script)
+        is_established(script)
 
 
 class Active(Passive):
@@ -191,7 +204,7 @@ class Active(Passive):
         script.is_in("SYN_RECV")
         script.send(". 1:1(0) ack 1")
         script.has_error(0, 3)
-        script.is_in("ESTABLISHED")
+        is_established(script)
 
 
 def challenged(packet):
@@ -279,6 +292,8 @@ def passive_ends(flags):
 def active_reset(script, _):
     script.send("R 1:1(0)")
     script.has_error("ECONNREFUSED", 3)
+    script.send(". 1:1(0) ack 1")
+    script.expect("R 1:1(0)")
 
 
 def active_syn(script, way):
@@ -294,7 +309,7 @@ def crossing_syn_ack(script, _):
     script.expect(". 1:1(0) ack 1")
     script.send(". 1:1(0) ack 1")
     script.has_error(0, 3)
-    script.is_in("ESTABLISHED")
+    is_established(script)
 
 
 BOTH, PASSIVE, ACTIVE = (Passive(), Active()), (Passive(),), (Active(),)

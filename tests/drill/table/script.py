@@ -3,6 +3,7 @@
 MODULUS = 2**32
 WINDOW = 65535  # what the peer offers
 FAR = 2000000  # behind every window that is offered here
+PAUSE = "+.12"  # no timer sends before: what comes until then is an answer
 OPTIONS = "<mss 1460,sackOK,nop,nop>"
 
 LISTEN = """\
@@ -126,14 +127,21 @@ class Script:
                 self.expect(text)
         self.is_in(state.name)
 
-    def is_in(self, name):
-        self.lines.append(f"   +0 %{{ assert tcpi_state == TCP_{name}, tcpi_state }}%")
+    def is_in(self, name, wait="+0"):
+        self.lines.append(f"{wait:>5} %{{ assert tcpi_state == TCP_{name}, tcpi_state }}%")
 
     def ack(self, state, snd_nxt=None, rcv_nxt=None, options=None):
         """The empty ACK that tells where the stack is."""
         s = state.snd_nxt if snd_nxt is None else snd_nxt
         r = state.rcv_nxt if rcv_nxt is None else rcv_nxt
         self.expect(f". {s}:{s}(0) ack {r}", options)
+
+    def prove(self, state, snd_nxt=None, rcv_nxt=None):
+        """A segment outside the window draws an ACK that tells SND.NXT and RCV.NXT. Whatever the
+        stack sent before would stand in its place."""
+        far = (state.rcv_nxt if rcv_nxt is None else rcv_nxt) + FAR
+        self.send(f". {far}:{far}(0) ack {state.snd_una}")
+        self.ack(state, snd_nxt, rcv_nxt)
 
     def has_error(self, error, fd=4):
         self.call(f"   +0 getsockopt({fd}, SOL_SOCKET, SO_ERROR, [{error}], [4]) = 0")

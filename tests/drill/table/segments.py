@@ -1,6 +1,6 @@
 """Segments that come in synchronized states, and what must follow."""
 
-from table.script import FAR, MODULUS, OPTIONS, SYNCHRONIZED, WINDOW, Case
+from table.script import FAR, MODULUS, OPTIONS, PAUSE, SYNCHRONIZED, WINDOW, Case
 
 
 def outside_window(script, st):
@@ -11,13 +11,12 @@ def outside_window(script, st):
 
 
 def data_before_window(script, st):
-    if st.tag in ("EST", "FW1", "FW2"):
-        script.send(f". {st.rcv_nxt}:{st.rcv_nxt + 10}(10) ack {st.snd_una}")
-        script.expect(f". {st.snd_nxt}:{st.snd_nxt}(0) ack {st.rcv_nxt + 10}", wait="+0~+.3")
-        script.send(f". {st.rcv_nxt}:{st.rcv_nxt + 10}(10) ack {st.snd_una}")
-        script.expect(f". {st.snd_nxt}:{st.snd_nxt}(0) ack {st.rcv_nxt + 10}",
-                      " <...>", wait="+0~+.3")
-        script.is_in(st.name)
+    script.send(f". {st.rcv_nxt}:{st.rcv_nxt + 10}(10) ack {st.snd_una}")
+    script.expect(f". {st.snd_nxt}:{st.snd_nxt}(0) ack {st.rcv_nxt + 10}", wait="+0~+.3")
+    script.send(f". {st.rcv_nxt}:{st.rcv_nxt + 10}(10) ack {st.snd_una}")
+    script.expect(f". {st.snd_nxt}:{st.snd_nxt}(0) ack {st.rcv_nxt + 10}",
+                  " <...>", wait="+0~+.3")
+    script.is_in(st.name)
 
 
 def rst_outside_window(script, st):
@@ -27,6 +26,7 @@ def rst_outside_window(script, st):
     before = (st.rcv_nxt - 1) % MODULUS
     script.send(f"R {before}:{before}(0)")
     script.is_in(st.name)
+    script.prove(st)
 
 
 def rst_in_window(script, st):
@@ -46,6 +46,7 @@ def rst_in_time_wait(script, st):
     script.send(f"R. {st.rcv_nxt}:{st.rcv_nxt}(0) ack {st.snd_nxt}")
     script.send(f"F. {st.rcv_nxt - 1}:{st.rcv_nxt - 1}(0) ack {st.snd_nxt}")
     script.ack(st)
+    script.is_in(st.name)
 
 
 def syn_at(offset):
@@ -62,15 +63,8 @@ def no_ack_flag(script, st):
         script.send(f"- {st.rcv_nxt}:{st.rcv_nxt + 10}(10)")
     else:
         script.send(f"F {st.rcv_nxt}:{st.rcv_nxt}(0)")
-    script.is_in(st.name)
-    prove_numbers(script, st)
-
-
-def prove_numbers(script, st):
-    """A segment outside the window draws an ACK: it says what RCV.NXT and SND.NXT are."""
-    far = st.rcv_nxt + FAR
-    script.send(f". {far}:{far}(0) ack {st.snd_una}")
-    script.ack(st)
+    script.is_in(st.name, wait=PAUSE)
+    script.prove(st)
 
 
 def ack_of_the_future(script, st):
@@ -91,7 +85,7 @@ def ack_again(script, st):
     for _ in range(2):
         script.send(f". {st.rcv_nxt}:{st.rcv_nxt}(0) ack {st.snd_una}")
     script.is_in(st.name)
-    prove_numbers(script, st)
+    script.prove(st)
 
 
 def written_is_acked(script, st):
@@ -102,6 +96,7 @@ def written_is_acked(script, st):
     script.send(f". {r}:{r}(0) ack {s + 1000}")
     script.call("   +0 ioctl(4, SIOCOUTQ, [0]) = 0")
     script.is_in(st.name)
+    script.prove(st, snd_nxt=s + 1000)
 
 
 def window_is_taken(script, st):
@@ -118,6 +113,7 @@ def fin_is_acked(script, st):
     after = {"FW1": "FIN_WAIT2", "CLG": "TIME_WAIT"}.get(st.tag)
     if after:
         script.is_in(after)
+        script.prove(st)
     else:
         script.is_gone(st)
 
@@ -125,6 +121,7 @@ def fin_is_acked(script, st):
 def fin_not_acked(script, st):
     script.send(f". {st.rcv_nxt}:{st.rcv_nxt}(0) ack {st.snd_una}")
     script.is_in(st.name)
+    script.prove(st)
 
 
 def ahead_of_a_gap(script, st):
@@ -146,16 +143,20 @@ def text_in_order(script, st):
 
 
 def text_after_fin(script, st):
-    """The peer said that it was done: what it sends now does not count."""
+    """The peer said that it was done: what it sends now does not count. Only TIME-WAIT answers."""
     r = st.rcv_nxt
     script.send(f"P. {r}:{r + 10}(10) ack {st.snd_una}")
-    script.lines.append("  +.5 %{ assert tcpi_state == TCP_" + st.name + ", tcpi_state }%")
+    if st.tag == "TMW":
+        script.ack(st)
+    script.is_in(st.name, wait=PAUSE)
+    script.prove(st)
 
 
 def urgent_after_fin(script, st):
     r = st.rcv_nxt
     script.send(f"U. {r}:{r}(0) ack {st.snd_una} win {WINDOW} urg 5")
-    script.is_in(st.name)
+    script.is_in(st.name, wait=PAUSE)
+    script.prove(st)
 
 
 def urgent_in_line(script, st):
@@ -174,6 +175,7 @@ def window_is_told(script, st):
     script.send(f". {st.rcv_nxt}:{st.rcv_nxt}(0) ack {st.snd_una} win 100")
     script.call("   +0 %{ assert tcpi_snd_wnd == 100, tcpi_snd_wnd }%")
     script.is_in(st.name)
+    script.prove(st)
 
 
 def text_for_nobody(script, st):
@@ -228,7 +230,8 @@ def no_timestamp(script, st):
         script.send(f". {st.rcv_nxt}:{st.rcv_nxt + 10}(10) ack {st.snd_una}", "")
     else:
         script.send(f". {st.rcv_nxt}:{st.rcv_nxt}(0) ack {st.snd_una}", "")
-    script.is_in(st.name)
+    script.is_in(st.name, wait=PAUSE)
+    script.prove(st)
 
 
 def timestamp_is_kept(script, st):
