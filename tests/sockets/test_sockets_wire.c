@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "lab/drill/tcp_info.h"
 #include "lab/peer.h"
 #include "sockets/sockets.h"
 
@@ -243,6 +244,32 @@ static void a_segment_size_is_asked_for(void **state)
     close_desk(&d);
 }
 
+/* Data went both ways, more of it waits: a field shows something only if it is told. */
+static void fields_that_are_not_told_are_zero(void **state)
+{
+    (void)state;
+    struct desk d;
+    struct hf_posix_wait wait = {0}, again = {0};
+    struct hf_tcp_info info = {.length = sizeof info.bytes};
+    const char *name;
+    int64_t value;
+    open_desk(&d);
+    int fd = connected(&d);
+    assert_int_equal(send_bytes(&d, fd, 3000, &wait), 3000);
+    say(&d, ". seq 1:101 ack 3001");
+    assert_int_equal(send_bytes(&d, fd, 20000, &again), 20000);
+    assert_int_equal(CALL(&d, getsockopt, fd, IPPROTO_TCP, TCP_INFO, info.bytes, &info.length), 0);
+    for (size_t i = 0; (name = hf_tcp_info_name(i)) != NULL; i++) {
+        assert_true(hf_tcp_info_value(&info, name, &value));
+        if (value != 0 && !hf_sockets_tell(name))
+            fail_msg("%s is %lld, and not told", name, (long long)value);
+    }
+    assert_true(hf_tcp_info_value(&info, "tcpi_bytes_received", &value));
+    assert_int_equal(value, 100);
+    assert_false(hf_sockets_tell("tcpi_segs_in"));
+    close_desk(&d);
+}
+
 /* ---- data --------------------------------------------------------------------------------- */
 
 static void a_write_waits_until_all_is_taken(void **state)
@@ -406,6 +433,7 @@ int main(void)
         cmocka_unit_test(a_timeout_ends_waiting_for_a_connection),
         cmocka_unit_test(the_backlog_is_kept),
         cmocka_unit_test(a_segment_size_is_asked_for),
+        cmocka_unit_test(fields_that_are_not_told_are_zero),
         cmocka_unit_test(a_write_waits_until_all_is_taken),
         cmocka_unit_test(a_write_cut_short_leaves_the_error),
         cmocka_unit_test(the_user_timeout_is_an_error_to_readers),
