@@ -70,7 +70,7 @@ def close_again(script, st):
         script.is_gone(st)
     else:
         script.send(f"F. {r - 1}:{r - 1}(0) ack {s}")
-        script.ack(st)
+        script.ack_of_a_copy(st)
 
 
 def abort(script, st):

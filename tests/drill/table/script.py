@@ -136,6 +136,13 @@ class Script:
         r = state.rcv_nxt if rcv_nxt is None else rcv_nxt
         self.expect(f". {s}:{s}(0) ack {r}", options)
 
+    def ack_of_a_copy(self, state):
+        """Of the peer's FIN: told as a duplicate [RFC2883], but by TIME-WAIT, which keeps no more
+        than it needs."""
+        r = state.rcv_nxt
+        copy = "" if state.tag == "TMW" else f" <nop,nop,sack {r - 1}:{r}>"
+        self.ack(state, options=copy)
+
     def prove(self, state, snd_nxt=None, rcv_nxt=None):
         """A segment outside the window draws an ACK that tells SND.NXT and RCV.NXT. Whatever the
         stack sent before would stand in its place."""

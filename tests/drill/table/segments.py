@@ -213,7 +213,7 @@ def fin_and_ack_of_fin(script, st):
 
 def fin_again(script, st):
     script.send(f"F. {st.rcv_nxt - 1}:{st.rcv_nxt - 1}(0) ack {st.snd_una}")
-    script.ack(st)
+    script.ack_of_a_copy(st)
     script.is_in(st.name)
 
 
