@@ -152,7 +152,8 @@ static void json_lines(void **state)
 static void names_are_defined(void **state)
 {
     (void)state;
-    assert_int_equal(drill("asks.txt", said), 0);
+    assert_int_equal(drill("asks.txt", said), 1);
+    assert_non_null(strstr(said, "no event"));
     assert_int_equal(drill("-D WANTED=1 asks.txt", said), 1);
     assert_non_null(strstr(said, "asks.txt:2"));
 }
