@@ -186,11 +186,20 @@ static bool is_ended(int fd)
     return poll(&p, 1, 0) > 0;
 }
 
-/** SO_RCVLOWAT counts for calls that wait. */
+static bool is_listener(int fd)
+{
+    int is = 0;
+    socklen_t length = sizeof is;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is, &length) == 0 && is != 0;
+}
+
+/** SO_RCVLOWAT counts for calls that wait. What a listener gets ready for is no data. */
 static bool is_below_low_water(int fd, int flags)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    return is_blocking(fd) && (flags & (MSG_DONTWAIT | MSG_OOB)) == 0 && poll(&p, 1, 0) == 0;
+    if (!is_blocking(fd) || (flags & (MSG_DONTWAIT | MSG_OOB)) != 0 || is_listener(fd))
+        return false;
+    return poll(&p, 1, 0) == 0;
 }
 
 static ssize_t kernel_recvmsg(void *self, int fd, struct msghdr *message, int flags,

@@ -249,6 +249,19 @@ static void accept_gives_them_in_order(void **state)
     assert_int_equal(end_close(e, END_B, listener), 0);
 }
 
+/** It has nothing to wait for: a read that blocks says so at once. */
+static void a_listener_has_no_data(void **state)
+{
+    struct socket_ends *e = *state;
+    int listener = end_listen(e, END_B, AF_INET, 5061, 5);
+    char byte = 0;
+    assert_int_equal(end_receive(e, END_B, listener, &byte, 1, 0), -ENOTCONN);
+    assert_int_equal(end_send(e, END_B, listener, &byte, 1, 0), -EPIPE);
+    assert_int_equal(end_set(e, END_B, listener, SOL_SOCKET, SO_RCVLOWAT, 10), 0);
+    assert_int_equal(end_receive(e, END_B, listener, &byte, 1, 0), -ENOTCONN);
+    assert_int_equal(end_close(e, END_B, listener), 0);
+}
+
 static void closing_a_listener_resets_what_waits(void **state)
 {
     struct socket_ends *e = *state;
@@ -274,6 +287,7 @@ int main(void)
         cmocka_unit_test(connect_is_refused),
         cmocka_unit_test(wrong_addresses),
         cmocka_unit_test(accept_gives_them_in_order),
+        cmocka_unit_test(a_listener_has_no_data),
         cmocka_unit_test(closing_a_listener_resets_what_waits),
     };
     return socket_ends_main(tests, sizeof tests / sizeof *tests);
