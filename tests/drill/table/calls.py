@@ -83,9 +83,9 @@ def abort(script, st):
 
 
 def status(script, st):
-    script.is_in(st.name)
+    script.is_told(st.name)
     script.has_error(0)
-    script.is_in(st.name)
+    script.is_told(st.name)
     script.prove(st)
 
 
@@ -166,7 +166,7 @@ def opening_abort(script, tag):
 
 def opening_status(script, tag):
     script.has_error(0, 3)
-    script.is_in({"SYS": "SYN_SENT", "SYR": "SYN_RECV"}[tag])
+    script.is_told({"SYS": "SYN_SENT", "SYR": "SYN_RECV"}[tag])
 
 
 OPENING_CALLS = (
