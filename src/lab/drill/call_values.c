@@ -62,7 +62,7 @@ static int64_t word_number(struct hf_call *c, const char *word)
 {
     int64_t number = 0;
     if (strcmp(word, "NULL") != 0 && !hf_symbol_value(word, &number))
-        hf_call_beyond(c, "unknown symbol %.60s", word);
+        hf_call_beyond(c, "this system has no %.60s", word);
     return number;
 }
 

@@ -159,6 +159,11 @@ static const struct {
     {"writev", hf_call_writev, false},
 };
 
+const char *hf_call_name(size_t n)
+{
+    return n < HF_COUNT_OF(table) ? table[n].name : NULL;
+}
+
 /** "-1 ECONNRESET", or the number. */
 static void result_text(char text[HF_CALL_WORDS_BYTES], int64_t value)
 {
@@ -194,7 +199,7 @@ static void compare_result(struct hf_call *c, bool is_descriptor, int64_t got)
         if (c->script->error == NULL)
             return;
         if (!hf_symbol_value(c->script->error, &error))
-            hf_call_beyond(c, "unknown error %.60s", c->script->error);
+            hf_call_beyond(c, "this system has no %.60s", c->script->error);
         else if (got != -error)
             result_differs(c, expected, got);
         return;

@@ -37,6 +37,8 @@ struct hf_call_result {
 
 enum hf_call_outcome hf_call_try(struct hf_call_env *env, const struct hf_script_call *call,
                                  struct hf_posix_wait *wait, struct hf_call_result *result);
+/** The name of each call that is known, be it supported or not; NULL behind the last. */
+const char *hf_call_name(size_t n);
 /** Whether the n-th argument of a call is that word. */
 bool hf_call_has_word(const struct hf_script_call *call, size_t n, const char *word);
 /** Closes every descriptor that is still open. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base.h"
+#include "names.h"
 #include "target_core.h"
 
 static void conclude(struct hf_drill_result *result, enum hf_drill_outcome outcome,
@@ -107,6 +108,17 @@ static void run_on_ground(struct hf_drill_result *result, const struct hf_script
     config->ground->close(config->ground->self);
 }
 
+/** What can be said of a script before it runs. */
+static bool is_sound(const struct hf_script *script, struct hf_drill_result *result)
+{
+    struct hf_script_fault fault;
+    if (script->event_count == 0)
+        conclude(result, HF_DRILL_FAILED, (struct hf_place){1, 1}, "a script", "no event");
+    else if (!hf_names_check(script, &fault))
+        conclude(result, HF_DRILL_FAILED, fault.place, "names that are known", fault.text);
+    return result->outcome == HF_DRILL_PASSED;
+}
+
 void hf_drill_text(struct hf_drill_result *result, const char *text, size_t length_bytes,
                    const struct hf_drill_config *config)
 {
@@ -126,8 +138,7 @@ void hf_drill_text(struct hf_drill_result *result, const char *text, size_t leng
     }
     if (script.covers != NULL)
         result->covers = strdup(script.covers);
-    if (script.event_count == 0) {
-        conclude(result, HF_DRILL_FAILED, (struct hf_place){1, 1}, "a script", "no event");
+    if (!is_sound(&script, result)) {
         hf_script_free(&script);
         return;
     }

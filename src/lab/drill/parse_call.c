@@ -148,7 +148,7 @@ static bool structure(struct hf_lexer *l, unsigned depth, struct hf_value *v)
         if (!field_name(l, depth, &name) || !value(l, depth + 1, &item))
             return false;
         item.name = name;
-        item.place = place;
+        item.name_place = place;
         if (!add_item(l, v, &item))
             return false;
     } while (hf_lexer_accept(l, ","));
@@ -238,6 +238,7 @@ static bool note(struct hf_lexer *l)
 bool hf_parse_call(struct hf_lexer *l, const struct hf_token *name, struct hf_script_call *call)
 {
     call->name = name->text;
+    call->place = name->place;
     if (!hf_lexer_expect(l, "(", "behind the name of a call") || !arguments(l, call) ||
         !hf_lexer_expect(l, "=", "and the result of the call") || !value(l, 0, &call->result))
         return false;
@@ -251,6 +252,7 @@ bool hf_parse_call(struct hf_lexer *l, const struct hf_token *name, struct hf_sc
                                  "expected an errno behind the result, found '%.*s'",
                                  (int)error.text_bytes, error.text);
         call->error = error.text;
+        call->error_place = error.place;
     }
     return note(l);
 }

@@ -35,6 +35,7 @@ struct hf_value {
     enum hf_value_kind kind;
     struct hf_place place;
     const char *name; /**< of a field: `events=POLLIN` and `msg_name(...)=...`; else NULL */
+    struct hf_place name_place; /**< of that */
     int64_t integer;
     const char *text; /**< of WORD and STRING; NUL-terminated, escapes resolved */
     size_t text_bytes;
@@ -43,11 +44,13 @@ struct hf_value {
 };
 
 struct hf_script_call {
+    struct hf_place place;
     const char *name; /**< "connect" */
     struct hf_value *arguments;
     size_t argument_count;
     struct hf_value result;
     const char *error; /**< `= -1 EPIPE (Broken pipe)`: "EPIPE"; else NULL */
+    struct hf_place error_place;
 };
 
 /* ---- packets ------------------------------------------------------------------------------ */

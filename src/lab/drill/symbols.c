@@ -230,8 +230,139 @@ static const struct symbol errors[] = {
     SYMBOL(ECONNABORTED),  SYMBOL(ECONNRESET),      SYMBOL(ENOBUFS),         SYMBOL(EISCONN),
     SYMBOL(ENOTCONN),      SYMBOL(ESHUTDOWN),       SYMBOL(ETOOMANYREFS),    SYMBOL(ETIMEDOUT),
     SYMBOL(ECONNREFUSED),  SYMBOL(EHOSTDOWN),       SYMBOL(EHOSTUNREACH),    SYMBOL(EALREADY),
-    SYMBOL(EINPROGRESS),   SYMBOL(EDQUOT),          SYMBOL(ECANCELED),
+    SYMBOL(EINPROGRESS),   SYMBOL(EDQUOT),          SYMBOL(ECANCELED),       SYMBOL(E2BIG),
+    SYMBOL(EBADMSG),       SYMBOL(ECHILD),          SYMBOL(ECOMM),           SYMBOL(EDEADLK),
+    SYMBOL(EIDRM),         SYMBOL(ELOOP),           SYMBOL(EMLINK),          SYMBOL(EMULTIHOP),
+    SYMBOL(ENOEXEC),       SYMBOL(ENOLCK),          SYMBOL(ENOLINK),         SYMBOL(ENONET),
+    SYMBOL(ENOSR),         SYMBOL(ENOSTR),          SYMBOL(ENOTBLK),         SYMBOL(ENOTEMPTY),
+    SYMBOL(ENOTUNIQ),      SYMBOL(ENODATA),         SYMBOL(EREMCHG),         SYMBOL(EREMOTE),
+    SYMBOL(EROFS),         SYMBOL(ESRCH),           SYMBOL(ESTALE),          SYMBOL(ETIME),
+    SYMBOL(ETXTBSY),       SYMBOL(EUSERS),          SYMBOL(EXDEV),
 };
+
+/** Of other systems, and of what is known and not supported. */
+static const char *const elsewhere[] = {
+    "SO_USELOOPBACK",
+    "SO_REUSEPORT_LB",
+    "SO_NOSIGPIPE",
+    "SO_ACCEPTFILTER",
+    "SO_BINTIME",
+    "SO_LABEL",
+    "SO_PEERLABEL",
+    "SO_LISTENQLIMIT",
+    "SO_LISTENQLEN",
+    "SO_LISTENINCQLEN",
+    "SO_SETFIB",
+    "SO_USER_COOKIE",
+    "SO_TS_CLOCK",
+    "TCP_NOPUSH",
+    "TCP_NOOPT",
+    "TCP_KEEPINIT",
+    "TCP_CCALGOOPT",
+    "TCP_FUNCTION_BLK",
+    "TCP_DELACK",
+    "TCP_PCAP_OUT",
+    "TCP_PCAP_IN",
+    "TCP_MAXUNACKTIME",
+    "TCP_REMOTE_UDP_ENCAPS_PORT",
+    "TCP_CONNECTIONTIMEOUT",
+    "TCP_SENDMOREACKS",
+    "IP_PORTRANGE",
+    "IP_BINDANY",
+    "IP_DONTFRAG",
+    "IPV6_DONTFRAG",
+    "IPV6_USE_MIN_MTU",
+    "IPV6_BINDANY",
+    "IPV6_BINDV6ONLY",
+    "MSG_EOF",
+    "MSG_NBIO",
+    "MSG_NOTIFICATION",
+    "MSG_SOCALLBCK",
+    "O_EXLOCK",
+    "O_SHLOCK",
+    "O_ASYNC",
+    "O_FSYNC",
+    "EDOOFUS",
+    "ECAPMODE",
+    "ENOTCAPABLE",
+    "EBADRPC",
+    "EFTYPE",
+    "EAUTH",
+    "ENEEDAUTH",
+    "EPROCLIM",
+    "ENOATTR",
+    "ERPCMISMATCH",
+    "EPROGUNAVAIL",
+    "EPROGMISMATCH",
+    "EPROCUNAVAIL",
+    "IPPROTO_SCTP",
+    "IPPROTO_UDPLITE",
+    "SOCK_SEQPACKET",
+    "SOCK_RAW",
+    "SOL_UDP",
+    "SOL_SCTP",
+    "SO_ATTACH_FILTER",
+    "SO_DETACH_FILTER",
+    "SO_TIMESTAMPNS",
+    "SO_PEEK_OFF",
+    "SO_NOFCS",
+    "SO_INCOMING_CPU",
+    "SO_INCOMING_NAPI_ID",
+    "SO_TXTIME",
+    "SO_RXQ_OVFL",
+    "SO_WIFI_STATUS",
+    "SO_PASSCRED",
+    "SO_PASSSEC",
+    "SO_PEERCRED",
+    "SO_PEERNAME",
+    "SO_PEERSEC",
+    "SO_BINDTODEVICE",
+    "SO_BSDCOMPAT",
+    "SO_NO_CHECK",
+    "SO_LOCK_FILTER",
+    "SO_SELECT_ERR_QUEUE",
+    "SO_COOKIE",
+    "TCP_REPAIR_QUEUE",
+    "TCP_QUEUE_SEQ",
+    "TCP_REPAIR_OPTIONS",
+    "TCP_REPAIR_WINDOW",
+    "TCP_ULP",
+    "TCP_MD5SIG_EXT",
+    "TCP_ZEROCOPY_RECEIVE",
+    "TCP_CM_INQ",
+    "TCP_TX_DELAY",
+    "TCP_COOKIE_TRANSACTIONS",
+    "MSG_TRYHARD",
+    "MSG_PROXY",
+    "MSG_FIN",
+    "MSG_SYN",
+    "MSG_CONFIRM",
+    "MSG_RST",
+    "MSG_CMSG_CLOEXEC",
+    "MSG_PROBE",
+    "MSG_BATCH",
+    "IP_PKTINFO",
+    "IP_OPTIONS",
+    "IP_HDRINCL",
+    "IP_RECVOPTS",
+    "IP_RETOPTS",
+    "IP_MULTICAST_IF",
+    "IP_MULTICAST_TTL",
+    "IP_MULTICAST_LOOP",
+    "IPV6_PKTINFO",
+    "IPV6_RECVPKTINFO",
+    "IPV6_FLOWINFO",
+    "IPV6_FLOWLABEL_MGR",
+    "IPV6_HOPLIMIT",
+    "IPV6_MULTICAST_HOPS",
+    "IPV6_ADDRFORM",
+    "IPV6_AUTOFLOWLABEL",
+};
+
+/** Beginnings of whole families of such names. */
+static const char *const families[] = {
+    "BPF_",      "CAP_",    "SCM_",      "SCTP_",   "SO_EE_", "SOF_TIMESTAMPING_",
+    "SPLICE_F_", "TCP_LOG", "TCP_RACK_", "TCP_BBR_"};
 
 static bool find(const struct symbol *symbols, size_t count, const char *name, int64_t *value)
 {
@@ -250,6 +381,34 @@ bool hf_symbol_value(const char *name, int64_t *value)
            find(tcp, HF_COUNT_OF(tcp), name, value) ||
            find(files, HF_COUNT_OF(files), name, value) ||
            find(errors, HF_COUNT_OF(errors), name, value);
+}
+
+bool hf_symbol_is_elsewhere(const char *name)
+{
+    for (size_t i = 0; i < HF_COUNT_OF(elsewhere); i++)
+        if (strcmp(elsewhere[i], name) == 0)
+            return true;
+    for (size_t i = 0; i < HF_COUNT_OF(families); i++)
+        if (strncmp(families[i], name, strlen(families[i])) == 0)
+            return true;
+    return false;
+}
+
+const char *hf_symbol_name(size_t n)
+{
+    static const struct {
+        const struct symbol *symbols;
+        size_t count;
+    } tables[] = {{sockets, HF_COUNT_OF(sockets)},
+                  {tcp, HF_COUNT_OF(tcp)},
+                  {files, HF_COUNT_OF(files)},
+                  {errors, HF_COUNT_OF(errors)}};
+    for (size_t i = 0; i < HF_COUNT_OF(tables); i++) {
+        if (n < tables[i].count)
+            return tables[i].symbols[n].name;
+        n -= tables[i].count;
+    }
+    return NULL;
 }
 
 const char *hf_errno_name(int error)
