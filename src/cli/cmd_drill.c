@@ -440,7 +440,8 @@ int hf_cmd_drill(int argc, char **argv)
          "strict: as packetdrill compares; semantic: options as a set, PSH and buffer sizes not at "
          "all",
          1},
-        {"define", 'D', "NAME=VALUE", 0, "Let NAME in calls stand for VALUE; for #ifdef too", 1},
+        {"define", 'D', "NAME=VALUE", 0,
+         "Let NAME stand for VALUE in calls, packets and times; for #ifdef too", 1},
         {"python", KEY_PYTHON, NULL, 0, "Let python3 run the %{ }% blocks", 1},
         {"json", KEY_JSON, NULL, 0, "One JSON object a script", 2},
         {"verbose", 'v', NULL, 0, "Draw the packets of every script", 2},

@@ -15,8 +15,16 @@
 #include "lab/drill/script.h"
 
 static const struct hf_script_define drill_defines[] = {
-    {"KNOWN", "1"},        {"COOKIE", "0a0b0c0d"},   {"NAME", "\"a name\""},
-    {"COMMAND", "`true`"}, {"CODE", "host_unknown"},
+    {"KNOWN", "1"},
+    {"COOKIE", "0a0b0c0d"},
+    {"NAME", "\"a name\""},
+    {"COMMAND", "`true`"},
+    {"CODE", "host_unknown"},
+    {"LARGE", "70000"},
+    {"LARGEST", "9999999999"},
+    {"DELAY", "1.5"},
+    {"OPENING", "SE"},
+    {"ENDING", "F."},
 };
 
 /** Parses what must be a script; the caller frees it. */

@@ -317,6 +317,36 @@ static void icmp(void **state)
 /* ---- calls -------------------------------------------------------------------------------- */
 
 /** The only event of a script, a call. */
+/* -D reaches every number of a packet, its flags and its time. */
+static void defines_in_packets(void **state)
+{
+    (void)state;
+    struct hf_script s =
+        drill_parse("0 < S KNOWN:LARGE(69999) win KNOWN <mss KNOWN,sack KNOWN:LARGE LARGE:KNOWN>\n"
+                    "+DELAY~+2 > OPENING. 0:0(0) ack LARGE <...>\n"
+                    "DELAY > [ttl KNOWN] KNOWN > KNOWN ENDING ...(KNOWN)\n");
+    assert_int_equal(s.event_count, 3);
+    const struct hf_script_packet *p = &s.events[0].packet;
+    assert_int_equal(p->tcp.seq, 1);
+    assert_int_equal(p->tcp.length_bytes, 69999);
+    assert_int_equal(p->tcp.window, 1);
+    assert_int_equal(p->tcp.option[0].mss, 1);
+    assert_int_equal(p->tcp.option[1].block_count, 2);
+    assert_int_equal(p->tcp.option[1].blocks[1].left, 70000);
+    p = &s.events[1].packet;
+    assert_int_equal(s.events[1].time.start_ns, HF_MS(1500));
+    assert_int_equal(p->tcp.flags, HF_SYN | HF_ECE | HF_ACK);
+    assert_int_equal(p->tcp.ack, 70000);
+    p = &s.events[2].packet;
+    assert_int_equal(s.events[2].time.start_ns, HF_MS(1500));
+    assert_int_equal(p->ip.ttl, 1);
+    assert_true(p->has_ports);
+    assert_int_equal(p->destination_port, 1);
+    assert_int_equal(p->tcp.flags, HF_FIN | HF_ACK);
+    assert_int_equal(p->tcp.length_bytes, 1);
+    hf_script_free(&s);
+}
+
 static struct hf_script_call *call(struct hf_script *s, const char *line)
 {
     char text[512];
@@ -425,6 +455,7 @@ int main(void)
         cmocka_unit_test(times),
         cmocka_unit_test(tcp_headers),
         cmocka_unit_test(ip_headers),
+        cmocka_unit_test(defines_in_packets),
         cmocka_unit_test(tcp_options),
         cmocka_unit_test(options_in_bytes),
         cmocka_unit_test(icmp),

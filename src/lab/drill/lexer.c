@@ -65,6 +65,7 @@ void hf_lexer_return(struct hf_lexer *l, const struct hf_lexer *to)
     l->at = to->at;
     l->place = to->place;
     l->last = to->last;
+    l->began = to->began;
     l->in_ifdef = to->in_ifdef;
     l->ifdef_place = to->ifdef_place;
 }
@@ -84,6 +85,7 @@ void hf_lexer_take(struct hf_lexer *l, size_t n)
 {
     for (; n > 0; n--) {
         l->last = l->place;
+        l->began = true;
         step(l);
     }
 }
@@ -154,7 +156,7 @@ static void skip_block_comment(struct hf_lexer *l)
     step(l);
 }
 
-static const char *define_of(const struct hf_lexer *l, const char *name, size_t n)
+const char *hf_lexer_define(const struct hf_lexer *l, const char *name, size_t n)
 {
     const char *value = NULL;
     for (size_t i = 0; i < l->settings->define_count; i++) {
@@ -219,7 +221,7 @@ static void skip_directive(struct hf_lexer *l)
         hf_lexer_fail(l, place, "an #ifdef without a name");
         return;
     }
-    if (define_of(l, name, (size_t)(l->at - name)) == NULL) {
+    if (hf_lexer_define(l, name, (size_t)(l->at - name)) == NULL) {
         skip_to_endif(l, place);
         return;
     }
@@ -259,9 +261,24 @@ struct hf_place hf_lexer_place(struct hf_lexer *l)
     return l->place;
 }
 
+void hf_lexer_begin_unit(struct hf_lexer *l)
+{
+    l->began = false;
+}
+
+/** What lacks at the end of a line is told there: the next line may be as it should. */
+static bool expected_on_line(struct hf_lexer *l, const char *what)
+{
+    struct hf_place behind = {l->last.line, l->last.column + 1};
+    return hf_lexer_fail(l, behind, "expected %s, found the end of the %s", what,
+                         l->at == l->end ? "script" : "line");
+}
+
 bool hf_lexer_expected(struct hf_lexer *l, const char *what)
 {
     skip_blanks(l);
+    if (l->began && l->place.line > l->last.line)
+        return expected_on_line(l, what);
     if (l->at == l->end)
         return hf_lexer_fail(l, l->place, "expected %s, found the end of the script", what);
     if ((unsigned char)*l->at < ' ' || (unsigned char)*l->at > '~')
@@ -338,7 +355,7 @@ bool hf_lexer_token(struct hf_lexer *l, const char *what, struct hf_token *token
         return hf_lexer_expected(l, what);
     *token = (struct hf_token){.kind = HF_TOKEN_WORD, .place = l->place};
     token->text_bytes = hf_lexer_run(l, "", &token->text);
-    const char *value = define_of(l, token->text, token->text_bytes);
+    const char *value = hf_lexer_define(l, token->text, token->text_bytes);
     if (value != NULL)
         apply_define(token, value);
     const char *copy = hf_arena_text(l->arena, token->text, token->text_bytes);

@@ -15,6 +15,7 @@ struct hf_lexer {
     const char *at, *end;
     struct hf_place place; /**< of `at` */
     struct hf_place last;  /**< of the last character that was taken and is no blank */
+    bool began;            /**< some of what hf_lexer_begin_unit announced was taken */
     const struct hf_script_settings *settings;
     struct hf_arena *arena;
     struct hf_script_fault *fault;
@@ -40,7 +41,10 @@ void hf_lexer_begin(struct hf_lexer *l, const char *text, size_t length_bytes);
 /** Records the first fault; always false, to be returned. */
 bool hf_lexer_fail(struct hf_lexer *l, struct hf_place place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/** "expected WHAT, found 'ack'", at what comes next. */
+/** What comes next begins something new: it does not lack at the end of what was read before. */
+void hf_lexer_begin_unit(struct hf_lexer *l);
+/** "expected WHAT, found 'ack'", at what comes next; or behind the last piece of a line that is
+ *  not complete. */
 bool hf_lexer_expected(struct hf_lexer *l, const char *what);
 bool hf_lexer_no_memory(struct hf_lexer *l);
 /** Steps back, or forth; not past a fault. */
@@ -63,9 +67,14 @@ size_t hf_lexer_run(struct hf_lexer *l, const char *more, const char **text);
 void hf_lexer_take(struct hf_lexer *l, size_t n);
 /** A word, by way of the defines; `what` for the fault. */
 bool hf_lexer_token(struct hf_lexer *l, const char *what, struct hf_token *token);
-/** A number up to max, decimal or with 0x; `what` as in "expected the window". */
+/** What a name is defined as, or NULL. */
+const char *hf_lexer_define(const struct hf_lexer *l, const char *name, size_t n);
+/** Whether a number comes next, or a name that is defined as one. */
+bool hf_lexer_has_number(struct hf_lexer *l);
+/** A number up to max, decimal or with 0x, or a name that is defined as one; `what` as in
+ *  "expected the window". */
 bool hf_lexer_number(struct hf_lexer *l, const char *what, uint64_t max, uint64_t *number);
-/** Seconds as 1, 1.5 or .5. */
+/** Seconds as 1, 1.5 or .5, or a name that is defined so. */
 bool hf_lexer_seconds(struct hf_lexer *l, const char *what, hf_ns *ns);
 /** What stands before `closing`, as it is; the opening was taken at `opened`. */
 bool hf_lexer_raw(struct hf_lexer *l, struct hf_place opened, const char *closing, const char *what,

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SECONDS_MAX = 1000000000, FRACTION_DIGITS = 9 };
+enum { SECONDS_MAX = 1000000000, DEFINE_CHARS = 24 };
 
 static bool has_char(const struct hf_lexer *l, char c)
 {
@@ -37,8 +37,53 @@ bool hf_text_number(const char *text, size_t n, uint64_t *number)
     return n > 0;
 }
 
+/** What the word that comes next is defined as; NULL if it is no word, or none that is defined. */
+static const char *peek_define(struct hf_lexer *l)
+{
+    char first = hf_lexer_peek(l);
+    size_t n = 0;
+    if (!hf_is_word_char(first) || hf_is_digit(first))
+        return NULL;
+    while (l->at + n < l->end && hf_is_word_char(l->at[n]))
+        n++;
+    return hf_lexer_define(l, l->at, n);
+}
+
+bool hf_lexer_has_number(struct hf_lexer *l)
+{
+    uint64_t number;
+    const char *value = peek_define(l);
+    if (value != NULL)
+        return hf_text_number(value, strlen(value), &number);
+    return hf_is_digit(hf_lexer_peek(l));
+}
+
+/** Takes the word; false with a fault. */
+static bool take_define(struct hf_lexer *l, const char *what, bool is_good, const char *value)
+{
+    const char *name;
+    struct hf_place place = l->place;
+    size_t n = hf_lexer_run(l, "", &name);
+    return is_good ||
+           hf_lexer_fail(l, place, "expected %s, found '%.*s', which is defined as '%.24s'", what,
+                         n < DEFINE_CHARS ? (int)n : DEFINE_CHARS, name, value);
+}
+
+static bool check_max(struct hf_lexer *l, struct hf_place place, const char *what, uint64_t max,
+                      uint64_t value)
+{
+    return value <= max || hf_lexer_fail(l, place, "%s is at most %llu, not %llu", what,
+                                         (unsigned long long)max, (unsigned long long)value);
+}
+
 bool hf_lexer_number(struct hf_lexer *l, const char *what, uint64_t max, uint64_t *number)
 {
+    const char *defined = peek_define(l);
+    if (defined != NULL) {
+        struct hf_place at = l->place;
+        bool is_good = hf_text_number(defined, strlen(defined), number);
+        return take_define(l, what, is_good, defined) && check_max(l, at, what, max, *number);
+    }
     if (!hf_is_digit(hf_lexer_peek(l)))
         return hf_lexer_expected(l, what);
     struct hf_lexer before = *l;
@@ -56,14 +101,11 @@ bool hf_lexer_number(struct hf_lexer *l, const char *what, uint64_t max, uint64_
         hf_lexer_return(l, &before);
         return hf_lexer_expected(l, what);
     }
-    if (value > max)
-        return hf_lexer_fail(l, place, "%s is at most %llu, not %llu", what,
-                             (unsigned long long)max, (unsigned long long)value);
     *number = value;
-    return true;
+    return check_max(l, place, what, max, value);
 }
 
-bool hf_lexer_seconds(struct hf_lexer *l, const char *what, hf_ns *ns)
+static bool plain_seconds(struct hf_lexer *l, const char *what, hf_ns *ns)
 {
     char first = hf_lexer_peek(l);
     struct hf_place place = l->place;
@@ -85,6 +127,20 @@ bool hf_lexer_seconds(struct hf_lexer *l, const char *what, hf_ns *ns)
     }
     *ns = seconds * HF_SEC(1) + fraction;
     return true;
+}
+
+bool hf_lexer_seconds(struct hf_lexer *l, const char *what, hf_ns *ns)
+{
+    const char *defined = peek_define(l);
+    if (defined == NULL)
+        return plain_seconds(l, what, ns);
+    struct hf_script_fault unsaid;
+    struct hf_lexer inner = *l;
+    inner.at = defined;
+    inner.end = defined + strlen(defined);
+    inner.fault = &unsaid;
+    bool is_good = plain_seconds(&inner, what, ns) && inner.at == inner.end;
+    return take_define(l, what, is_good, defined);
 }
 
 bool hf_lexer_raw(struct hf_lexer *l, struct hf_place opened, const char *closing, const char *what,

@@ -97,7 +97,7 @@ static bool sack(struct hf_lexer *l, struct hf_script_option *o)
             !hf_lexer_number(l, "the right edge of a SACK block", UINT32_MAX, &right))
             return false;
         o->blocks[o->block_count++] = (struct hf_script_block){(uint32_t)left, (uint32_t)right};
-    } while (hf_is_digit(hf_lexer_peek(l)));
+    } while (hf_lexer_has_number(l));
     return true;
 }
 

@@ -127,7 +127,7 @@ static bool other_protocol(struct hf_lexer *l)
 /** `1234 > 8080`: nothing else on a line begins so. */
 static bool ports(struct hf_lexer *l, struct hf_script_packet *packet)
 {
-    if (!hf_is_digit(hf_lexer_peek(l)))
+    if (!hf_lexer_has_number(l))
         return true;
     struct hf_lexer before = *l;
     const char *text;
@@ -184,6 +184,27 @@ static bool one_flag(struct hf_lexer *l, char c, struct hf_place place, struct h
     return true;
 }
 
+/** The letters, or what a word is defined as that stands for them: `S.`, `OPENING`, `SYN.` */
+static size_t flag_letters(struct hf_lexer *l, const char **text)
+{
+    size_t n = hf_lexer_run(l, ".", text), word = 0;
+    while (word < n && (*text)[word] != '.')
+        word++;
+    const char *defined = word == 0 ? NULL : hf_lexer_define(l, *text, word);
+    if (defined == NULL)
+        return n;
+    size_t defined_bytes = strlen(defined), joined_bytes = defined_bytes + n - word;
+    char *joined = hf_arena_take(l->arena, joined_bytes + 1);
+    if (joined == NULL) {
+        hf_lexer_no_memory(l);
+        return 0;
+    }
+    memcpy(joined, defined, defined_bytes);
+    memcpy(joined + defined_bytes, *text + word, n - word);
+    *text = joined;
+    return joined_bytes;
+}
+
 static bool flags(struct hf_lexer *l, struct hf_script_tcp *tcp)
 {
     struct hf_place place = hf_lexer_place(l);
@@ -191,7 +212,7 @@ static bool flags(struct hf_lexer *l, struct hf_script_tcp *tcp)
         return true;
     const char *text;
     struct hf_lexer before = *l;
-    size_t n = hf_lexer_run(l, ".", &text);
+    size_t n = flag_letters(l, &text);
     bool has_letter = false;
     for (size_t i = 0; i < n; i++)
         has_letter |= !hf_is_digit(text[i]);

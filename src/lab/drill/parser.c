@@ -77,6 +77,7 @@ static bool option_lines(struct parse *p)
 {
     for (;;) {
         struct hf_place place = hf_lexer_place(&p->lexer);
+        hf_lexer_begin_unit(&p->lexer);
         if (!hf_lexer_accept(&p->lexer, "--"))
             return !p->lexer.failed;
         if (!option_line(p, place))
@@ -171,6 +172,7 @@ static bool event(struct parse *p)
     struct hf_lexer *l = &p->lexer;
     struct hf_script *s = p->script;
     struct hf_script_event e = {.place = hf_lexer_place(l)};
+    hf_lexer_begin_unit(l);
     if (s->event_count == HF_SCRIPT_MAX_EVENTS)
         return hf_lexer_fail(l, e.place, "more than %d events", HF_SCRIPT_MAX_EVENTS);
     if (!event_time(l, &e.time))
@@ -210,6 +212,7 @@ static bool whole(struct parse *p)
         return false;
     if (l->failed)
         return false;
+    hf_lexer_begin_unit(l);
     if (hf_lexer_peek(l) != '\0')
         return hf_lexer_expected(l, "nothing behind the final command");
     return !l->failed;
