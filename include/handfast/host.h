@@ -153,7 +153,7 @@ HF_API HF_MUST_CHECK int hf_prefix_parse(const char *text, struct hf_addr *addr,
 /* ---- record: a wrapper that writes pcapng --------------------------------------------------- */
 
 struct hf_record_config {
-    const char *path;           /**< written anew */
+    const char *path;           /**< written anew; a file that is no such recording is left alone */
     const char *interface_name; /**< in the file; NULL: none */
     const char *comment;        /**< of the whole file; NULL: none */
     hf_clock_fn *wall_clock;    /**< NULL: hf_host_wall_clock */

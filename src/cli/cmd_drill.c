@@ -14,6 +14,7 @@
 
 #include "core/base.h"
 #include "drill_kernel.h"
+#include "host/output.h"
 #include "lab/drill/capture.h"
 #include "lab/drill/compare.h"
 #include "lab/drill/report.h"
@@ -233,9 +234,10 @@ static bool open_pcap(struct drill *d, const char *name)
 {
     if (name == NULL)
         return true;
-    d->pcap = fopen(name, "we");
+    int fd = hf_output_open(name);
+    d->pcap = fd < 0 ? NULL : fdopen(fd, "w");
     if (d->pcap == NULL) {
-        hf_say("%s: %s", name, strerror(errno));
+        hf_say("%s: %s", name, errno == EEXIST ? HF_OUTPUT_IN_THE_WAY : strerror(errno));
         return false;
     }
     d->capture = (struct hf_capture){.sink = put, .sink_ctx = d->pcap};
@@ -445,7 +447,8 @@ int hf_cmd_drill(int argc, char **argv)
         {"python", KEY_PYTHON, NULL, 0, "Let python3 run the %{ }% blocks", 1},
         {"json", KEY_JSON, NULL, 0, "One JSON object a script", 2},
         {"verbose", 'v', NULL, 0, "Draw the packets of every script", 2},
-        {"pcap", KEY_PCAP, "FILE", 0, "Write all packets to FILE, an interface a script", 2},
+        {"pcap", KEY_PCAP, "FILE", 0,
+         "Write all packets to FILE, an interface a script; replaces nothing but recordings", 2},
         {0}};
     static const struct argp argp = {
         table,

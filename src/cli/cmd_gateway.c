@@ -19,7 +19,8 @@ struct options {
 };
 
 static const struct argp_option argp_options[] = {
-    {"record", KEY_RECORD, "FILE", 0, "Write every packet to a pcapng file", 1},
+    {"record", KEY_RECORD, "FILE", 0,
+     "Write every packet to a pcapng file; replaces nothing but recordings", 1},
     {"spoil", KEY_SPOIL, "RULES", 0, "Inject faults, say 'drop in 1%'", 1},
     {"mtu", KEY_MTU, "BYTES", 0, "MTU inside (default 65520)", 1},
     {"probes", KEY_PROBES, NULL, 0, HF_PROBES_HELP, 1},

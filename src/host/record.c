@@ -6,12 +6,12 @@
  * killed process loses nothing. When writing fails the file is cut back to its last whole packet,
  * one warning is given, and packets are only counted from then on.
  */
+#include "output.h"
 #include "why.h"
 
 #include "show/pcapng.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,6 +196,14 @@ static int write_head(struct record *r, struct hf_why *why)
     return HF_OK;
 }
 
+static int refuse(const char *path, int e, struct hf_why *why)
+{
+    if (e == EEXIST)
+        return hf_why_set(why, HF_E_INVALID, e, "record %.120s: %s", path, HF_OUTPUT_IN_THE_WAY);
+    return hf_why_set(why, hf_why_class(e), e, "record %.120s: %s (check the path)", path,
+                      strerror(e));
+}
+
 int hf_link_record(struct hf_link **out, struct hf_link *inner, const struct hf_record_config *cfg,
                    struct hf_why *why)
 {
@@ -209,10 +217,9 @@ int hf_link_record(struct hf_link **out, struct hf_link *inner, const struct hf_
     r->link = (struct hf_link){.ops = &record_ops, .inner = inner};
     r->cfg = *cfg;
     r->path = path;
-    r->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    r->fd = hf_output_open(path);
     if (r->fd < 0) {
-        err = hf_why_set(why, hf_why_class(errno), errno, "record %.120s: %s (check the path)",
-                         path, strerror(errno));
+        err = refuse(path, errno, why);
         goto free_both;
     }
     err = write_head(r, why);

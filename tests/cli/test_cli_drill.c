@@ -175,6 +175,33 @@ static void packets_are_drawn_and_captured(void **state)
     assert_non_null(memmem(head, n, "sub/b.pkt", 9));
 }
 
+/* A slip of the pen must not cost a script, or anybody's work. */
+static void only_captures_are_replaced(void **state)
+{
+    (void)state;
+    put_file("precious.txt", "somebody's work");
+    assert_int_equal(drill("--pcap precious.txt good.pkt", said), 1);
+    assert_non_null(strstr(said, "precious.txt: it exists and is no recording of handfast's"));
+    assert_null(strstr(said, "1 passed"));
+    assert_int_equal(drill_after("grep -qx \"somebody's work\" precious.txt &&", "good.pkt", said),
+                     0);
+    assert_int_equal(drill("--pcap good.pkt good.pkt", said), 1);
+    assert_int_equal(drill("good.pkt", said), 0);
+    /* Another program's: the same head, another name. */
+    assert_int_equal(drill("--pcap mine.pcapng good.pkt", said), 0);
+    assert_int_equal(drill_after("sed s/handfast/dumpcap_/ mine.pcapng > theirs.pcapng &&",
+                                 "--pcap theirs.pcapng good.pkt", said),
+                     1);
+    /* Ours, and longer than what comes: nothing of it stays. */
+    assert_int_equal(drill("--pcap mine.pcapng good.pkt sub good.pkt", said), 0);
+    assert_int_equal(drill("--pcap mine.pcapng good.pkt", said), 0);
+    assert_int_equal(drill("--pcap again.pcapng good.pkt", said), 0);
+    assert_int_equal(drill_after("cmp mine.pcapng again.pcapng &&", "good.pkt", said), 0);
+    assert_int_equal(drill_after(": > empty &&", "--pcap empty good.pkt", said), 0);
+    assert_int_equal(drill("--pcap /dev/null good.pkt", said), 0);
+    assert_int_equal(drill("--pcap /dev/stdout good.pkt | grep -q -a handfast", said), 0);
+}
+
 static void wrong_usage(void **state)
 {
     (void)state;
@@ -259,6 +286,7 @@ int main(void)
         cmocka_unit_test(json_lines),
         cmocka_unit_test(names_are_defined),
         cmocka_unit_test(packets_are_drawn_and_captured),
+        cmocka_unit_test(only_captures_are_replaced),
         cmocka_unit_test(wrong_usage),
         cmocka_unit_test(a_path_that_cannot_be_read),
         cmocka_unit_test(paths_that_are_no_files),

@@ -256,6 +256,45 @@ static void blocks_fit_or_are_not_written(void **state)
     assert_int_equal(0, hf_pcapng_interface(small, 19, 101, NULL));
 }
 
+static void put_file(const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(strlen(text), fwrite(text, 1, strlen(text), f));
+    assert_int_equal(0, fclose(f));
+}
+
+/* What somebody else wrote stays; a recording, here with a comment ahead of our name, does not. */
+static void only_recordings_are_replaced(void **state)
+{
+    (void)state;
+    struct fake_link fake;
+    struct hf_link *l = NULL;
+    struct hf_why why = {.text = ""};
+    const struct hf_record_config with_comment = {.path = path, .comment = "a comment"};
+    const struct hf_record_config plain = {.path = path};
+    fake_init(&fake);
+    put_file("somebody's work");
+    assert_int_equal(HF_E_INVALID, hf_link_record(&l, &fake.link, &plain, &why));
+    assert_null(l);
+    assert_int_equal(EEXIST, why.sys_errno);
+    assert_non_null(strstr(why.text, "it exists and is no recording of handfast's"));
+    size_t n, shorter;
+    uint8_t *file = read_file(&n);
+    assert_int_equal(15, n);
+    assert_memory_equal("somebody's work", file, n);
+    free(file);
+    put_file("");
+    assert_int_equal(HF_OK, hf_link_record(&l, &fake.link, &with_comment, &why));
+    hf_link_close(l);
+    free(read_file(&n));
+    fake_init(&fake);
+    assert_int_equal(HF_OK, hf_link_record(&l, &fake.link, &plain, &why));
+    hf_link_close(l);
+    free(read_file(&shorter));
+    assert_true(shorter < n);
+}
+
 static void a_disk_that_is_full_at_once_is_told(void **state)
 {
     (void)state;
@@ -363,6 +402,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_recording_is_read_back),
         cmocka_unit_test(blocks_fit_or_are_not_written),
+        cmocka_unit_test(only_recordings_are_replaced),
         cmocka_unit_test(a_disk_that_is_full_at_once_is_told),
         cmocka_unit_test(a_disk_that_fills_up_ends_the_recording_only),
         cmocka_unit_test(large_batches_and_many_slices),
