@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "support/gateway_run.h"
+#include "support/user_namespace.h"
 
 enum { SAID_BYTES = 65536, NOT_PREPARED = 99 };
 
@@ -364,6 +365,7 @@ static void a_missing_device_is_named(void **state)
     assert_true(gateway_says_one_line(&run, "drill"));
     assert_true(gateway_says(&run, "/dev/net/tun"));
     assert_true(gateway_says(&run, "modprobe tun"));
+    user_namespace_needed(true);
     run = run_without("--compare", gateway_as_nobody_without_tun);
     assert_int_equal(run.exit_code, 1);
     assert_true(gateway_says_one_line(&run, "drill"));
@@ -376,6 +378,7 @@ static void nobody_may_as_well(void **state)
     (void)state;
     if (!may_prepare())
         skip();
+    user_namespace_needed(true);
     assert_int_equal(chmod(place, 0755), 0);
     assert_int_equal(run_without("--against", gateway_as_nobody_with_tun).exit_code, 0);
     assert_true(gateway_left_nothing());
@@ -442,5 +445,5 @@ int main(void)
     };
     if (!gateway_can())
         return GATEWAY_SKIP;
-    return cmocka_run_group_tests(tests, make_place, remove_place);
+    return user_namespace_result(cmocka_run_group_tests(tests, make_place, remove_place));
 }

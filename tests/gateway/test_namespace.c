@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "support/spawned.h"
+#include "support/user_namespace.h"
 
 /* ---- what comes out ------------------------------------------------------------------------ */
 
@@ -126,6 +127,7 @@ static void a_user_namespace_can_be_asked_for(void **state)
     (void)state;
     struct hf_namespace_config cfg;
     char text[512], user_ns[64] = "", expected[64];
+    user_namespace_needed(false);
     hf_namespace_config_init(&cfg);
     cfg.user_namespace = true;
     assert_true(spawned_ask(&cfg, text, sizeof text));
@@ -285,5 +287,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(closing_ends_a_command_that_waits_or_runs),
         cmocka_unit_test(the_command_dies_with_its_parent),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return user_namespace_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

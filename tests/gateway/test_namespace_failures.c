@@ -27,6 +27,7 @@
 #include <cmocka.h>
 
 #include "support/spawned.h"
+#include "support/user_namespace.h"
 
 static const unsigned nobody_id = 65534;
 
@@ -231,6 +232,7 @@ static int run_nested(void)
 static void it_works_inside_a_container(void **state)
 {
     (void)state;
+    user_namespace_needed(false);
     expect_process(run_nested);
 }
 
@@ -250,6 +252,7 @@ static int run_at_limits(void)
 static void exhausted_limits_are_named(void **state)
 {
     (void)state;
+    user_namespace_needed(false);
     expect_process(run_at_limits);
 }
 
@@ -333,6 +336,7 @@ static int run_with_own_device(void)
 static void an_ordinary_user_needs_no_privilege(void **state)
 {
     (void)state;
+    user_namespace_needed(true);
     char directory[] = "/tmp/handfast-test-XXXXXX";
     assert_non_null(mkdtemp(directory));
     assert_int_equal(chmod(directory, 0755), 0);
@@ -362,6 +366,7 @@ static int run_without_access(void)
 static void a_device_without_access_is_named(void **state)
 {
     (void)state;
+    user_namespace_needed(true);
     (void)snprintf(device_path, sizeof device_path, "/tmp/handfast-test-XXXXXX");
     int fd = mkstemp(device_path);
     assert_true(fd >= 0);
@@ -391,5 +396,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_ordinary_user_needs_no_privilege),
         cmocka_unit_test(a_device_without_access_is_named),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return user_namespace_result(cmocka_run_group_tests(tests, NULL, NULL));
 }
