@@ -264,7 +264,8 @@ static void begin_row(struct hf_ladder *l, hf_ns time_ns, char time[32])
 {
     if (!l->started) {
         l->started = true;
-        l->start_ns = l->last_ns = time_ns;
+        l->start_ns = l->style.clock == NULL ? time_ns : 0;
+        l->last_ns = time_ns;
     }
     if (time_ns - l->last_ns >= l->style.gap_ns)
         put_gap(l, time_ns - l->last_ns);
@@ -344,7 +345,7 @@ static void put_names(struct hf_ladder *l)
     if (right_at + right > width)
         right_at = width > right ? width - right : 0;
     hf_text_init(&t, line, sizeof line - 1);
-    hf_text_add(&t, "%*s", TIME_COLUMNS, "time ms");
+    hf_text_add(&t, "%*s", TIME_COLUMNS, l->style.clock == NULL ? "time ms" : l->style.clock);
     hf_text_repeat(&t, " ", left_at - TIME_COLUMNS);
     hf_text_add(&t, "%s", l->left.name);
     size_t used = left_at + left;

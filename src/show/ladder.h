@@ -43,8 +43,12 @@ struct hf_ladder_style {
     bool ascii;
     bool colour;     /**< ANSI escape sequences */
     bool windows;    /**< the (scaled) window of every segment */
+    bool scales;     /**< beside a scaled window its number in the header, and the scale */
     bool timestamps; /**< the values of timestamps */
     hf_ns gap_ns;    /**< a silence of this length is told; 0: one second */
+    /** Whose time is told, up to 10 columns, as the rows have it; NULL: "time ms", since the first
+     *  row. */
+    const char *clock;
 };
 
 /** One direction: what the ladder knows of its sender's numbers. */
@@ -70,7 +74,7 @@ struct hf_ladder {
 };
 
 /** Starts a ladder and draws its head. Names are kept by reference until the end. Time counts from
- *  the first row. */
+ *  the first row, unless the style names a clock. */
 void hf_ladder_begin(struct hf_ladder *l, const struct hf_ladder_style *style, hf_sink_fn *sink,
                      void *sink_ctx, const char *left_name, const char *right_name);
 void hf_ladder_add(struct hf_ladder *l, const struct hf_ladder_row *row);

@@ -72,6 +72,10 @@ static void add_window(struct hf_text *t, struct hf_ladder *l, struct hf_ladder_
     from->window_closed = bytes == 0;
     if (syn || turned || bytes == 0 || l->style.windows)
         hf_text_add(t, " win %" PRIu32, bytes);
+    else
+        return;
+    if (l->style.scales && scaled && from->wscale > 0)
+        hf_text_add(t, " (%u << %u)", seg->window, from->wscale & 31);
 }
 
 static void add_numbers(struct hf_text *t, const struct hf_ladder_side *from,

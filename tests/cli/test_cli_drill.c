@@ -109,6 +109,29 @@ static void a_script_that_fails(void **state)
     assert_non_null(strstr(said, "0 passed, 1 failed, 0 skipped\n"));
 }
 
+/* The ladder's times are those that the failure names; a window is told by its bytes and by what
+ * the script writes. */
+static void the_ladder_of_a_failure(void **state)
+{
+    (void)state;
+    put_file("late.txt", "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
+                         "+0 bind(3, ..., ...) = 0\n"
+                         "+0 listen(3, 1) = 0\n"
+                         "+1 < S 0:0(0) win 1000 <mss 1460,nop,wscale 7>\n"
+                         "+0 > S. 0:0(0) ack 1 <...>\n"
+                         "+.5 < . 1:1(0) ack 1 win 500\n"
+                         "+0 accept(3, ..., ...) = 4\n"
+                         "+0 close(4) = 0\n"
+                         "+0 > F. 1:1(0) ack 2\n");
+    assert_int_equal(drill("late.txt", said), 1);
+    assert_non_null(strstr(said, "ack 2 at 1.500000 s\n"));
+    assert_non_null(strstr(said, "\n script ms            stack "));
+    assert_non_null(strstr(said, "\n  1000.000 "));
+    assert_non_null(strstr(said, "SYN seq 0 win 1000 <mss 1460, wscale 7>"));
+    assert_non_null(strstr(said, "\n  1500.000 "));
+    assert_non_null(strstr(said, "ACK 1 win 64000 (500 << 7)"));
+}
+
 static void a_script_that_is_none(void **state)
 {
     (void)state;
@@ -280,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_script_that_passes),
         cmocka_unit_test(a_script_that_fails),
+        cmocka_unit_test(the_ladder_of_a_failure),
         cmocka_unit_test(a_script_that_is_none),
         cmocka_unit_test(a_script_that_is_skipped),
         cmocka_unit_test(a_directory_is_walked_in_order),

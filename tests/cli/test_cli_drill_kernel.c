@@ -221,8 +221,8 @@ static void a_difference_is_told(void **state)
     says("win 64240");
     says("window 65535, expected 64240\n");
     says("    linux     passed\n");
-    says("   time ms            core ");
-    says("   time ms            linux ");
+    says(" script ms            core ");
+    says(" script ms            linux ");
     says("1 same, 1 differ, 0 fail on both, 0 skipped\n");
     assert_int_equal(drill("--compare --json window.pkt"), 1);
     says("{\"verdict\":\"differ\",\"script\":\"window.pkt\",\"core\":{\"outcome\":\"fail\","

@@ -64,7 +64,8 @@ void hf_report_draw(struct hf_report *r, const struct hf_drill_log *log, size_t 
 {
     struct muted muted = {.report = r};
     struct hf_ladder ladder;
-    const struct hf_ladder_style style = {.width_columns = LADDER_COLUMNS, .windows = true};
+    const struct hf_ladder_style style = {
+        .width_columns = LADDER_COLUMNS, .windows = true, .scales = true, .clock = "script ms"};
     hf_ladder_begin(&ladder, &style, pass_on, &muted, left, "script");
     for (size_t i = 0; i < to && i < log->count; i++) {
         muted.is_muted = i < from;

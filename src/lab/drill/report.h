@@ -32,7 +32,7 @@ void hf_report_say(struct hf_report *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /** What was expected, what came, and the states, of a failure. */
 void hf_report_failure(struct hf_report *r, const struct hf_drill_result *result);
-/** Draws the packets from..to-1 of a run; `left` is who the script ran against. */
+/** Draws the packets from..to-1 of a run, by the script's clock; `left` is who it ran against. */
 void hf_report_draw(struct hf_report *r, const struct hf_drill_log *log, size_t from, size_t to,
                     const char *left);
 /** Members of a JSON object: what became of a script; and which one, unless path is NULL. */
