@@ -360,10 +360,8 @@ void hf_receive_text(struct hf_stack *s, struct hf_conn *c, const struct hf_arri
     }
     if (hf_seq_eq(t.seq, c->rcv_nxt))
         take_in_order(s, c, in, &t);
-    else if (hf_seq_gt(t.seq, c->rcv_nxt))
+    else /* beyond it: what reached RCV.NXT and lay before was cut off */
         take_out_of_order(s, c, in, &t);
-    else
-        hf_output_ack_now(s, c, HF_ACK_OUT_OF_WINDOW);
 }
 
 /* ---- reading ------------------------------------------------------------------------------ */

@@ -91,7 +91,6 @@ void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
     if (c->urgent_out && hf_seq_ge(c->snd_una, c->snd_up))
         c->urgent_out = false;
     c->rtx_count = 0;
-    c->probe_count = 0;
     c->progress = hf_stamp_make(s->p.now_ns);
     if (acked > 0)
         hf_recovery_on_ack(s, c, acked, flight_before);

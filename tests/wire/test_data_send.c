@@ -37,6 +37,25 @@ static void small_writes_wait_for_the_acknowledgment(void **state)
     }
 }
 
+/* What leaves is counted in packets and bytes, and no limit is told of that was not met. */
+static void what_is_sent_is_counted(void **state)
+{
+    (void)state;
+    struct wire w;
+    struct hf_stack_info before, after;
+    uint64_t packets = 0, bytes = 0;
+    open_plain(&w);
+    hf_stack_info(w.rig.stack, &before);
+    wire_send(&w, 3 * MSS + 7, 0);
+    for (; hf_peer_pop(&w.peer); packets++)
+        bytes += 40 + w.peer.last.segment.payload_bytes;
+    hf_stack_info(w.rig.stack, &after);
+    assert_int_equal(after.packets_out - before.packets_out, packets);
+    assert_int_equal(after.bytes_out - before.bytes_out, bytes);
+    assert_int_equal(hf_stack_count(w.rig.stack, HF_LIMIT_FLIGHT), 0);
+    wire_close(&w);
+}
+
 /* covers: SHLD-7, SHLD-28: a full segment never waits, what is left over does */
 static void full_segments_do_not_wait(void **state)
 {
@@ -234,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_writes_wait_for_the_acknowledgment),
+        cmocka_unit_test(what_is_sent_is_counted),
         cmocka_unit_test(full_segments_do_not_wait),
         cmocka_unit_test(nagle_is_switched_per_connection),
         cmocka_unit_test(a_cork_holds_short_segments_for_a_while),

@@ -57,6 +57,51 @@ static void the_widest_window_is_used_to_its_end(void **state)
     }
 }
 
+/* covers: SHLD-14: the field has not enough bits for every edge: with room to spare it is rounded
+ * up, so that the edge that was announced stays or moves to the right. DEVIATION D-14 */
+static void rounding_moves_no_edge_to_the_left(void **state)
+{
+    (void)state;
+    struct wire w;
+    config.quick_acks = 0; /* all is read by the time of the ACK */
+    open_with(&w, WIRE_OPTIONS, 0);
+    uint8_t shift = wire_info(&w).rcv_shift;
+    assert_true(shift > 0);
+    uint32_t edge = wire_info(&w).rcv_nxt + wire_info(&w).rcv_wnd_bytes;
+    for (int i = 0; i < 40; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "P. seq %d:%d ack 0", i * 3, i * 3 + 3);
+        hf_peer_send(&w.peer, text);
+        uint8_t bytes[3];
+        assert_int_equal(hf_receive(w.rig.stack, w.conn, bytes, 3, w.rig.now_ns), 3);
+        hf_rig_wait(&w.rig, HF_MS(300));
+        assert_true(hf_peer_pop(&w.peer));
+        const struct hf_segment *seg = &w.peer.last.segment;
+        uint32_t told = seg->ack + ((uint32_t)seg->window << shift);
+        assert_true((int32_t)(told - edge) >= 0);
+        edge = told;
+    }
+    wire_close(&w);
+}
+
+/* covers: TMO-USER-TIMEOUT-EST: before a closed window the user timeout counts from when something began to
+ * wait, however long the connection was idle before */
+static void idle_time_is_no_part_of_the_user_timeout(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, 0, 0);
+    wire_set(&w, HF_OPT_USER_TIMEOUT_NS, HF_SEC(10));
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 0");
+    hf_rig_wait(&w.rig, HF_SEC(60));
+    wire_write(&w, 100);
+    hf_rig_wait(&w.rig, HF_SEC(9));
+    assert_int_equal(wire_state(&w), HF_ESTABLISHED);
+    hf_rig_wait(&w.rig, HF_SEC(2));
+    assert_int_equal(wire_info(&w).how, HF_CLOSED_USER_TIMEOUT);
+    wire_close(&w);
+}
+
 /* covers: MUST-1, CO-7323-02, CO-7323-18: a gigabyte, by the largest shift */
 static void the_largest_shift_is_no_overflow(void **state)
 {
@@ -400,6 +445,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WINDOW_TEST(the_widest_window_is_used_to_its_end),
         WINDOW_TEST(the_largest_shift_is_no_overflow),
+        WINDOW_TEST(idle_time_is_no_part_of_the_user_timeout),
+        WINDOW_TEST(rounding_moves_no_edge_to_the_left),
         WINDOW_TEST(nothing_new_beyond_a_window_taken_back),
         WINDOW_TEST(old_data_in_a_smaller_window_is_sent_again),
         WINDOW_TEST(data_beyond_the_window_is_no_timeout),

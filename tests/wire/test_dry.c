@@ -2,14 +2,14 @@
  * asked again after a while, not at once for ever. */
 #include "opening.h"
 
-enum { CONNS = 3, ROUNDS_MAX = 20 };
+enum { CONNS = 3, MANY = 300, ROUNDS_MAX = 20 };
 
-static void open_dry(struct bench *b, hf_handle conns[CONNS])
+static void open_dry(struct bench *b, hf_handle *conns, uint16_t count)
 {
     bench_init(b);
     bench_open(b, false, 1);
     b->listener = bench_listen(b, &(struct hf_listen){.port = 80});
-    for (uint16_t i = 0; i < CONNS; i++) {
+    for (uint16_t i = 0; i < count; i++) {
         struct hf_peer p = bench_peer(b, 2, (uint16_t)(5000 + i), 1);
         assert_true(hf_peer_connect(&p, "<mss 1460>"));
         conns[i] = bench_event(b, HF_EV_ACCEPTED);
@@ -46,7 +46,7 @@ static void stubborn_writers_do_not_stop_time(void **state)
     (void)state;
     hf_handle conns[CONNS];
     struct bench b;
-    open_dry(&b, conns);
+    open_dry(&b, conns, CONNS);
     for (size_t i = 0; i < CONNS; i++)
         write_stubbornly(&b, conns[i]);
     for (int k = 0; k < 4; k++) {
@@ -72,10 +72,28 @@ static void stubborn_writers_do_not_stop_time(void **state)
     bench_close(&b);
 }
 
+/* More of them than a call gives turns to. */
+static void many_stubborn_writers_do_not_stop_time_either(void **state)
+{
+    (void)state;
+    static hf_handle conns[MANY];
+    struct bench b;
+    open_dry(&b, conns, MANY);
+    for (size_t i = 0; i < MANY; i++)
+        write_stubbornly(&b, conns[i]);
+    for (int k = 0; k < 4; k++) {
+        assert_in_range(settle(&b), 0, ROUNDS_MAX - 1);
+        b.rig.now_ns = hf_stack_deadline(b.rig.stack);
+    }
+    b.rig.account.fail_nth = 0;
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stubborn_writers_do_not_stop_time),
+        cmocka_unit_test(many_stubborn_writers_do_not_stop_time_either),
     };
     return cmocka_run_group_tests_name("dry", tests, NULL, NULL);
 }

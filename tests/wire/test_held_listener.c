@@ -48,6 +48,9 @@ static void an_admitted_request_becomes_a_connection(void **state)
         hf_rig_run(&b.rig, HF_SEC(20));
         assert_true(bench_is_quiet(&b));
         assert_int_equal(hf_admit(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+        /* It has its time, also where nobody asks for packets. */
+        struct hf_info admitted = bench_info(&b, b.conn);
+        assert_int_equal(admitted.rto_deadline_ns, bench_now(&b) + admitted.rto_ns);
         assert_int_equal(hf_admit(b.rig.stack, b.conn, bench_now(&b)), HF_E_STATE);
         assert_int_equal(hf_refuse(b.rig.stack, b.conn, HF_REFUSE_RESET, bench_now(&b)),
                          HF_E_STATE);

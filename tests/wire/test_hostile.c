@@ -289,6 +289,23 @@ static void everyone_who_waits_for_blocks_is_woken(void **state)
     bench_close(&b);
 }
 
+/* The same when a round in which nobody could have a block is over already. */
+static void room_that_comes_after_a_vain_round_is_told(void **state)
+{
+    (void)state;
+    struct bench b;
+    hf_handle conns[WAITERS + 1];
+    fill_the_pool(&b, conns);
+    for (int i = 0; i < WAITERS; i++) { /* each call tries as many as there are blocks */
+        struct hf_peer stranger = bench_peer(&b, 3, (uint16_t)(7000 + i), 1000);
+        hf_peer_send(&stranger, "R. seq 1 ack 1");
+    }
+    assert_int_equal(count_writable(&b), 0);
+    assert_int_equal(hf_abort(b.rig.stack, conns[0], bench_now(&b)), HF_OK);
+    assert_int_equal(count_writable(&b), WAITERS);
+    bench_close(&b);
+}
+
 /* No more hear of it than there are blocks before the first ones had their chance to write, however
  * often time is asked for meanwhile: who is woken first would keep what is not for all. */
 static void those_who_are_woken_have_their_turn_first(void **state)
@@ -521,6 +538,7 @@ int main(void)
         cmocka_unit_test(commit_needs_its_own_reservation),
         cmocka_unit_test(window_closed_by_the_pool_opens_again),
         cmocka_unit_test(everyone_who_waits_for_blocks_is_woken),
+        cmocka_unit_test(room_that_comes_after_a_vain_round_is_told),
         cmocka_unit_test(those_who_are_woken_have_their_turn_first),
         cmocka_unit_test(all_waiters_write_what_they_have),
         cmocka_unit_test(a_window_that_waits_does_not_keep_its_writer_waiting),

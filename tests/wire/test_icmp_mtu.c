@@ -79,6 +79,25 @@ static void a_smaller_mtu_is_used_at_once(void **state)
     }
 }
 
+/* An MTU that is not below ours says nothing that we do not do already: dropped, and counted. */
+static void a_larger_mtu_is_no_news(void **state)
+{
+    (void)state;
+    static const uint32_t mtus[] = {1500, 1501, 9000};
+    struct wire w;
+    open_plain(&w, false);
+    wire_send(&w, 1460, 0);
+    assert_true(hf_peer_pop(&w.peer));
+    struct wire_packet first = wire_last_packet(&w);
+    for (size_t i = 0; i < HF_COUNT_OF(mtus); i++) {
+        send_too_big(&w, &first, mtus[i]);
+        assert_int_equal(hf_stack_count(w.rig.stack, HF_DROP_ICMP_IGNORED), i + 1);
+        assert_int_equal(wire_info(&w).path_mtu_bytes, 1500);
+        WIRE_QUIET(&w);
+    }
+    wire_close(&w);
+}
+
 /* covers: CO-1191-07, CO-1191-08: a burst that is refused packet by packet comes again once */
 static void a_burst_of_refusals_is_one_round(void **state)
 {
@@ -327,6 +346,7 @@ int main(void)
 #define MTU_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
         MTU_TEST(a_smaller_mtu_is_used_at_once),
+        MTU_TEST(a_larger_mtu_is_no_news),
         MTU_TEST(a_burst_of_refusals_is_one_round),
         MTU_TEST(the_mtu_is_never_raised),
         MTU_TEST(a_message_without_an_mtu),

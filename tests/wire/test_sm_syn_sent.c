@@ -205,6 +205,7 @@ static void crossing_syns_meet(void **state)
         bench_init(&b);
         open_syn_sent(&b, false, bench_isses[k]);
         hf_peer_send(&b.peer, "S seq 0 win 1234 <mss 1000>");
+        assert_int_equal(bench_info(&b, b.conn).snd_wnd_bytes, 1234);
         assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1 <mss 1460>"));
         assert_int_equal(hf_peer_state(&b.peer), HF_SYN_RCVD);
         assert_int_equal(bench_info(&b, b.conn).snd_wnd_bytes, 1234);

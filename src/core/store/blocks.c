@@ -91,7 +91,7 @@ void hf_queue_drop(struct hf_blocks *b, struct hf_queue *q, uint32_t n)
         uint32_t next = hf_block_at(b, q->head)->next;
         hf_blocks_give(b, q->head);
         q->head = next;
-        q->begin = q->begin >= b->block_bytes ? q->begin - b->block_bytes : 0;
+        q->begin -= hf_min_u32(q->begin, b->block_bytes);
     }
     if (q->head == HF_NIL)
         hf_queue_init(q);
