@@ -84,8 +84,8 @@ static void rounding_moves_no_edge_to_the_left(void **state)
     wire_close(&w);
 }
 
-/* covers: TMO-USER-TIMEOUT-EST: before a closed window the user timeout counts from when something began to
- * wait, however long the connection was idle before */
+/* covers: TMO-USER-TIMEOUT-EST: before a closed window the user timeout counts from when something
+ * began to wait, however long the connection was idle before */
 static void idle_time_is_no_part_of_the_user_timeout(void **state)
 {
     (void)state;
