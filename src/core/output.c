@@ -377,8 +377,6 @@ static void sent(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
         c->syn_due = false;
         if (hf_seq_eq(c->snd_nxt, c->iss))
             c->snd_nxt = hf_seq_add(c->iss, 1);
-        if (c->rtx_timer != HF_RTX_SYN)
-            hf_timer_rtx(s, c, HF_RTX_SYN, rto);
         if (c->state == HF_SYN_SENT)
             return; /* no ACK went along */
         break;

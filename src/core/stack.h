@@ -197,7 +197,7 @@ struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_
 void hf_stack_take_back(struct hf_stack *s);
 static inline void hf_stack_end_loans(struct hf_stack *s)
 {
-    if (s->reserved_conn != HF_NIL || s->reserved_block != HF_NIL || s->given_count > 0)
+    if (s->reserved_conn != HF_NIL || s->given_count > 0)
         hf_stack_take_back(s);
 }
 
