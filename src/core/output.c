@@ -123,7 +123,7 @@ static bool may_send_short(const struct hf_conn *c, const struct plan *p, uint32
     if (c->override_due || (c->fin_queued && p->bytes == waiting))
         return true;
     if (p->bytes < waiting) /* the window holds it back */
-        return p->bytes >= c->max_snd_wnd / 2 && p->bytes > 0;
+        return p->bytes >= c->max_snd_wnd / 2;
     if (c->options.cork || c->more_coming)
         return false;
     if (is_urgent(c, p->seq))

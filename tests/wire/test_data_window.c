@@ -84,6 +84,32 @@ static void rounding_moves_no_edge_to_the_left(void **state)
     wire_close(&w);
 }
 
+/* covers: MUST-39: a window that is open, but not for a segment, is as good as closed: the peer hears
+ * when there is room for one, before half of the buffer is free */
+static void room_for_a_segment_is_told(void **state)
+{
+    (void)state;
+    struct wire w;
+    config.receive_buffer_bytes = 8192;
+    config.quick_acks = 0;
+    open_with(&w, 0, 0);
+    uint32_t size = wire_info(&w).rcv_wnd_bytes;
+    assert_int_equal(size, 8192);
+    hf_peer_send(&w.peer, "P. seq 0:1460 ack 0");
+    hf_peer_send(&w.peer, "P. seq 1460:7192 ack 0");
+    hf_rig_wait(&w.rig, HF_SEC(1));
+    hf_peer_skip(&w.peer);
+    uint8_t bytes[2000];
+    assert_int_equal(hf_receive(w.rig.stack, w.conn, bytes, 400, w.rig.now_ns), 400);
+    hf_rig_pull(&w.rig);
+    WIRE_QUIET(&w);
+    assert_int_equal(hf_receive(w.rig.stack, w.conn, bytes, 1600, w.rig.now_ns), 1600);
+    hf_rig_pull(&w.rig);
+    assert_true(hf_peer_pop(&w.peer));
+    assert_int_equal(w.peer.last.segment.window, 3000);
+    wire_close(&w);
+}
+
 /* covers: TMO-USER-TIMEOUT-EST: before a closed window the user timeout counts from when something
  * began to wait, however long the connection was idle before */
 static void idle_time_is_no_part_of_the_user_timeout(void **state)
@@ -446,6 +472,7 @@ int main(void)
         WINDOW_TEST(the_widest_window_is_used_to_its_end),
         WINDOW_TEST(the_largest_shift_is_no_overflow),
         WINDOW_TEST(idle_time_is_no_part_of_the_user_timeout),
+        WINDOW_TEST(room_for_a_segment_is_told),
         WINDOW_TEST(rounding_moves_no_edge_to_the_left),
         WINDOW_TEST(nothing_new_beyond_a_window_taken_back),
         WINDOW_TEST(old_data_in_a_smaller_window_is_sent_again),
