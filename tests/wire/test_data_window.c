@@ -84,8 +84,8 @@ static void rounding_moves_no_edge_to_the_left(void **state)
     wire_close(&w);
 }
 
-/* covers: MUST-39: a window that is open, but not for a segment, is as good as closed: the peer hears
- * when there is room for one, before half of the buffer is free */
+/* covers: MUST-39: a window that is open, but not for a segment, is as good as closed: the peer
+ * hears when there is room for one, before half of the buffer is free */
 static void room_for_a_segment_is_told(void **state)
 {
     (void)state;
