@@ -323,9 +323,31 @@ static void handles_of_others_are_refused(void **state)
     bench_close(&b);
 }
 
+/* A RST has its own reason, for nobody as for a half-open entry: dropped there, accepted here. */
+static void resets_are_counted_as_such(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    hf_peer_send(&b.peer, "R seq 1");
+    hf_peer_send(&b.peer, "R. seq 1 ack 1");
+    assert_int_equal(bench_count(&b, HF_DROP_STRANGER_RST), 2);
+    assert_int_equal(bench_count(&b, HF_RST_NO_LISTENER), 0);
+    bench_listen(&b, &(struct hf_listen){.port = 80});
+    hf_peer_send(&b.peer, "S seq 0 win 1000 <mss 1000>");
+    assert_true(hf_peer_pop(&b.peer));
+    assert_int_equal(bench_count(&b, HF_RST_IN_EXACT), 0);
+    hf_peer_send(&b.peer, "R seq 1");
+    assert_int_equal(bench_count(&b, HF_RST_IN_EXACT), 1);
+    assert_true(bench_is_quiet(&b));
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(resets_are_counted_as_such),
         cmocka_unit_test(an_echo_request_is_answered),
         cmocka_unit_test(what_is_no_question_to_us_is_not_answered),
         cmocka_unit_test(answers_keep_to_their_rate),
