@@ -11,7 +11,7 @@ static struct hf_reply *ring_at(const struct hf_stack *s, uint32_t position)
     return &s->replies[position & ((uint32_t)s->p.cfg.reply_ring - 1)];
 }
 
-/** A free place at the ring's end, or NULL; used once committed by reply_count++. */
+/** A free place at the ring's end, or NULL; used once committed. */
 static struct hf_reply *ring_take(struct hf_stack *s, const struct hf_endpoint *local,
                                   const struct hf_endpoint *remote)
 {
@@ -23,6 +23,15 @@ static struct hf_reply *ring_take(struct hf_stack *s, const struct hf_endpoint *
     r->block = HF_NIL;
     r->block_bytes = 0;
     return r;
+}
+
+/** The place is filled: so many header bytes, the first of them the IP header's. */
+static void ring_commit(struct hf_stack *s, struct hf_reply *r, size_t ip_bytes,
+                        size_t length_bytes)
+{
+    r->ip_bytes = (uint8_t)ip_bytes;
+    r->length_bytes = (uint8_t)length_bytes;
+    s->p.reply_count++;
 }
 
 size_t hf_emit_segment(struct hf_stack *s, const struct hf_addr *local,
@@ -68,9 +77,7 @@ void hf_reply_segment(struct hf_stack *s, const struct hf_endpoint *local,
     uint16_t ip_bytes;
     size_t n = hf_emit_segment(s, &local->addr, &remote->addr, ttl, traffic_class, seg, 0, false,
                                r->bytes, &ip_bytes);
-    r->length_bytes = (uint8_t)n;
-    r->ip_bytes = (uint8_t)ip_bytes;
-    s->p.reply_count++;
+    ring_commit(s, r, ip_bytes, n);
     s->p.segments_out++;
     if (s->trace != NULL)
         hf_trace_stranger(s, HF_TRACE_SEGMENT_OUT, HF_NONE, local, remote, 0, 0, seg);
@@ -178,10 +185,8 @@ void hf_reply_unreachable(struct hf_stack *s, const struct hf_conn *c, uint8_t t
     size_t quoted = quote_syn(s, c, quote);
     struct hf_ip ip = icmp_header(s, &local.addr, &remote.addr, HF_ICMP_HEADER_BYTES + quoted);
     size_t n = hf_ip_emit(&ip, r->bytes);
-    r->ip_bytes = (uint8_t)n;
-    n += hf_icmp_emit_error(&ip, type, code, 0, quote, quoted, r->bytes + n);
-    r->length_bytes = (uint8_t)n;
-    s->p.reply_count++;
+    size_t icmp = hf_icmp_emit_error(&ip, type, code, 0, quote, quoted, r->bytes + n);
+    ring_commit(s, r, n, n + icmp);
 }
 
 void hf_reply_echo(struct hf_stack *s, const struct hf_ip *ip, const struct hf_icmp *icmp)
@@ -206,10 +211,8 @@ void hf_reply_echo(struct hf_stack *s, const struct hf_ip *ip, const struct hf_i
     struct hf_ip reply =
         icmp_header(s, &local.addr, &remote.addr, HF_ICMP_HEADER_BYTES + icmp->echo_bytes);
     size_t n = hf_ip_emit(&reply, r->bytes);
-    r->ip_bytes = (uint8_t)n;
     hf_icmp_emit_echo_reply(&reply, icmp, r->bytes + n);
-    r->length_bytes = (uint8_t)(n + HF_ICMP_HEADER_BYTES);
-    s->p.reply_count++;
+    ring_commit(s, r, n, n + HF_ICMP_HEADER_BYTES);
 }
 
 /* ---- giving out --------------------------------------------------------------------------- */

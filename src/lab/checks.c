@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/wire/ip.h"
 #include "pattern.h"
 
 enum { EXPIRE_ROUNDS_MAX = 100000, EXPIRE_BATCH = 64 };
@@ -82,6 +83,15 @@ void hf_checks_stack(struct hf_checks *c, const char *name, const struct hf_stac
 }
 
 /* ---- the wire ---- */
+
+void hf_checks_packet(struct hf_checks *c, const char *name, const struct hf_out_packet *packet,
+                      hf_ns now)
+{
+    unsigned ip_bytes =
+        packet->header[0] >> 4 == 4 ? HF_IPV4_HEADER_BYTES : (unsigned)HF_IPV6_HEADER_BYTES;
+    if (packet->ip_bytes != ip_bytes)
+        hf_checks_fail(c, now, "%s: says that the IP header has %u bytes", name, packet->ip_bytes);
+}
 
 static int32_t distance(uint32_t a, uint32_t b)
 {

@@ -30,6 +30,9 @@ void hf_checks_fail(struct hf_checks *c, hf_ns now, const char *format, ...)
 void hf_checks_expire(struct hf_checks *c, const char *name, struct hf_stack *s, hf_ns now);
 /** Asks about every entry: what waits has a timer, and the stack's deadline is not behind it. */
 void hf_checks_stack(struct hf_checks *c, const char *name, const struct hf_stack *s, hf_ns now);
+/** A packet was given out: what it says of its own headers is so. */
+void hf_checks_packet(struct hf_checks *c, const char *name, const struct hf_out_packet *packet,
+                      hf_ns now);
 /**
  * A segment was sent by side `from` (0 or 1). The window's right edge and the acknowledgment never
  * move left, nothing is sent beyond the window that was offered (but for a probe of one byte),

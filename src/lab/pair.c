@@ -44,8 +44,10 @@ static bool drain(struct hf_pair_side *side, hf_ns now)
     struct hf_out_packet packets[OUTPUT_BATCH];
     size_t n, total = 0;
     while ((n = hf_stack_output(side->stack, packets, OUTPUT_BATCH, now)) > 0) {
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+            hf_checks_packet(&side->pair->checks, side_names[side->number], &packets[i], now);
             hf_lab_link_send(&side->out, &packets[i]);
+        }
         total += n;
         if (total > OUTPUTS_MAX) {
             hf_checks_fail(&side->pair->checks, now, "%s: output never ends",

@@ -161,8 +161,10 @@ void hf_rig_pull(struct hf_rig *r)
     struct hf_out_packet packets[OUTPUT_BATCH];
     size_t n, total = 0;
     while ((n = hf_stack_output(r->stack, packets, OUTPUT_BATCH, r->now_ns)) > 0) {
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+            hf_checks_packet(&r->checks, "stack", &packets[i], r->now_ns);
             keep_all(r, hf_frame_gather(&r->world, &packets[i]));
+        }
         total += n;
         if (total > OUTPUTS_MAX) {
             hf_checks_fail(&r->checks, r->now_ns, "output never ends");
