@@ -158,12 +158,12 @@ int hf_stack_restore(struct hf_stack **out, const void *bytes, size_t length_byt
         return HF_E_INVALID;
     if (!hf_read(&r, &head, sizeof head) ||
         memcmp(&head, &own, offsetof(struct head, checksum)) != 0 ||
-        head.checksum != checksum(r.bytes + r.used_bytes, length_bytes - r.used_bytes) ||
-        length_bytes - r.used_bytes < sizeof(struct hf_stack_plain))
+        head.checksum != checksum(r.bytes + r.used_bytes, length_bytes - r.used_bytes))
         return HF_E_VERSION;
+    _Static_assert(offsetof(struct hf_stack_plain, cfg) == 0, "the settings are read ahead");
     struct hf_config cfg;
-    memcpy(&cfg, r.bytes + r.used_bytes + offsetof(struct hf_stack_plain, cfg), sizeof cfg);
-    if (hf_config_check(&cfg, NULL) != HF_OK)
+    struct hf_reader ahead = r;
+    if (!hf_read(&ahead, &cfg, sizeof cfg) || hf_config_check(&cfg, NULL) != HF_OK)
         return HF_E_VERSION;
     struct hf_stack *s = hf_stack_allocate(&cfg, env, 0);
     if (s == NULL)

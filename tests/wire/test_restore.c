@@ -242,6 +242,37 @@ static void what_can_not_go_on_is_refused(void **state)
     bench_close(&b);
 }
 
+/* Blocks that the caller of hf_stack_output has in hand are nobody's in the restored stack, however
+ * many: it takes them back. */
+static void blocks_in_hand_come_back(void **state)
+{
+    (void)state;
+    enum { MOST = 32 };
+    struct bench b;
+    open_early(&b);
+    uint8_t ping[128] = {0};
+    struct hf_ip ip = {
+        .source = b.peer.here.addr,
+        .destination = b.peer.there.addr,
+        .version = 4,
+        .protocol = HF_IP_PROTO_ICMP,
+        .ttl = 64,
+        .payload_bytes = HF_ICMP_HEADER_BYTES + 16,
+    };
+    size_t n = hf_ip_emit(&ip, ping);
+    ping[n] = 8; /* echo request */
+    hf_put16(ping + n + 2, 0xF7FF);
+    struct hf_packet packet = {ping, (uint32_t)n + ip.payload_bytes, 0, 0};
+    for (int i = 0; i < MOST; i++)
+        hf_stack_input(b.rig.stack, &packet, 1, bench_now(&b));
+    struct hf_out_packet out[MOST];
+    assert_int_equal(hf_stack_output(b.rig.stack, out, MOST, bench_now(&b)), MOST);
+    assert_int_equal(bench_sizes(&b).pool_used_bytes, MOST * b.config.block_bytes);
+    go_on(&b, bench_now(&b));
+    assert_int_equal(bench_sizes(&b).pool_used_bytes, 0);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +283,7 @@ int main(void)
         cmocka_unit_test(saving_tells_the_time),
         cmocka_unit_test(traces_tell_the_callers_time),
         cmocka_unit_test(what_can_not_go_on_is_refused),
+        cmocka_unit_test(blocks_in_hand_come_back),
     };
     return cmocka_run_group_tests_name("wire_restore", tests, NULL, NULL);
 }
