@@ -141,7 +141,7 @@ struct hf_conn {
     uint8_t rcv_shift : 4;
     /* facts */
     bool in_table : 1;   /**< the tuple is this connection's */
-    bool passive : 1;    /**< came from LISTEN [MUST-11] */
+    bool passive : 1;    /**< its SYN-RECEIVED came from LISTEN [MUST-11] */
     bool held : 1;       /**< open request that waits for the application */
     bool unaccepted : 1; /**< counts against the listener's backlog */
     bool ts_on : 1, sack_on : 1, wscale_on : 1;

@@ -29,8 +29,8 @@ static bool is_next_in_order(const struct hf_stack *s, const struct hf_conn *c,
     if (c->state != HF_ESTABLISHED || (seg->flags & ~HF_PSH) != HF_ACK || c->app_closed)
         return false;
     const struct hf_flight *f = hf_flight_of(s, c);
-    return seg->payload_bytes > 0 && seg->payload_bytes <= hf_conn_rcv_wnd(c) &&
-           seg->seq == c->rcv_nxt.v && seg->ack == c->snd_una.v && seg->ack == c->snd_wl2.v &&
+    return seg->payload_bytes <= hf_conn_rcv_wnd(c) && seg->seq == c->rcv_nxt.v &&
+           seg->ack == c->snd_una.v && seg->ack == c->snd_wl2.v &&
            (uint32_t)seg->window << c->snd_shift == c->snd_wnd &&
            hf_seq_le(c->snd_wl1, c->rcv_nxt) && timestamp_is_fresh(c, seg) &&
            (f == NULL || (f->gaps == HF_NIL && !f->fin_waits));
@@ -83,7 +83,6 @@ static void commit(struct hf_stack *s, struct hf_conn *c, const struct hf_arriva
         left -= hf_receive_link(s, c, copied->blocks[i], left);
     HF_ASSERT(left == 0);
     hf_receive_took(s, c, in, HF_NONE);
-    hf_conn_release_flight(s, c);
 }
 
 /** Out of line, so that what is not for us needs no registers saved. */

@@ -211,11 +211,14 @@ bool hf_accept(struct hf_stack *s, const struct hf_handshake *h, const struct hf
     }
     const struct hf_options *o = &hf_listener_at(s, h->listener)->options;
     struct hf_conn *c = hf_conn_new(s, &in->local, &in->remote, in->hash, o, replaces);
+    if (c != NULL && !hf_listener_adopt(s, h->listener, c)) {
+        hf_conn_unmake(s, c, in->hash, replaces);
+        c = NULL; /* its count of remote addresses found no memory */
+    }
     if (c == NULL) {
         hf_drop_arrival(s, in, HF_DROP_NO_CONN);
         return false;
     }
-    c->passive = true;
     c->state = HF_SYN_RCVD;
     c->snd_una = c->snd_nxt = hf_seq_add(h->iss, 1);
     hf_conn_agree(s, c, h);
@@ -223,12 +226,6 @@ bool hf_accept(struct hf_stack *s, const struct hf_handshake *h, const struct hf
     struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
     if (h->syn_retransmitted)
         hf_rtt_after_syn_retransmit(&c->rtt, &limits); /* [RFC6298#5.7] */
-    if (!hf_listener_adopt(s, h->listener, c)) {
-        /* Its count of remote addresses found no memory: as if the connection had found none. */
-        hf_conn_unmake(s, c, in->hash, replaces);
-        hf_drop_arrival(s, in, HF_DROP_NO_CONN);
-        return false;
-    }
     hf_conn_set_state(s, c, HF_ESTABLISHED, reason);
     hf_conn_raise(s, c, HF_EV_ACCEPTED);
     hf_timer_idle(s, c);

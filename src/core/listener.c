@@ -181,7 +181,7 @@ bool hf_listener_may_have(struct hf_stack *s, uint32_t listener, const struct hf
         *why = HF_LIMIT_BACKLOG;
     else if (l->connections >= l->max_connections || s->conns.used >= s->conns.limit)
         *why = HF_LIMIT_CONNECTIONS;
-    else if (l->max_per_remote > 0) {
+    else if (l->max_per_remote != 0) {
         const struct hf_remote_count *r = remote_count(s, listener, remote, &hash, &index);
         if (r != NULL && r->count >= l->max_per_remote)
             *why = HF_LIMIT_PER_REMOTE;
@@ -212,7 +212,7 @@ static bool count_remote(struct hf_stack *s, uint32_t listener, const struct hf_
 bool hf_listener_adopt(struct hf_stack *s, uint32_t listener, struct hf_conn *c)
 {
     struct hf_listener *l = hf_listener_at(s, listener);
-    if (l->max_per_remote > 0 && !count_remote(s, listener, &c->remote))
+    if (l->max_per_remote != 0 && !count_remote(s, listener, &c->remote))
         return false;
     if (l->mss_bytes > 0)
         hf_conn_set_mss_limit(s, c, l->mss_bytes);
@@ -246,7 +246,7 @@ void hf_listener_disown(struct hf_stack *s, struct hf_conn *c)
         return;
     uint32_t listener = c->listener;
     struct hf_listener *l = hf_listener_at(s, listener);
-    if (l->max_per_remote > 0) {
+    if (l->max_per_remote != 0) {
         uint32_t hash, index;
         struct hf_remote_count *r = remote_count(s, listener, &c->remote, &hash, &index);
         HF_ASSERT(r != NULL);

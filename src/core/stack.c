@@ -350,10 +350,8 @@ static size_t conns_output(struct hf_stack *s, struct hf_out_packet *packets, si
         uint32_t index = s->p.output.head;
         enum hf_turn turn = hf_output_conn(s, hf_conn_at(s, index), s->headers[n], &packets[n]);
         n += turn != HF_TURN_NOTHING;
-        /* Round-robin: its next turn comes after everybody else's. */
-        if (turn != HF_TURN_MORE || index != s->p.output.tail)
-            hf_list_remove(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
-        if (turn == HF_TURN_MORE)
+        hf_list_remove(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
+        if (turn == HF_TURN_MORE) /* round-robin: its next turn comes after everybody else's */
             hf_list_push(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
     }
     s->p.segments_out += n;

@@ -449,7 +449,7 @@ void hf_conn_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arriva
 void hf_conn_heard(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg);
 /** What the fast path says of a segment: not for it, taken, or its checksum is wrong. */
 enum hf_fast_path { HF_FAST_PATH_NOT, HF_FAST_PATH_TAKEN, HF_FAST_PATH_WRONG };
-/** Before the checksum is verified: does so by itself if it takes the segment. */
+/** Of a segment with data, before the checksum is verified: does so by itself if it takes it. */
 enum hf_fast_path hf_fast_path_input(struct hf_stack *s, struct hf_conn *c,
                                      const struct hf_arrival *in);
 /** The sum of pseudo-header and TCP header. */

@@ -6,11 +6,10 @@ void hf_blocks_init(struct hf_blocks *b, struct hf_mem *mem, uint32_t block_byte
                     uint64_t budget_bytes)
 {
     uint64_t limit = budget_bytes / block_bytes;
+    HF_ASSERT(limit < HF_NIL); /* the settings' bounds see to it */
     *b = (struct hf_blocks){.block_bytes = block_bytes};
     while ((1u << b->shift) < block_bytes)
         b->shift++;
-    if (limit > HF_NIL - 1)
-        limit = HF_NIL - 1;
     hf_pool_init(&b->pool, mem, (uint32_t)sizeof(struct hf_block) + block_bytes, BLOCK_CHUNK_BYTES,
                  (uint32_t)limit);
 }
