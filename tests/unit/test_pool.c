@@ -377,6 +377,30 @@ static void restores_what_was_saved(void **state)
     bench_close(&b);
 }
 
+static void the_directory_doubles_when_it_is_full(void **state)
+{
+    (void)state;
+    enum { DIRECTORY_BYTES = 4096, CHUNKS = DIRECTORY_BYTES / sizeof(void *), OBJECTS = 8 };
+    struct bench b;
+    bench_open_sized(&b, 8, 0, UINT32_MAX);
+    assert_int_equal(hf_pool_take_dirty(&b.pool), 0);
+    uint64_t chunk_bytes = hf_pool_bytes(&b.pool) - DIRECTORY_BYTES;
+    while (b.pool.used < CHUNKS * OBJECTS)
+        assert_int_not_equal(hf_pool_take_dirty(&b.pool), HF_NIL);
+    assert_int_equal(b.memory.held_bytes, DIRECTORY_BYTES + CHUNKS * chunk_bytes);
+    size_t n;
+    struct bench restored;
+    uint8_t *bytes = save(&b.pool, &n);
+    bench_open_sized(&restored, 8, 0, UINT32_MAX);
+    assert_int_equal(restore(&restored, bytes, n), HF_OK);
+    assert_int_equal(restored.memory.held_bytes, b.memory.held_bytes);
+    free(bytes);
+    bench_close(&restored);
+    assert_int_not_equal(hf_pool_take_dirty(&b.pool), HF_NIL);
+    assert_int_equal(b.memory.held_bytes, 2 * DIRECTORY_BYTES + (CHUNKS + 1) * chunk_bytes);
+    bench_close(&b);
+}
+
 static void restores_an_empty_pool(void **state)
 {
     (void)state;
@@ -518,6 +542,7 @@ int main(void)
         cmocka_unit_test(trim_gives_free_chunks_back),
         cmocka_unit_test(an_emptied_chunk_is_left_alone),
         cmocka_unit_test(restores_what_was_saved),
+        cmocka_unit_test(the_directory_doubles_when_it_is_full),
         cmocka_unit_test(restores_an_empty_pool),
         cmocka_unit_test(refuses_other_sizes),
         cmocka_unit_test(refuses_cut_bytes),

@@ -169,6 +169,38 @@ static void nothing_new_beyond_a_window_taken_back(void **state)
     }
 }
 
+/* [RFC7323#2.4] An edge that moves left by less than a unit of the window was rounded; by a unit or
+ * more, the peer took window back. The edge is that of the last acknowledgment, not of an older
+ * one. */
+static void a_window_taken_back_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool told;
+    } steps[] = {
+        {". seq 0 ack 4 win 1000", false}, /* edge 8004 */
+        {". seq 0 ack 8 win 999", false},  /* edge 8000 */
+        {". seq 0 ack 12 win 998", false}, /* edge 7996 */
+        {". seq 0 ack 16 win 996", true},  /* edge 7984 */
+        {". seq 0 ack 16 win 995", true},  /* edge 7976: a unit */
+        {". seq 0 ack 16 win 1000", false}, {". seq 0 ack 16 win 500", true},
+    };
+    struct wire w;
+    open_with(&w, WIRE_OPTIONS, 1000);
+    wire_set(&w, HF_OPT_NAGLE, 0);
+    for (int i = 0; i < 4; i++)
+        wire_write(&w, 4);
+    assert_int_equal(wire_info(&w).snd_wnd_bytes, 1000u << WIRE_PEER_SHIFT);
+    uint64_t told = 0;
+    for (size_t i = 0; i < HF_COUNT_OF(steps); i++) {
+        hf_peer_send(&w.peer, steps[i].text);
+        told += steps[i].told;
+        assert_int_equal(hf_stack_count(w.rig.stack, HF_WINDOW_PEER_SHRANK), told);
+    }
+    wire_close(&w);
+}
+
 /* covers: SHLD-16, CO-1122-09: what lies in the smaller window is sent again as usual */
 static void old_data_in_a_smaller_window_is_sent_again(void **state)
 {
@@ -475,6 +507,7 @@ int main(void)
         WINDOW_TEST(room_for_a_segment_is_told),
         WINDOW_TEST(rounding_moves_no_edge_to_the_left),
         WINDOW_TEST(nothing_new_beyond_a_window_taken_back),
+        WINDOW_TEST(a_window_taken_back_is_told),
         WINDOW_TEST(old_data_in_a_smaller_window_is_sent_again),
         WINDOW_TEST(data_beyond_the_window_is_no_timeout),
         WINDOW_TEST(a_closed_window_is_probed_from_the_first_timeout_on),

@@ -210,6 +210,28 @@ static void spans_begun_between_milliseconds_are_not_cut_short(void **state)
     }
 }
 
+/* The timer wheel tells ticks modulo some days. A deadline that is farther away comes when it is
+ * due, and hides none that is near. */
+static void a_deadline_of_days_hides_none_that_is_near(void **state)
+{
+    (void)state;
+    for (int days = 1; days <= 30; days += days < 6 ? 1 : 6) {
+        struct wire w;
+        open_with(&w, 0);
+        set(&w, HF_OPT_KEEPALIVE_IDLE_NS, days * HF_SEC(86400));
+        set(&w, HF_OPT_KEEPALIVE, 1);
+        wire_write(&w, DATA_BYTES);
+        WIRE_EXPECT(&w, "P. seq 0:1000 ack 0");
+        WIRE_EXPECT_AT(&w, HF_SEC(1), "P. seq 0:1000 ack 0");
+        hf_peer_send(&w.peer, ". seq 0 ack 1000");
+        hf_ns heard_ns = w.rig.now_ns - w.start_ns, span_ns = days * HF_SEC(86400);
+        hf_ns probed_ns = wire_until_sent(&w, heard_ns + span_ns + HF_SEC(1));
+        assert_in_range(probed_ns, heard_ns + span_ns, heard_ns + span_ns + HF_MS(2));
+        WIRE_EXPECT(&w, ". seq 999 ack 0");
+        wire_close(&w);
+    }
+}
+
 static int fill_rfc(void **state)
 {
     (void)state;
@@ -227,6 +249,7 @@ int main(void)
         cmocka_unit_test(answered_probes_are_no_trouble),
         cmocka_unit_test(data_after_the_window_opened_has_its_rto),
         cmocka_unit_test(spans_begun_between_milliseconds_are_not_cut_short),
+        cmocka_unit_test(a_deadline_of_days_hides_none_that_is_near),
     };
     return cmocka_run_group_tests_name("timer_spans", tests, fill_rfc, NULL);
 }

@@ -1,0 +1,69 @@
+/* What strangers must not foretell is made from the stack's own seed: who knows another stack's
+ * numbers, timestamps and ports for the same addresses knows nothing of this one's. */
+#include "opening.h"
+
+enum { STACKS = 8, PORTS = 60000 };
+
+/* What a stack of this seed chooses for its first connections, to the peer and to another host. */
+struct chosen {
+    uint32_t iss, timestamp;
+    uint16_t port[2];
+};
+
+static struct chosen choices_of(uint64_t seed)
+{
+    struct bench b;
+    bench_init(&b);
+    b.config.port_min = 1;
+    b.config.port_max = PORTS;
+    struct hf_rig_config config = {.config = &b.config, .seed = seed};
+    assert_int_equal(hf_rig_open(&b.rig, &config), HF_OK);
+    hf_peer_open(&b.peer, &b.rig, false, 4000, 80, 1000);
+    struct chosen c;
+    (void)bench_connect(&b);
+    assert_true(hf_peer_expect(&b.peer, "S seq 0"));
+    c.iss = b.peer.last.segment.seq;
+    c.timestamp = b.peer.last.segment.ts_value;
+    for (uint8_t i = 0; i < 2; i++) {
+        struct hf_connect what = {.remote = bench_peer(&b, 2 + i, 5000, 1).here};
+        hf_handle conn;
+        assert_int_equal(hf_connect(b.rig.stack, &what, &conn, bench_now(&b)), HF_OK);
+        c.port[i] = bench_info(&b, conn).local.port;
+    }
+    bench_close(&b);
+    return c;
+}
+
+/* covers: MUST-9, SHLD-1 */
+static void stacks_of_other_seeds_choose_otherwise(void **state)
+{
+    (void)state;
+    struct chosen c[STACKS];
+    for (size_t i = 0; i < STACKS; i++) {
+        c[i] = choices_of(i + 1);
+        for (size_t k = 0; k < i; k++) {
+            assert_int_not_equal(c[i].iss, c[k].iss);
+            assert_int_not_equal(c[i].timestamp, c[k].timestamp);
+            assert_int_not_equal(c[i].port[0], c[k].port[0]);
+            /* Nor does one port tell of the next: each destination has an offset of its own. */
+            int apart = c[i].port[1] - c[i].port[0] - (c[k].port[1] - c[k].port[0]);
+            assert_int_not_equal(apart % PORTS, 0);
+        }
+    }
+}
+
+static void stacks_of_one_seed_choose_alike(void **state)
+{
+    (void)state;
+    struct chosen a = choices_of(1), b = choices_of(1);
+    assert_memory_equal(&a, &b, sizeof a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stacks_of_other_seeds_choose_otherwise),
+        cmocka_unit_test(stacks_of_one_seed_choose_alike),
+    };
+    return cmocka_run_group_tests_name("secrets", tests, NULL, NULL);
+}
