@@ -137,6 +137,18 @@ static void forgeries_fail(void **state)
     assert_int_equal(passed, 0);
 }
 
+/* Before the first rotation, too, each key is one that nobody knows: that of the counts before the
+ * keys were made, for which no cookie was ever sent. */
+static void no_key_is_known(void **state)
+{
+    (void)state;
+    hf_ns now = HF_SEC(6400);
+    struct fixture f = fixture_at(now), forger = fixture_at(now);
+    memset(&forger.keys.key, 0, sizeof forger.keys.key);
+    for (int age_s = 0; age_s <= 128; age_s += 64)
+        assert_int_equal(check(&f, make(&forger, 1460, now - HF_SEC(age_s)), now), 0);
+}
+
 /* Whenever keys rotate, every cookie stays good as long as without. */
 static void rotation_keeps_cookies_good(void **state)
 {
@@ -244,6 +256,7 @@ int main(void)
         cmocka_unit_test(expires),
         cmocka_unit_test(belongs_to_its_tuple),
         cmocka_unit_test(forgeries_fail),
+        cmocka_unit_test(no_key_is_known),
         cmocka_unit_test(rotation_keeps_cookies_good),
         cmocka_unit_test(rotation_within_a_count),
         cmocka_unit_test(rotation_after_a_rest),

@@ -283,6 +283,59 @@ static void a_large_echo_has_its_reason(void **state)
     }
 }
 
+/* Whom events are about. */
+struct ends {
+    struct hf_endpoint local, remote;
+    uint32_t events, of_others;
+};
+
+static bool is_same(const struct hf_endpoint *a, const struct hf_endpoint *b)
+{
+    return a->port == b->port && hf_addr_equal(&a->addr, &b->addr);
+}
+
+static void look_at_ends(void *ctx, const struct hf_trace_event *e)
+{
+    struct ends *ends = ctx;
+    ends->events++;
+    ends->of_others += !is_same(&e->local, &ends->local) || !is_same(&e->remote, &ends->remote);
+}
+
+/* From a stranger's SYN over a whole connection to the end of TIME-WAIT. */
+static void each_event_names_both_ends(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct ends ends = {0};
+    bench_init(&b);
+    struct hf_rig_config config = {
+        .config = &b.config, .seed = 7, .trace = look_at_ends, .trace_ctx = &ends};
+    assert_int_equal(hf_rig_open(&b.rig, &config), HF_OK);
+    hf_peer_open(&b.peer, &b.rig, false, 4000, 80, 1000);
+    ends.local = b.peer.there;
+    ends.remote = b.peer.here;
+    hf_peer_send(&b.peer, "S seq 0");
+    assert_true(hf_peer_expect(&b.peer, "R. seq 0 ack 1"));
+    assert_int_equal(ends.of_others, 0);
+    bench_listen(&b, &(struct hf_listen){.port = 80});
+    assert_int_equal(ends.of_others, 1); /* the listener has nobody opposite */
+    hf_peer_send(&b.peer, "S seq 0 <mss 1460>");
+    hf_peer_send(&b.peer, "S seq 0 <mss 1460>");
+    hf_peer_skip(&b.peer);
+    hf_peer_send(&b.peer, ". seq 1 ack 1");
+    b.conn = bench_event(&b, HF_EV_ACCEPTED);
+    assert_int_equal(hf_close(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+    hf_rig_pull(&b.rig);
+    hf_peer_send(&b.peer, "F. seq 1 ack 2");
+    hf_peer_send(&b.peer, "F. seq 1 ack 2");
+    assert_int_equal(hf_peer_state(&b.peer), HF_TIME_WAIT);
+    hf_rig_wait(&b.rig, HF_SEC(300));
+    assert_int_equal(hf_peer_state(&b.peer), HF_CLOSED);
+    assert_int_equal(ends.of_others, 1);
+    assert_in_range(ends.events, 25, 60);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +348,7 @@ int main(void)
         cmocka_unit_test(r1_tells_its_size),
         cmocka_unit_test(no_memory_is_not_too_many_gaps),
         cmocka_unit_test(a_large_echo_has_its_reason),
+        cmocka_unit_test(each_event_names_both_ends),
     };
     return cmocka_run_group_tests_name("each_event", tests, NULL, NULL);
 }
