@@ -8,7 +8,7 @@ enum { BURST_MAX = 1000000000 }; /* so that burst * interval stays below 2^63 */
 
 bool hf_rate_take(struct hf_rate *r, int64_t per_second, int64_t burst, hf_ns now)
 {
-    if (per_second <= 0 || burst <= 0)
+    if (per_second == 0)
         return false;
     hf_ns interval_ns = (HF_SEC(1) + per_second - 1) / per_second;
     hf_ns capacity_ns = interval_ns * (burst < BURST_MAX ? burst : BURST_MAX);

@@ -11,8 +11,8 @@ struct hf_rate {
 };
 
 /**
- * Takes a token if there is one. The bucket holds `burst` >= 1 tokens and gains per_second a second
- * (rounded so that it is never more); per_second 0: there is none, ever.
+ * Takes a token if there is one. The bucket holds `burst` >= 0 tokens and gains per_second >= 0 a
+ * second (rounded so that it is never more); if either is 0 there is none, ever.
  */
 HF_MUST_CHECK bool hf_rate_take(struct hf_rate *r, int64_t per_second, int64_t burst, hf_ns now);
 

@@ -1,12 +1,14 @@
 /* What strangers must not foretell is made from the stack's own seed: who knows another stack's
- * numbers, timestamps and ports for the same addresses knows nothing of this one's. */
+ * numbers, timestamps, ports and places in the table for the same addresses knows nothing of this
+ * one's. */
+#include "core/stack.h"
 #include "opening.h"
 
 enum { STACKS = 8, PORTS = 60000 };
 
 /* What a stack of this seed chooses for its first connections, to the peer and to another host. */
 struct chosen {
-    uint32_t iss, timestamp;
+    uint32_t iss, timestamp, hash;
     uint16_t port[2];
 };
 
@@ -24,6 +26,7 @@ static struct chosen choices_of(uint64_t seed)
     assert_true(hf_peer_expect(&b.peer, "S seq 0"));
     c.iss = b.peer.last.segment.seq;
     c.timestamp = b.peer.last.segment.ts_value;
+    c.hash = hf_tuple_hash(b.rig.stack, &b.peer.there, &b.peer.here);
     for (uint8_t i = 0; i < 2; i++) {
         struct hf_connect what = {.remote = bench_peer(&b, 2 + i, 5000, 1).here};
         hf_handle conn;
@@ -44,6 +47,7 @@ static void stacks_of_other_seeds_choose_otherwise(void **state)
         for (size_t k = 0; k < i; k++) {
             assert_int_not_equal(c[i].iss, c[k].iss);
             assert_int_not_equal(c[i].timestamp, c[k].timestamp);
+            assert_int_not_equal(c[i].hash, c[k].hash);
             assert_int_not_equal(c[i].port[0], c[k].port[0]);
             /* Nor does one port tell of the next: each destination has an offset of its own. */
             int apart = c[i].port[1] - c[i].port[0] - (c[k].port[1] - c[k].port[0]);
