@@ -75,8 +75,9 @@ void hf_path_on_rto(struct hf_stack *s, struct hf_conn *c)
 static uint32_t plateau_below(uint32_t mtu)
 {
     static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68};
+    HF_ASSERT(mtu > V4_MTU_MIN); /* every path of ours leaves room for headers */
     size_t i = 0;
-    while (i + 1 < HF_COUNT_OF(plateaus) && plateaus[i] >= mtu)
+    while (plateaus[i] >= mtu)
         i++;
     return plateaus[i];
 }

@@ -403,6 +403,25 @@ static void the_directory_doubles_when_it_is_full(void **state)
     bench_close(&b);
 }
 
+/* At its limit, in the middle of a chunk: what is there is no more than fits. */
+static void restores_a_full_pool(void **state)
+{
+    (void)state;
+    struct bench a, b;
+    size_t n;
+    bench_open(&a, 500);
+    for (uint32_t i = 0; i < 500; i++)
+        take_numbered(&a, i);
+    uint8_t *bytes = save(&a.pool, &n);
+    bench_open(&b, 500);
+    assert_int_equal(restore(&b, bytes, n), HF_OK);
+    assert_int_equal(b.pool.used, 500);
+    assert_int_equal(hf_pool_take(&b.pool), HF_NIL);
+    free(bytes);
+    bench_close(&a);
+    bench_close(&b);
+}
+
 static void restores_an_empty_pool(void **state)
 {
     (void)state;
@@ -506,6 +525,35 @@ static void survives_damaged_bytes(void **state)
     bench_close(&b);
 }
 
+/* Each word in turn becomes each number at the edge of what an index or a count may be. */
+static void survives_numbers_at_the_edge(void **state)
+{
+    (void)state;
+    struct bench a, b;
+    size_t n;
+    fill_with_a_bit_of_all(&a);
+    uint8_t *bytes = save(&a.pool, &n);
+    const uint32_t objects = 1u << a.pool.objects_shift, chunks = a.pool.chunk_count;
+    const uint32_t numbers[] = {0,       chunks - 1,  chunks,      chunks + 1,
+                                objects, objects - 1, objects + 1, HF_NIL};
+    bench_open_sized(&b, sizeof(struct object), 1024, 500);
+    for (size_t at = 0; at + 4 <= n; at += 4)
+        for (size_t i = 0; i < HF_COUNT_OF(numbers); i++) {
+            uint32_t before;
+            memcpy(&before, bytes + at, 4);
+            memcpy(bytes + at, &numbers[i], 4);
+            int err = restore(&b, bytes, n);
+            if (err == HF_OK)
+                exercise(&b);
+            assert_true(err == HF_OK || err == HF_E_VERSION);
+            assert_int_equal(b.memory.held_bytes, 0);
+            memcpy(bytes + at, &before, 4);
+        }
+    free(bytes);
+    bench_close(&a);
+    bench_close(&b);
+}
+
 static void restore_without_memory_leaves_nothing(void **state)
 {
     (void)state;
@@ -545,10 +593,12 @@ int main(void)
         cmocka_unit_test(an_emptied_chunk_is_left_alone),
         cmocka_unit_test(restores_what_was_saved),
         cmocka_unit_test(the_directory_doubles_when_it_is_full),
+        cmocka_unit_test(restores_a_full_pool),
         cmocka_unit_test(restores_an_empty_pool),
         cmocka_unit_test(refuses_other_sizes),
         cmocka_unit_test(refuses_cut_bytes),
         cmocka_unit_test(survives_damaged_bytes),
+        cmocka_unit_test(survives_numbers_at_the_edge),
         cmocka_unit_test(restore_without_memory_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,22 +234,28 @@ static void forge_claims(struct wire *w)
     hf_peer_send(&w->peer, ".");
 }
 
+/* A link of 4464 bytes to a peer with this MSS option. */
+static void open_wide(struct wire *w, const char *options)
+{
+    config.mtu_bytes = 4464;
+    *w = (struct wire){.setup = {.state = HF_ESTABLISHED, .config = &config}};
+    struct hf_rig_config rig = {.config = &config, .seed = 3, .cut = true};
+    assert_int_equal(hf_rig_open(&w->rig, &rig), HF_OK);
+    struct hf_listen listen = {.port = WIRE_STACK_PORT};
+    assert_int_equal(hf_listen(w->rig.stack, &listen, &w->listener, 0), HF_OK);
+    hf_peer_open(&w->peer, &w->rig, false, WIRE_PEER_PORT, WIRE_STACK_PORT, 4999);
+    assert_true(hf_peer_connect(&w->peer, options));
+    w->conn = hf_rig_event(&w->rig).handle;
+    wire_set(w, HF_OPT_NAGLE, 0);
+}
+
 /* covers: CO-5927-08, CO-1191-06: the runs of [RFC5927#7.3] */
 static void a_claim_against_experience_waits_for_a_timeout(void **state)
 {
     (void)state;
     struct wire w;
     uint32_t largest, count;
-    config.mtu_bytes = 4464;
-    w = (struct wire){.setup = {.state = HF_ESTABLISHED, .config = &config}};
-    struct hf_rig_config rig = {.config = &config, .seed = 3, .cut = true};
-    assert_int_equal(hf_rig_open(&w.rig, &rig), HF_OK);
-    struct hf_listen listen = {.port = WIRE_STACK_PORT};
-    assert_int_equal(hf_listen(w.rig.stack, &listen, &w.listener, 0), HF_OK);
-    hf_peer_open(&w.peer, &w.rig, false, WIRE_PEER_PORT, WIRE_STACK_PORT, 4999);
-    assert_true(hf_peer_connect(&w.peer, "<mss 4424>"));
-    w.conn = hf_rig_event(&w.rig).handle;
-    wire_set(&w, HF_OPT_NAGLE, 0);
+    open_wide(&w, "<mss 4424>");
 
     /* The first discovery: both are honoured at once. */
     wire_send(&w, 4424, 0);
@@ -285,6 +291,26 @@ static void a_claim_against_experience_waits_for_a_timeout(void **state)
     hf_rig_wait(&w.rig, HF_SEC(60));
     assert_int_equal(wire_info(&w).path_mtu_bytes, 1492);
     wire_close(&w);
+}
+
+/* [RFC5927#7.2] Of the packets that have passed, the largest tells which claims are doubtful: those
+ * below it. */
+static void a_claim_of_what_has_passed_is_believed_at_once(void **state)
+{
+    (void)state;
+    for (uint32_t mtu = 999; mtu <= 1000; mtu++) {
+        struct wire w;
+        open_wide(&w, "<mss 960>");
+        wire_send(&w, 960, 0);
+        assert_true(hf_peer_pop(&w.peer));
+        hf_peer_send(&w.peer, "."); /* a packet of 1000 bytes has passed */
+        wire_send(&w, 960, 0);
+        assert_true(hf_peer_pop(&w.peer));
+        struct wire_packet full = wire_last_packet(&w);
+        send_too_big(&w, &full, mtu);
+        assert_int_equal(wire_info(&w).path_mtu_bytes, mtu == 1000 ? 1000 : 4464);
+        wire_close(&w);
+    }
 }
 
 /* covers: CO-5927-01, CO-8201-02: quotes of what is not in flight, or not ours */
@@ -372,6 +398,7 @@ int main(void)
         MTU_TEST(a_tiny_mtu_is_as_good_as_a_small_one),
         MTU_TEST(a_claim_below_the_least_mtu_of_ipv6_is_discarded),
         MTU_TEST(a_claim_against_experience_waits_for_a_timeout),
+        MTU_TEST(a_claim_of_what_has_passed_is_believed_at_once),
         MTU_TEST(a_quote_of_nothing_in_flight_is_refused),
         MTU_TEST(a_message_about_the_syn),
         MTU_TEST(discovery_can_be_switched_off),
