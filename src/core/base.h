@@ -87,6 +87,14 @@ static inline uint32_t hf_max_u32(uint32_t a, uint32_t b)
 {
     return a > b ? a : b;
 }
+static inline uint64_t hf_min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+static inline uint64_t hf_max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
 static inline size_t hf_min_size(size_t a, size_t b)
 {
     return a < b ? a : b;

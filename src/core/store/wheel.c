@@ -51,9 +51,7 @@ static hf_ns tick_instant(uint64_t tick)
 static uint64_t tick_in_reach(const struct hf_wheel *w, uint64_t tick)
 {
     uint64_t farthest = (((w->now_tick >> LAST_SHIFT) + HF_WHEEL_SLOTS) << LAST_SHIFT) - 1;
-    if (tick < w->now_tick)
-        return w->now_tick;
-    return tick < farthest ? tick : farthest;
+    return hf_min_u64(hf_max_u64(tick, w->now_tick), farthest);
 }
 
 void hf_wheel_init(struct hf_wheel *w, hf_wheel_node_fn *node, void *owner, hf_ns now)
