@@ -54,6 +54,12 @@ enum hf_life_timer { HF_LIFE_OFF, HF_LIFE_HOLD, HF_LIFE_ORPHAN, HF_LIFE_LINGER, 
 
 enum { HF_LINGER_NONE = UINT32_MAX };
 
+/** A time as options keep it: in milliseconds, no shorter than asked for. */
+static inline uint32_t hf_options_ms(int64_t ns)
+{
+    return (uint32_t)((ns + 999999) / 1000000);
+}
+
 /** What the application can set; a listener's are copied to what it accepts. */
 struct hf_options {
     uint64_t tag;

@@ -5,19 +5,13 @@
 
 enum { DSCP_SHIFT = 2 };
 
-static uint32_t to_ms(int64_t ns)
-{
-    int64_t ms = (ns + 999999) / 1000000;
-    return ms > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)ms;
-}
-
 struct hf_options hf_stack_options(const struct hf_stack *s)
 {
     const struct hf_config *cfg = &s->p.cfg;
     return (struct hf_options){
-        .keepalive_idle_ms = to_ms(cfg->keepalive_idle_ns),
-        .keepalive_interval_ms = to_ms(cfg->keepalive_interval_ns),
-        .user_timeout_ms = to_ms(cfg->user_timeout_ns),
+        .keepalive_idle_ms = hf_options_ms(cfg->keepalive_idle_ns),
+        .keepalive_interval_ms = hf_options_ms(cfg->keepalive_interval_ns),
+        .user_timeout_ms = hf_options_ms(cfg->user_timeout_ns),
         .linger_ms = HF_LINGER_NONE,
         .send_buffer_bytes = (uint32_t)cfg->send_buffer_bytes,
         .receive_buffer_bytes = (uint32_t)cfg->receive_buffer_bytes,

@@ -48,24 +48,19 @@ static struct range range_of(enum hf_option o)
     return (struct range){1, 0};
 }
 
-static uint32_t ms_of(int64_t ns)
-{
-    return (uint32_t)((ns + NS_PER_MS - 1) / NS_PER_MS);
-}
-
 static void store(struct hf_options *to, enum hf_option o, int64_t v)
 {
     switch (o) {
     case HF_OPT_TAG: to->tag = (uint64_t)v; return;
     case HF_OPT_NAGLE: to->nagle = v != 0; return; /* [MUST-17] */
     case HF_OPT_CORK: to->cork = v != 0; return;
-    case HF_OPT_KEEPALIVE: to->keepalive = v != 0; return;                   /* [MUST-24] */
-    case HF_OPT_KEEPALIVE_IDLE_NS: to->keepalive_idle_ms = ms_of(v); return; /* [MUST-27] */
-    case HF_OPT_KEEPALIVE_INTERVAL_NS: to->keepalive_interval_ms = ms_of(v); return;
+    case HF_OPT_KEEPALIVE: to->keepalive = v != 0; return;                           /* [MUST-24] */
+    case HF_OPT_KEEPALIVE_IDLE_NS: to->keepalive_idle_ms = hf_options_ms(v); return; /* [MUST-27] */
+    case HF_OPT_KEEPALIVE_INTERVAL_NS: to->keepalive_interval_ms = hf_options_ms(v); return;
     case HF_OPT_KEEPALIVE_PROBES: to->keepalive_probes = (uint8_t)v & 63u; return;
-    case HF_OPT_USER_TIMEOUT_NS: to->user_timeout_ms = ms_of(v); return;
+    case HF_OPT_USER_TIMEOUT_NS: to->user_timeout_ms = hf_options_ms(v); return;
     case HF_OPT_R2_RETRIES: to->r2_retries = (uint8_t)v & 63u; return; /* [MUST-21] */
-    case HF_OPT_LINGER_NS: to->linger_ms = v < 0 ? HF_LINGER_NONE : ms_of(v); return;
+    case HF_OPT_LINGER_NS: to->linger_ms = v < 0 ? HF_LINGER_NONE : hf_options_ms(v); return;
     case HF_OPT_TTL:
         to->ttl = (uint8_t)v;
         return; /* [MUST-49] */
