@@ -67,6 +67,20 @@ static uint32_t read_from(struct bench *b, uint64_t offset)
     return (uint32_t)got;
 }
 
+/* Zero is a number like any other: a block may begin there. */
+static void a_block_that_begins_at_number_zero_is_told(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 0xFFFFFFF0u);
+    open_connected(&b, "<mss 1460,sackOK>");
+    send_at(&b, 15, 10); /* behind the SYN's number */
+    assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 1 <sack 16:26>"));
+    assert_int_equal(b.peer.last.segment.sack[0].left, 0);
+    bench_close(&b);
+}
+
 /* ---- far into the stream ---- */
 
 /* Brings the stream to this offset, by packets of zeros that are read away at once. */
@@ -261,6 +275,7 @@ static void a_fin_without_memory_is_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_block_that_begins_at_number_zero_is_told),
         cmocka_unit_test(gaps_are_kept_across_4_gb),
         cmocka_unit_test(a_gap_stays_for_megabytes),
         cmocka_unit_test(a_gap_may_be_as_wide_as_the_window),

@@ -364,6 +364,10 @@ static void a_message_about_the_syn(void **state)
         wire_send(&w, 1400, 0);
         assert_true(hf_peer_pop(&w.peer));
         assert_int_equal(w.peer.last.segment.payload_bytes, v6 ? 1240 : 1260);
+        /* Nothing has passed yet that would make the next one doubtful. */
+        struct wire_packet full = wire_last_packet(&w);
+        send_too_big(&w, &full, 1290);
+        assert_int_equal(wire_info(&w).path_mtu_bytes, 1290);
         wire_close(&w);
     }
 }
