@@ -26,6 +26,7 @@ static void what_was_given_up_is_reported_no_more(void **state)
     assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 1 <sack 1001:20001>"));
     hf_peer_send(&other, ". seq 1:60001 ack 1");
     assert_int_equal(bench_count(&b, HF_DROP_OUT_OF_ORDER_RECLAIMED), 1);
+    assert_int_equal(bench_sizes(&b).flights, 0);
     hf_peer_send(&b.peer, ". seq 30001:30101 ack 1");
     assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 1"));
     const struct hf_segment *seg = &b.peer.last.segment;
