@@ -11,11 +11,6 @@ static uint64_t v4_of(const struct hf_endpoint *e)
     return hf_get32(e->addr.octets + 12);
 }
 
-static uint64_t half_of(const uint8_t *octets)
-{
-    return (uint64_t)hf_get32(octets) << 32 | hf_get32(octets + 4);
-}
-
 uint64_t hf_hash_endpoints(const struct hf_sip_key *secret, enum hf_hash_use use,
                            const struct hf_endpoint *local, const struct hf_endpoint *remote,
                            uint32_t issuer, uint64_t more)
@@ -28,10 +23,10 @@ uint64_t hf_hash_endpoints(const struct hf_sip_key *secret, enum hf_hash_use use
         return hf_siphash24_words(secret, words, HF_COUNT_OF(words));
     }
     uint64_t words[] = {
-        half_of(local->addr.octets),
-        half_of(local->addr.octets + 8),
-        half_of(remote->addr.octets),
-        half_of(remote->addr.octets + 8),
+        hf_get64(local->addr.octets),
+        hf_get64(local->addr.octets + 8),
+        hf_get64(remote->addr.octets),
+        hf_get64(remote->addr.octets + 8),
         ports,
         more,
     };

@@ -6,9 +6,8 @@
 
 static uint32_t addr_hash(const struct hf_stack *s, const struct hf_addr *addr)
 {
-    uint64_t words[2];
-    memcpy(words, addr->octets, sizeof words);
-    return (uint32_t)hf_siphash13_pair(&s->p.table_key, words[0], words[1]);
+    return (uint32_t)hf_siphash13_pair(&s->p.table_key, hf_get64(addr->octets),
+                                       hf_get64(addr->octets + 8));
 }
 
 uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr)
