@@ -454,6 +454,19 @@ static void refuses_other_sizes(void **state)
     bench_open_sized(&b, sizeof(struct object), 1024, 100);
     assert_int_equal(restore(&b, bytes, n), HF_E_VERSION);
     bench_close(&b);
+    bench_open_sized(&b, sizeof(struct object), 1024, 500);
+    bytes[0] ^= 1; /* of the magic number, which stands first */
+    assert_int_equal(restore(&b, bytes, n), HF_E_VERSION);
+    bench_close(&b);
+    free(bytes);
+    bench_close(&a);
+    /* One object alone, as a smaller one would find all its bytes. */
+    bench_open_sized(&a, sizeof(struct object), 1024, 500);
+    take_numbered(&a, 1);
+    bytes = save(&a.pool, &n);
+    bench_open_sized(&b, sizeof(struct object) - 8, 1024, 500);
+    assert_int_equal(restore(&b, bytes, n), HF_E_VERSION);
+    bench_close(&b);
     free(bytes);
     bench_close(&a);
 }

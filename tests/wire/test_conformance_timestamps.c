@@ -62,11 +62,27 @@ static void timestamps_rise_from_connection_to_connection(void **state)
     }
 }
 
+/* The clock of a connection can be read: a timestamp less the offset that is told is the time. */
+static void the_offset_is_told(void **state)
+{
+    (void)state;
+    struct wire w;
+    struct wire_setup setup = {.state = HF_ESTABLISHED, .variant = WIRE_OPTIONS};
+    wire_open(&w, &setup);
+    hf_rig_wait(&w.rig, HF_MS(1234));
+    wire_write(&w, 1);
+    WIRE_EXPECT(&w, "P. seq 0:1 ack 0");
+    uint32_t now_ms = (uint32_t)(w.rig.now_ns / HF_MS(1));
+    assert_int_equal(w.peer.last.segment.ts_value - wire_info(&w).ts_offset, now_ms);
+    wire_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_timestamp_of_a_rst_means_nothing),
         cmocka_unit_test(timestamps_rise_from_connection_to_connection),
+        cmocka_unit_test(the_offset_is_told),
     };
     return cmocka_run_group_tests_name("conformance_timestamps", tests, NULL, NULL);
 }

@@ -149,6 +149,30 @@ static void quick_acks_can_be_switched(void **state)
     bench_close(&b);
 }
 
+/* Events are of what happened: an option that is set tells of unread data again only if it moves
+ * the mark that data is told at, and of no data never. */
+static void options_raise_no_events(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1);
+    bench_syn_rcvd(&b, HALF_OPEN, "<mss 1000>");
+    hf_peer_send(&b.peer, ". ack 1");
+    b.conn = bench_established(&b, HALF_OPEN);
+    set(&b, b.conn, HF_OPT_RECEIVE_BUFFER_BYTES, 1);
+    set(&b, b.conn, HF_OPT_RECEIVE_LOW_WATER_BYTES, 1);
+    assert_int_equal(hf_rig_event(&b.rig).bits, 0);
+    hf_peer_send(&b.peer, "P. seq 1:11 ack 1");
+    assert_int_equal(hf_rig_event(&b.rig).bits, HF_EV_READABLE);
+    set(&b, b.conn, HF_OPT_NAGLE, 0);
+    set(&b, b.conn, HF_OPT_TTL, 7);
+    assert_int_equal(hf_rig_event(&b.rig).bits, 0);
+    set(&b, b.conn, HF_OPT_RECEIVE_LOW_WATER_BYTES, 2);
+    assert_int_equal(hf_rig_event(&b.rig).bits, HF_EV_READABLE);
+    bench_close(&b);
+}
+
 /* The backlog of a listener moves; 0 lets nobody in, which no setting of hf_listen says. */
 static void the_backlog_can_be_moved(void **state)
 {
@@ -226,6 +250,7 @@ int main(void)
         cmocka_unit_test(a_tiny_mss_is_refused),
         cmocka_unit_test(syn_retries_can_be_chosen),
         cmocka_unit_test(quick_acks_can_be_switched),
+        cmocka_unit_test(options_raise_no_events),
         cmocka_unit_test(the_backlog_can_be_moved),
         cmocka_unit_test(a_wildcard_can_be_of_ipv6_alone),
         cmocka_unit_test(only_a_wildcard_can_be_of_ipv6_alone),
