@@ -250,6 +250,34 @@ static void a_fin_that_data_passes_is_forgotten(void **state)
     }
 }
 
+/* Data beyond a gap that finds no memory, whatever it is asked for, is dropped and counted; sent
+ * again, it is kept. */
+static void data_without_memory_is_counted(void **state)
+{
+    (void)state;
+    bool failed = true;
+    uint64_t nth = 1;
+    for (; failed; nth++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 1);
+        open_connected(&b, "<mss 1460,sackOK>");
+        hf_peer_skip(&b.peer);
+        b.rig.account.fail_nth = b.rig.account.asked + nth;
+        send_at(&b, 100, 100);
+        failed = b.rig.account.failed;
+        assert_int_equal(bench_count(&b, HF_DROP_NO_BLOCK), failed);
+        assert_true(hf_peer_expect(&b.peer, failed ? ". seq 1 ack 1" : ". ack 1 <sack 101:201>"));
+        assert_int_equal(b.peer.last.segment.sack_count, !failed);
+        b.rig.account.fail_nth = 0;
+        send_at(&b, 100, 100);
+        send_at(&b, 0, 100);
+        assert_int_equal(read_from(&b, 0), 200);
+        bench_close(&b);
+    }
+    assert_in_range(nth, 3, 9);
+}
+
 /* A FIN beyond a gap that finds no memory is dropped, and counted as such. */
 static void a_fin_without_memory_is_counted(void **state)
 {
@@ -282,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_super_packet_may_cover_the_window),
         cmocka_unit_test(a_super_packet_may_acknowledge_into_a_closed_window),
         cmocka_unit_test(a_fin_that_data_passes_is_forgotten),
+        cmocka_unit_test(data_without_memory_is_counted),
         cmocka_unit_test(a_fin_without_memory_is_counted),
     };
     return cmocka_run_group_tests_name("gaps", tests, NULL, NULL);
