@@ -50,8 +50,7 @@ void hf_local_give(struct hf_stack *s, uint32_t index)
     HF_ASSERT(local->references > 0);
     if (--local->references > 0)
         return;
-    if (s->recent_local == index)
-        s->recent_local = HF_NIL;
+    s->recent_local = HF_NIL; /* it may be this one */
     hf_table_remove(&s->local_table, local->hash, index);
     hf_pool_give(&s->locals, index);
 }
