@@ -85,7 +85,7 @@ struct hf_conn {
     uint16_t local_port, remote_port;
     uint32_t generation;
     uint32_t index;    /**< its own */
-    uint32_t listener; /**< index, or HF_NIL: opened actively, or over and pulled as an event */
+    uint32_t listener; /**< index, good until it is over and accepted; HF_NIL: opened actively */
     /* lists and neighbours */
     struct hf_wheel_node wheel;
     struct hf_list_node ready;   /**< has events to be pulled */

@@ -223,13 +223,6 @@ bool hf_listener_adopt(struct hf_stack *s, uint32_t listener, struct hf_conn *c)
     return true;
 }
 
-static void let_go(struct hf_stack *s, struct hf_conn *c)
-{
-    uint32_t listener = c->listener;
-    c->listener = HF_NIL;
-    hf_listener_release_if_done(s, listener);
-}
-
 void hf_listener_accepted(struct hf_stack *s, struct hf_conn *c)
 {
     if (!c->unaccepted)
@@ -237,7 +230,7 @@ void hf_listener_accepted(struct hf_stack *s, struct hf_conn *c)
     c->unaccepted = false;
     hf_listener_at(s, c->listener)->unaccepted--;
     if (c->how != HF_CLOSED_NOT)
-        let_go(s, c); /* disowned before */
+        hf_listener_release_if_done(s, c->listener); /* disowned before */
 }
 
 void hf_listener_disown(struct hf_stack *s, struct hf_conn *c)
@@ -259,7 +252,7 @@ void hf_listener_disown(struct hf_stack *s, struct hf_conn *c)
     /* Until its event is pulled it takes a slot, and its place in the backlog: else a peer that
      * opens and resets could fill the ready list. */
     if (!c->unaccepted)
-        let_go(s, c);
+        hf_listener_release_if_done(s, listener);
 }
 
 void hf_listener_trace_limit(struct hf_stack *s, const struct hf_listener *l,

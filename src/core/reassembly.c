@@ -170,8 +170,7 @@ bool hf_gaps_reclaim(struct hf_stack *s, struct hf_conn *c)
     }
     hf_trace_conn(s, victim, HF_TRACE_DROP, HF_DROP_OUT_OF_ORDER_RECLAIMED, 0, 0, NULL);
     hf_gaps_drop(s, victim);
-    if (victim != c)
-        hf_conn_release_flight(s, victim);
+    hf_conn_release_flight(s, victim);
     return true;
 }
 

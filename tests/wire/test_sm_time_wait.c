@@ -13,11 +13,6 @@
 
 #define TIME_WAIT_NS HF_SEC(60) /* twice the default profile's MSL of 30 s */
 
-static struct wire_setup setup_of(unsigned variant)
-{
-    return (struct wire_setup){.state = HF_TIME_WAIT, .variant = variant};
-}
-
 /* TIME-WAIT in an entry, or in the connection itself: there is no room for entries. */
 enum { IN_ENTRY, IN_CONN, PLACES };
 
@@ -28,6 +23,28 @@ static struct hf_config config_of(int place)
     if (place == IN_CONN)
         config.max_time_wait = 0;
     return config;
+}
+
+/* What a test that is run for both places has. */
+static struct hf_config place_config;
+
+static int wait_in_entry(void **state)
+{
+    (void)state;
+    place_config = config_of(IN_ENTRY);
+    return 0;
+}
+
+static int wait_in_conn(void **state)
+{
+    (void)state;
+    place_config = config_of(IN_CONN);
+    return 0;
+}
+
+static struct wire_setup setup_of(unsigned variant)
+{
+    return (struct wire_setup){.state = HF_TIME_WAIT, .variant = variant, .config = &place_config};
 }
 
 /* By the letter of RFC 9293: RST by its number, no SYN opens it again. */
@@ -575,26 +592,33 @@ static void a_connection_without_an_entry_waits_itself(void **state)
     }
 }
 
+#define IN_BOTH_PLACES(f)                                                                          \
+    {#f, f, wait_in_entry, NULL, NULL},                                                            \
+    {                                                                                              \
+#f " in_conn", f, wait_in_conn, wait_in_entry, NULL                                        \
+    }
+
 int main(void)
 {
+    wait_in_entry(NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(common_rows),
         cmocka_unit_test(it_lasts_two_msl),
-        cmocka_unit_test(a_fin_again_is_acknowledged_and_restarts_the_time),
-        cmocka_unit_test(nothing_else_restarts_the_time),
-        cmocka_unit_test(empty_acks_inside_the_window_are_not_answered),
-        cmocka_unit_test(the_latest_timestamp_is_echoed),
-        cmocka_unit_test(no_reset_ends_it),
-        cmocka_unit_test(the_answer_to_our_answer_does_not_end_it),
+        IN_BOTH_PLACES(a_fin_again_is_acknowledged_and_restarts_the_time),
+        IN_BOTH_PLACES(nothing_else_restarts_the_time),
+        IN_BOTH_PLACES(empty_acks_inside_the_window_are_not_answered),
+        IN_BOTH_PLACES(the_latest_timestamp_is_echoed),
+        IN_BOTH_PLACES(no_reset_ends_it),
+        IN_BOTH_PLACES(the_answer_to_our_answer_does_not_end_it),
         cmocka_unit_test(a_newer_syn_opens_it_again),
         cmocka_unit_test(the_new_connection_works),
         cmocka_unit_test(an_old_syn_gives_time_wait_back),
         cmocka_unit_test(a_syn_without_sequel_gives_time_wait_back),
         cmocka_unit_test(a_hold_that_fails_gives_time_wait_back),
         cmocka_unit_test(a_held_request_ends_time_wait),
-        cmocka_unit_test(answers_carry_the_options_of_the_connection),
-        cmocka_unit_test(without_a_listener_a_syn_is_challenged),
-        cmocka_unit_test(answers_are_limited),
+        IN_BOTH_PLACES(answers_carry_the_options_of_the_connection),
+        IN_BOTH_PLACES(without_a_listener_a_syn_is_challenged),
+        IN_BOTH_PLACES(answers_are_limited),
         cmocka_unit_test(a_connection_without_an_entry_waits_itself),
     };
     return cmocka_run_group_tests_name("sm_time_wait", tests, NULL, NULL);

@@ -134,12 +134,10 @@ static bool directory_reserve(struct hf_pool *p, uint32_t entries)
 {
     const size_t entry = sizeof(struct hf_pool_chunk *);
     uint32_t capacity = p->chunk_capacity;
-    if (entries <= capacity)
-        return true;
-    if (capacity == 0)
-        capacity = DIRECTORY_MIN_BYTES / (uint32_t)entry;
     while (capacity < entries)
-        capacity *= 2;
+        capacity = capacity == 0 ? DIRECTORY_MIN_BYTES / (uint32_t)entry : 2 * capacity;
+    if (capacity == p->chunk_capacity)
+        return true;
     struct hf_pool_chunk **chunks =
         hf_mem_resize(p->mem, p->chunks, p->chunk_capacity * entry, capacity * entry);
     if (chunks == NULL)
