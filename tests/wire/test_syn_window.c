@@ -102,6 +102,28 @@ static void a_syn_keeps_its_window(void **state)
     }
 }
 
+/* The SYN,ACK may have to go out again, and its window is not scaled: no ACK that leaves before it
+ * was acknowledged says more. */
+static void an_ack_says_no_more_than_the_syn_ack(void **state)
+{
+    (void)state;
+    for (enum form form = ADMITTED; form <= CROSSED; form++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 1000);
+        bench_syn_rcvd(&b, form, "<mss 1460,wscale 3>");
+        uint16_t told = b.peer.last.segment.window;
+        hf_peer_send(&b.peer, ". seq 1000000 ack 1"); /* outside of the window */
+        assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 1"));
+        assert_true(b.peer.last.segment.window > 0);
+        assert_in_range(b.peer.last.segment.window << b.config.window_scale, 1, told);
+        hf_rig_wait(&b.rig, HF_MS(1100));
+        assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+        assert_int_equal(b.peer.last.segment.window, told);
+        bench_close(&b);
+    }
+}
+
 /* A SYN that never left has promised nothing: what the options say by then counts. */
 static void a_syn_that_never_left_promised_nothing(void **state)
 {
@@ -129,6 +151,7 @@ int main(void)
         cmocka_unit_test(a_cookie_keeps_its_window),
         cmocka_unit_test(a_cookie_says_the_same_in_need),
         cmocka_unit_test(a_syn_keeps_its_window),
+        cmocka_unit_test(an_ack_says_no_more_than_the_syn_ack),
         cmocka_unit_test(a_syn_that_never_left_promised_nothing),
     };
     return cmocka_run_group_tests_name("syn_window", tests, NULL, NULL);
