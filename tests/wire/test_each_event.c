@@ -283,6 +283,23 @@ static void a_large_echo_has_its_reason(void **state)
     }
 }
 
+/* A FIN without data is acknowledged for one reason: there is no text that would be another. */
+static void a_bare_fin_is_acknowledged_as_such(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct tally tally;
+    bench_init(&b);
+    open_traced(&b, &tally);
+    bench_listen(&b, &(struct hf_listen){.port = 80});
+    assert_true(hf_peer_connect(&b.peer, "<mss 1460>"));
+    hf_peer_send(&b.peer, "F. seq 1 ack 1");
+    assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 2"));
+    assert_int_equal(tally.of[HF_TRACE_ACK_OUT][HF_ACK_FIN], 1);
+    assert_int_equal(sum_of(&tally, HF_TRACE_ACK_OUT), 1);
+    bench_close(&b);
+}
+
 /* Whom events are about. */
 struct ends {
     struct hf_endpoint local, remote;
@@ -348,6 +365,7 @@ int main(void)
         cmocka_unit_test(r1_tells_its_size),
         cmocka_unit_test(no_memory_is_not_too_many_gaps),
         cmocka_unit_test(a_large_echo_has_its_reason),
+        cmocka_unit_test(a_bare_fin_is_acknowledged_as_such),
         cmocka_unit_test(each_event_names_both_ends),
     };
     return cmocka_run_group_tests_name("each_event", tests, NULL, NULL);
