@@ -19,6 +19,7 @@ static const struct hf_command commands[] = {
     {"serve", hf_cmd_serve, "files over HTTP, from the stack itself"},
     {"connect", hf_cmd_connect, "standard input -> connection -> standard output"},
     {"drill", hf_cmd_drill, "packet scripts against the stack or the kernel"},
+    {"wire", hf_cmd_wire, "two TUN devices joined by a path that delays, loses and reorders"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

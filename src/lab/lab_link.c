@@ -1,86 +1,101 @@
 /**
- * Links. Owns the order of what happens to a packet: cut, counted, judged, queued, delayed.
+ * Links. Owns the order of what happens to a packet: cut, counted, judged, carried by the path; and
+ * the events that bring out what arrives.
  */
 #include "lab_link.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base.h"
 #include "cut.h"
+#include "packet_facts.h"
+
+enum { FIRST_SLOTS = 32 };
 
 void hf_lab_link_init(struct hf_lab_link *l, const struct hf_lab_link_config *config,
                       struct hf_world *w, struct hf_node *to, char from_name, char to_name)
 {
-    /* Not the ring of departures: it is large, and counted by departure_count. */
-    memset(l, 0, offsetof(struct hf_lab_link, departures_ns));
-    l->departure_head = l->departure_count = 0;
-    l->held = NULL;
-    l->config = *config;
-    l->world = w;
-    l->to = to;
-    l->from_name = from_name;
-    l->to_name = to_name;
-    uint32_t limit = config->queue_limit_packets;
-    l->config.queue_limit_packets =
-        limit == 0 || limit > HF_LINK_QUEUE_MAX ? HF_LINK_QUEUE_MAX : limit;
-    if (config->late_ns == 0)
-        l->config.late_ns = 2 * config->delay_ns + HF_MS(1);
+    *l = (struct hf_lab_link){
+        .config = *config,
+        .world = w,
+        .to = to,
+        .from_name = from_name,
+        .to_name = to_name,
+        .wake_ns = HF_NEVER,
+    };
     if (config->swap_wait_ns == 0)
         l->config.swap_wait_ns = HF_MS(10);
+    hf_path_init(&l->path, &config->path, hf_dice_next(&w->random), NULL, 0, w->now_ns);
 }
 
 void hf_lab_link_close(struct hf_lab_link *l)
 {
-    hf_frame_give(l->world, l->held);
-    l->held = NULL;
+    if (l->world == NULL)
+        return;
+    for (struct hf_frame *f; (f = hf_path_drain(&l->path)) != NULL;)
+        hf_frame_give(l->world, f);
+    free(l->path.slots);
+    l->world = NULL;
 }
 
-static void arrive(void *ctx, struct hf_frame *f, hf_ns now)
+/* ---- out of the path ---- */
+
+/* Facts about the checksum no longer hold: the receiver has to look itself. */
+static void corrupt(struct hf_frame *f, uint64_t bit)
 {
-    struct hf_lab_link *l = ctx;
-    (void)now;
-    hf_world_deliver(l->world, l->to, f);
+    hf_frame_fill(f);
+    f->flags = 0;
+    f->segment_bytes = 0;
+    f->bytes[bit / 8] = (uint8_t)(f->bytes[bit / 8] ^ 1u << bit % 8);
 }
 
-static void release_held(void *ctx, struct hf_frame *none, hf_ns now)
+static void arrive(struct hf_lab_link *l, const struct hf_path_arrival *arrival)
 {
-    struct hf_lab_link *l = ctx;
-    (void)none;
-    if (l->held == NULL || now < l->held_until_ns)
-        return; /* its successor took it along */
-    struct hf_frame *f = l->held;
-    l->held = NULL;
-    hf_world_deliver(l->world, l->to, f);
-}
-
-static void forget_departed(struct hf_lab_link *l)
-{
-    while (l->departure_count > 0 && l->departures_ns[l->departure_head] <= l->world->now_ns) {
-        l->departure_head = (l->departure_head + 1) % HF_LINK_QUEUE_MAX;
-        l->departure_count--;
+    struct hf_frame *f = arrival->packet;
+    if (hf_path_is_lost(arrival->fate)) {
+        if (l->dropped != NULL)
+            l->dropped(l->observe_ctx, l, f, arrival->at_ns);
+        hf_frame_give(l->world, f);
+        return;
     }
+    if (arrival->again)
+        f = hf_frame_copy(l->world, f);
+    if (arrival->fate == HF_PATH_CORRUPTED)
+        corrupt(f, arrival->corrupt_bit);
+    hf_world_deliver(l->world, l->to, f);
 }
 
-static bool queue_is_full(struct hf_lab_link *l)
+static void wake(void *ctx, struct hf_frame *none, hf_ns now);
+
+/* Among events at one instant a packet's turn is that of its sending. */
+static void plan_wake(struct hf_lab_link *l)
 {
-    if (l->config.rate_bps <= 0)
-        return false;
-    forget_departed(l);
-    return l->departure_count >= l->config.queue_limit_packets;
+    hf_ns at_ns = hf_path_deadline(&l->path);
+    if (at_ns >= l->wake_ns)
+        return;
+    l->wake_ns = at_ns;
+    const struct hf_frame *next = hf_path_next(&l->path);
+    uint64_t order = next != NULL ? next->order : hf_world_turn(l->world);
+    hf_world_at_turn(l->world, at_ns, order, wake, l);
 }
 
-/* When a packet of this length has left the sender, behind all that wait. */
-static hf_ns depart(struct hf_lab_link *l, uint32_t length_bytes)
+/* One packet an event, so that a step of the world is small. */
+static void wake(void *ctx, struct hf_frame *none, hf_ns now)
 {
-    if (l->config.rate_bps <= 0)
-        return l->world->now_ns;
-    hf_ns start_ns = hf_max_ns(l->world->now_ns, l->free_at_ns);
-    l->free_at_ns = start_ns + (hf_ns)length_bytes * 8 * HF_SEC(1) / l->config.rate_bps;
-    uint32_t tail = (l->departure_head + l->departure_count) % HF_LINK_QUEUE_MAX;
-    l->departures_ns[tail] = l->free_at_ns;
-    l->departure_count++;
-    return l->free_at_ns;
+    struct hf_lab_link *l = ctx;
+    struct hf_path_arrival arrival;
+    (void)none;
+    if (l->world == NULL)
+        return; /* closed */
+    if (now >= l->wake_ns)
+        l->wake_ns = HF_NEVER;
+    if (hf_path_take(&l->path, now, &arrival))
+        arrive(l, &arrival);
+    plan_wake(l);
 }
+
+/* ---- into the path ---- */
 
 static bool in_mask(uint64_t mask, uint64_t n)
 {
@@ -93,77 +108,121 @@ static bool is_silent(const struct hf_lab_link *l)
     return now >= l->config.silent_from_ns && now < l->config.silent_until_ns;
 }
 
-/* All chances are drawn in the same order for every packet that is not lost by mask. */
-static enum hf_fate judge(struct hf_lab_link *l, uint64_t n)
+/* What the masks have to say, in the order of the path's own fates; else what the path says. */
+static enum hf_path_fate mask_fate(const struct hf_lab_link *l, uint64_t n, enum hf_path_fate fate)
 {
     const struct hf_lab_link_config *c = &l->config;
-    struct hf_dice *r = &l->world->random;
-    if (in_mask(c->lose_mask, n) || is_silent(l) || hf_dice_chance(r, c->lose_ppm))
-        return HF_FATE_LOST;
-    if (in_mask(c->corrupt_mask, n) || hf_dice_chance(r, c->corrupt_ppm))
-        return HF_FATE_CORRUPTED;
-    if (in_mask(c->duplicate_mask, n) || hf_dice_chance(r, c->duplicate_ppm))
-        return HF_FATE_DUPLICATED;
-    if (in_mask(c->swap_mask, n) || hf_dice_chance(r, c->late_ppm))
-        return HF_FATE_LATE;
-    return HF_FATE_DELIVERED;
+    if (hf_path_is_lost(fate))
+        return fate;
+    if (in_mask(c->lose_mask, n) || is_silent(l))
+        return HF_PATH_LOST_BY_CALLER;
+    if (in_mask(c->corrupt_mask, n) || fate == HF_PATH_CORRUPTED)
+        return HF_PATH_CORRUPTED;
+    if (in_mask(c->duplicate_mask, n) || fate == HF_PATH_DUPLICATED)
+        return HF_PATH_DUPLICATED;
+    return in_mask(c->swap_mask, n) ? HF_PATH_REORDERED : fate;
 }
 
-/* One bit anywhere. Facts about the checksum no longer hold: the receiver has to look itself. */
-static void corrupt(struct hf_lab_link *l, struct hf_frame *f)
+static enum hf_fate fate_shown(enum hf_path_fate fate)
 {
-    hf_frame_fill(f);
-    f->flags = 0;
-    f->segment_bytes = 0;
-    uint64_t bit = hf_dice_below(&l->world->random, (uint64_t)f->length_bytes * 8);
-    f->bytes[bit / 8] = (uint8_t)(f->bytes[bit / 8] ^ 1u << bit % 8);
+    switch (fate) {
+    case HF_PATH_DELIVERED: return HF_FATE_DELIVERED;
+    case HF_PATH_CORRUPTED: return HF_FATE_CORRUPTED;
+    case HF_PATH_DUPLICATED: return HF_FATE_DUPLICATED;
+    case HF_PATH_REORDERED:
+    case HF_PATH_LATE: return HF_FATE_LATE;
+    case HF_PATH_LOST_RANDOM:
+    case HF_PATH_LOST_BURST:
+    case HF_PATH_LOST_PERIODIC:
+    case HF_PATH_LOST_ACK:
+    case HF_PATH_LOST_POLICER:
+    case HF_PATH_LOST_CODEL:
+    case HF_PATH_LOST_BY_CALLER: return HF_FATE_LOST;
+    case HF_PATH_LOST_QUEUE:
+    case HF_PATH_LOST_NO_SLOT: return HF_FATE_OVERFLOW;
+    case HF_PATH_FATES: break;
+    }
+    HF_UNREACHABLE("a packet of no fate");
 }
 
-static void hold(struct hf_lab_link *l, struct hf_frame *f, hf_ns arrival_ns)
+static enum hf_path_fate fate_decided(enum hf_fate fate)
 {
-    l->held = f;
-    l->held_until_ns = arrival_ns + l->config.swap_wait_ns;
-    hf_world_at(l->world, l->held_until_ns, release_held, l, NULL);
+    switch (fate) {
+    case HF_FATE_DELIVERED: return HF_PATH_DELIVERED;
+    case HF_FATE_LOST: return HF_PATH_LOST_BY_CALLER;
+    case HF_FATE_DUPLICATED: return HF_PATH_DUPLICATED;
+    case HF_FATE_CORRUPTED: return HF_PATH_CORRUPTED;
+    case HF_FATE_LATE: return HF_PATH_LATE;
+    case HF_FATE_OVERFLOW: return HF_PATH_LOST_QUEUE;
+    }
+    HF_UNREACHABLE("a packet of no fate");
 }
 
-static void carry(struct hf_lab_link *l, struct hf_frame *f, uint64_t n, enum hf_fate fate)
+/* The path's plan, if neither a mask nor `decide` has another; and what is shown of it. */
+static struct hf_path_plan judge(struct hf_lab_link *l, const struct hf_path_packet *packet,
+                                 uint64_t n, enum hf_fate *shown)
 {
-    hf_ns arrival_ns = depart(l, f->length_bytes) + l->config.delay_ns;
-    bool swapped = fate == HF_FATE_LATE && in_mask(l->config.swap_mask, n);
-    if (fate == HF_FATE_CORRUPTED)
-        corrupt(l, f);
-    if (swapped && l->held == NULL) {
-        hold(l, f, arrival_ns);
+    const struct hf_lab_link_config *c = &l->config;
+    struct hf_path_plan plan = hf_path_judge(&l->path, packet, l->world->now_ns);
+    enum hf_path_fate fate = mask_fate(l, n, plan.fate);
+    if (c->decide != NULL) {
+        enum hf_fate decided = c->decide(c->decide_ctx, l, packet->packet, fate_shown(fate));
+        if (decided != fate_shown(fate))
+            fate = fate_decided(decided);
+    }
+    *shown = fate_shown(fate);
+    if (fate == plan.fate)
+        return plan;
+    plan.fate = fate;
+    plan.late_ns = l->path.config.late_ns;
+    /* Not two at a time: the second of two neighbours takes the first along. */
+    if (fate == HF_PATH_REORDERED && l->path.held_count > 0)
+        plan.fate = HF_PATH_DELIVERED;
+    plan.hold_packets = 1;
+    plan.wait_ns = c->swap_wait_ns;
+    if (fate == HF_PATH_CORRUPTED)
+        plan.corrupt_bit = hf_dice_below(&l->world->random, 8 * (uint64_t)packet->length_bytes);
+    return plan;
+}
+
+static void make_room(struct hf_lab_link *l)
+{
+    struct hf_path *p = &l->path;
+    if (hf_path_has_room(p))
         return;
-    }
-    if (fate == HF_FATE_LATE && !swapped)
-        arrival_ns += l->config.late_ns;
-    struct hf_frame *twin = fate == HF_FATE_DUPLICATED ? hf_frame_copy(l->world, f) : NULL;
-    hf_world_at(l->world, arrival_ns, arrive, l, f);
-    if (twin != NULL)
-        hf_world_at(l->world, arrival_ns, arrive, l, twin);
-    if (l->held != NULL) {
-        hf_world_at(l->world, arrival_ns, arrive, l, l->held);
-        l->held = NULL;
-    }
+    struct hf_path_slot *old = p->slots;
+    uint32_t count = p->slot_count > 0 ? 2 * p->slot_count : FIRST_SLOTS;
+    struct hf_path_slot *slots = malloc(count * sizeof *slots);
+    HF_ASSERT(slots != NULL);
+    hf_path_move(p, slots, count);
+    free(old);
+}
+
+static bool wants_acks_told(const struct hf_path_config *c)
+{
+    return c->ack_loss_ppm > 0 || c->ack_aggregate_ns > 0;
 }
 
 static void send_one(struct hf_lab_link *l, struct hf_frame *f)
 {
     uint64_t n = l->packets++;
     l->bytes += f->length_bytes;
-    enum hf_fate fate = judge(l, n);
-    if (l->config.decide != NULL)
-        fate = l->config.decide(l->config.decide_ctx, l, f, fate);
-    if (fate != HF_FATE_LOST && queue_is_full(l))
-        fate = HF_FATE_OVERFLOW;
-    l->fates[fate]++;
+    f->order = hf_world_turn(l->world);
+    struct hf_path_packet packet = {.packet = f, .length_bytes = f->length_bytes};
+    if (wants_acks_told(&l->config.path))
+        packet.is_pure_ack = hf_packet_is_pure_ack(f->bytes, f->length_bytes);
+    make_room(l);
+    enum hf_fate shown;
+    struct hf_path_plan plan = judge(l, &packet, n, &shown);
+    enum hf_path_fate fate = hf_path_carry(&l->path, &packet, &plan, l->world->now_ns);
+    if (fate != plan.fate)
+        shown = fate_shown(fate);
+    l->fates[shown]++;
     if (l->observe != NULL)
-        f->mark = l->observe(l->observe_ctx, l, f, fate, l->world->now_ns);
-    if (fate == HF_FATE_LOST || fate == HF_FATE_OVERFLOW)
+        f->mark = l->observe(l->observe_ctx, l, f, shown, l->world->now_ns);
+    if (hf_path_is_lost(fate))
         hf_frame_give(l->world, f);
-    else
-        carry(l, f, n, fate);
+    plan_wake(l);
 }
 
 void hf_lab_link_send_frame(struct hf_lab_link *l, struct hf_frame *f)

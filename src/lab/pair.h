@@ -4,7 +4,7 @@
  *
  *     struct hf_pair *pair = hf_pair_new();
  *     struct hf_pair_scenario s = {.b.open = HF_APP_LISTEN, .a.send_bytes = 5000};
- *     s.ab.delay_ns = s.ba.delay_ns = HF_MS(10);
+ *     s.ab.path.delay_ns = s.ba.path.delay_ns = HF_MS(10);
  *     s.ab.lose_mask = 0x5;
  *     hf_pair_run(pair, &s);
  *     assert_int_equal(pair->report.violations, 0);

@@ -95,21 +95,38 @@ static void sift_down(struct hf_event_entry *heap, size_t count)
     heap[i] = e;
 }
 
-void hf_world_at(struct hf_world *w, hf_ns at_ns, hf_fire_fn *fire, void *ctx,
-                 struct hf_frame *frame)
+static void add_event(struct hf_world *w, const struct hf_event_entry *e)
 {
     if (w->heap_count == w->heap_capacity) {
         w->heap_capacity = w->heap_capacity == 0 ? 64 : 2 * w->heap_capacity;
         w->heap = must_have(realloc(w->heap, w->heap_capacity * sizeof *w->heap));
     }
-    w->heap[w->heap_count] = (struct hf_event_entry){
-        .at_ns = at_ns < w->now_ns ? w->now_ns : at_ns,
-        .order = w->next_order++,
-        .fire = fire,
-        .ctx = ctx,
-        .frame = frame,
-    };
+    w->heap[w->heap_count] = *e;
     sift_up(w->heap, w->heap_count++);
+}
+
+void hf_world_at(struct hf_world *w, hf_ns at_ns, hf_fire_fn *fire, void *ctx,
+                 struct hf_frame *frame)
+{
+    add_event(w, &(struct hf_event_entry){
+                     .at_ns = hf_max_ns(at_ns, w->now_ns),
+                     .order = hf_world_turn(w),
+                     .fire = fire,
+                     .ctx = ctx,
+                     .frame = frame,
+                 });
+}
+
+uint64_t hf_world_turn(struct hf_world *w)
+{
+    return w->next_order++;
+}
+
+void hf_world_at_turn(struct hf_world *w, hf_ns at_ns, uint64_t turn, hf_fire_fn *fire, void *ctx)
+{
+    add_event(w,
+              &(struct hf_event_entry){
+                  .at_ns = hf_max_ns(at_ns, w->now_ns), .order = turn, .fire = fire, .ctx = ctx});
 }
 
 static struct hf_event_entry pop(struct hf_world *w)

@@ -20,6 +20,7 @@ struct hf_frame {
     uint16_t segment_bytes; /**< as in struct hf_packet */
     uint16_t flags;         /**< enum of struct hf_packet's flags */
     uint32_t mark;          /**< what the observer called this packet */
+    uint64_t order;         /**< its turn: when it was sent, among events of one instant */
     uint8_t bytes[];
 };
 
@@ -76,6 +77,10 @@ struct hf_node *hf_world_add(struct hf_world *w, const struct hf_node *node);
 /** Plans an event, not before now. frame may be NULL. */
 void hf_world_at(struct hf_world *w, hf_ns at_ns, hf_fire_fn *fire, void *ctx,
                  struct hf_frame *frame);
+/** The next turn among events of one instant; each is given once. */
+uint64_t hf_world_turn(struct hf_world *w);
+/** As hf_world_at, with a turn that was taken before and without a frame. */
+void hf_world_at_turn(struct hf_world *w, hf_ns at_ns, uint64_t turn, hf_fire_fn *fire, void *ctx);
 /** Hands a frame's packet to a node, wakes it, and gives the frame back. */
 void hf_world_deliver(struct hf_world *w, struct hf_node *to, struct hf_frame *f);
 

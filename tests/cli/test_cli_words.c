@@ -12,7 +12,7 @@
 
 #include <handfast/values.h>
 
-static const char *const commands[] = {"", "demo", "gateway", "serve", "connect", "drill"};
+static const char *const commands[] = {"", "demo", "gateway", "serve", "connect", "drill", "wire"};
 
 /** What the command with these words writes to stdout. */
 static void run(const char *command, const char *option, char said[4096])
@@ -40,9 +40,10 @@ static void every_command_tells_its_version(void **state)
 static void a_full_disk_is_a_failure(void **state)
 {
     (void)state;
-    static const char *const words[] = {
-        "--help",         "--version",    "--profiles",     "demo --help",     "demo --no-tun",
-        "gateway --help", "serve --help", "connect --help", "drill --version", "drill /dev/null"};
+    static const char *const words[] = {"--help",          "--version",      "--profiles",
+                                        "demo --help",     "demo --no-tun",  "gateway --help",
+                                        "serve --help",    "connect --help", "drill --version",
+                                        "drill /dev/null", "wire --help"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         char line[4096], said[4096];
         snprintf(line, sizeof line, "'%s' %s 2>&1 >/dev/full", getenv("HF_COMMAND"), words[i]);

@@ -115,11 +115,11 @@ static inline struct hf_pair_scenario scenario_make(const struct scenario *from,
     b_config->syn_cookies = from->cookies ? 2 : 0;
     s.a_config = a_config;
     s.b_config = b_config;
-    s.ab.delay_ns = s.ba.delay_ns = HF_MS(10);
-    s.ab.rate_bps = s.ba.rate_bps = from->lossy ? 20000000 : 0;
-    s.ab.lose_ppm = s.ba.lose_ppm = from->lossy ? 20000 : 0;
-    s.ab.late_ppm = s.ba.late_ppm = from->lossy ? 30000 : 0;
-    s.ab.duplicate_ppm = s.ba.duplicate_ppm = from->lossy ? 10000 : 0;
+    s.ab.path.delay_ns = s.ba.path.delay_ns = HF_MS(10);
+    s.ab.path.rate_bps = s.ba.path.rate_bps = from->lossy ? 20000000 : 0;
+    s.ab.path.loss_ppm = s.ba.path.loss_ppm = from->lossy ? 20000 : 0;
+    s.ab.path.late_ppm = s.ba.path.late_ppm = from->lossy ? 30000 : 0;
+    s.ab.path.duplicate_ppm = s.ba.path.duplicate_ppm = from->lossy ? 10000 : 0;
     return s;
 }
 

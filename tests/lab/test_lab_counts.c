@@ -33,7 +33,7 @@ static struct hf_pair_scenario scenario_of(unsigned number)
     s.a.send_bytes = 200000;
     s.b.send_bytes = 30000;
     s.b.read_every_ns = HF_MS(20);
-    s.ab.delay_ns = s.ba.delay_ns = HF_MS(10);
+    s.ab.path.delay_ns = s.ba.path.delay_ns = HF_MS(10);
     s.ab.lose_mask = 0x2491u >> number % 3;
     s.ba.lose_mask = 0x1124u >> number % 2;
     return s;

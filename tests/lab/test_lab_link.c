@@ -11,6 +11,7 @@
 #include "core/wire/tcp.h"
 #include "lab/cut.h"
 #include "lab/lab_link.h"
+#include "lab/packet_facts.h"
 #include "lab/pattern.h"
 #include "lab/transcript.h"
 
@@ -78,7 +79,7 @@ struct bench {
     struct inbox inbox;
     struct hf_lab_link link;
     enum hf_fate fates[INBOX];
-    size_t seen;
+    size_t seen, dropped;
 };
 
 static uint32_t observe(void *ctx, const struct hf_lab_link *link, const struct hf_frame *frame,
@@ -163,8 +164,8 @@ static void delay_and_rate_add_up(void **state)
 {
     (void)state;
     /* 52 bytes of header and 948 of payload: 1000 bytes are 8 ms at 1 Mbit/s. */
-    struct bench *b =
-        bench_open(&(struct hf_lab_link_config){.rate_bps = 1000000, .delay_ns = HF_MS(10)}, 1);
+    struct bench *b = bench_open(
+        &(struct hf_lab_link_config){.path = {.rate_bps = 1000000, .delay_ns = HF_MS(10)}}, 1);
     for (uint32_t i = 0; i < 3; i++)
         send_seq(b, i, 948);
     hf_world_run(&b->world, HF_SEC(1));
@@ -183,8 +184,8 @@ static void delay_and_rate_add_up(void **state)
 static void a_full_queue_drops_the_newest(void **state)
 {
     (void)state;
-    struct bench *b =
-        bench_open(&(struct hf_lab_link_config){.rate_bps = 1000000, .queue_limit_packets = 2}, 1);
+    struct bench *b = bench_open(
+        &(struct hf_lab_link_config){.path = {.rate_bps = 1000000, .queue_limit_packets = 2}}, 1);
     for (uint32_t i = 0; i < 4; i++)
         send_seq(b, i, 948);
     assert_int_equal(b->fates[1], HF_FATE_DELIVERED);
@@ -227,7 +228,7 @@ static void masks_choose_packets_by_number(void **state)
 static void a_swapped_last_packet_arrives_in_the_end(void **state)
 {
     (void)state;
-    struct bench *b = bench_open(&(struct hf_lab_link_config){.delay_ns = HF_MS(5),
+    struct bench *b = bench_open(&(struct hf_lab_link_config){.path.delay_ns = HF_MS(5),
                                                               .swap_mask = 3,
                                                               .swap_wait_ns = HF_MS(7)},
                                  1);
@@ -258,11 +259,11 @@ static void silence_loses_everything_in_its_time(void **state)
 
 static hf_sum random_run(uint64_t seed, uint64_t fates[HF_FATE_OVERFLOW + 1])
 {
-    struct hf_lab_link_config config = {.delay_ns = HF_MS(3),
-                                        .lose_ppm = 100000,
-                                        .late_ppm = 50000,
-                                        .duplicate_ppm = 50000,
-                                        .corrupt_ppm = 50000};
+    struct hf_lab_link_config config = {.path.delay_ns = HF_MS(3),
+                                        .path.loss_ppm = 100000,
+                                        .path.late_ppm = 50000,
+                                        .path.duplicate_ppm = 50000,
+                                        .path.corrupt_ppm = 50000};
     struct bench *b = bench_open(&config, seed);
     for (uint32_t i = 0; i < 400; i++) {
         send_seq(b, i, 200);
@@ -295,6 +296,152 @@ static void the_same_seed_gives_the_same_bytes(void **state)
     assert_in_range(one[HF_FATE_LATE], 8, 40);
     assert_in_range(one[HF_FATE_CORRUPTED], 8, 40);
     assert_in_range(one[HF_FATE_DUPLICATED], 8, 40);
+}
+
+/* ---- the path below ---- */
+
+/* More on their way than there was room for at first; each at its time, in order. */
+static void a_link_has_room_for_all(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open(&(struct hf_lab_link_config){.path.delay_ns = HF_MS(50)}, 1);
+    for (uint32_t i = 0; i < 500; i++) {
+        hf_world_run(&b->world, HF_US(i));
+        send_seq(b, i, 10);
+    }
+    hf_world_run(&b->world, HF_SEC(1));
+    assert_int_equal(b->inbox.count, 500);
+    for (uint32_t i = 0; i < 500; i++) {
+        assert_int_equal(b->inbox.items[i].seq, i);
+        assert_int_equal(b->inbox.items[i].at_ns, HF_MS(50) + HF_US(i));
+        assert_int_equal(b->inbox.items[i].mark, i + 1);
+    }
+    assert_int_equal(b->world.frames_out, 0);
+    bench_close(b);
+}
+
+static void a_rate_may_change(void **state)
+{
+    (void)state;
+    struct hf_lab_link_config config = {.path = {.rate_bps = 1000000,
+                                                 .rate_changes = {{HF_MS(8), 4000000}},
+                                                 .rate_change_count = 1}};
+    struct bench *b = bench_open(&config, 1);
+    for (uint32_t i = 0; i < 3; i++)
+        send_seq(b, i, 948);
+    hf_world_run(&b->world, HF_SEC(1));
+    assert_int_equal(b->inbox.items[0].at_ns, HF_MS(8));
+    assert_int_equal(b->inbox.items[1].at_ns, HF_MS(10));
+    assert_int_equal(b->inbox.items[2].at_ns, HF_MS(12));
+    bench_close(b);
+}
+
+static void dropped(void *ctx, const struct hf_lab_link *link, const struct hf_frame *frame,
+                    hf_ns now)
+{
+    struct bench *b = ctx;
+    assert_ptr_equal(link, &b->link);
+    assert_int_equal(now, b->world.now_ns);
+    assert_true(frame->mark > 0 && frame->mark <= b->seen);
+    b->dropped++;
+}
+
+/* What CoDel drops was seen as sent, is told when it is dropped, and does not arrive. */
+static void codel_tells_what_it_drops(void **state)
+{
+    (void)state;
+    struct hf_lab_link_config config = {.path = {.rate_bps = 1000000, .queue = HF_PATH_CODEL}};
+    struct bench *b = bench_open(&config, 1);
+    b->link.dropped = dropped;
+    for (uint32_t i = 0; i < 400; i++) {
+        hf_world_run(&b->world, HF_MS(4) * i);
+        send_seq(b, i, 948); /* twice the rate */
+    }
+    hf_world_run(&b->world, HF_SEC(60));
+    assert_int_equal(b->link.fates[HF_FATE_DELIVERED], 400);
+    assert_true(b->dropped > 10);
+    assert_int_equal(b->inbox.count + b->dropped, 400);
+    assert_int_equal(b->link.path.stats.fates[HF_PATH_LOST_CODEL], b->dropped);
+    assert_int_equal(b->world.frames_out, 0);
+    bench_close(b);
+}
+
+static void send_flags(struct bench *b, uint32_t payload, uint16_t flags)
+{
+    hf_lab_link_send_frame(&b->link, make_frame(&b->world, false, 0, payload, 0, flags, false));
+}
+
+static void pure_acks_are_known(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open(&(struct hf_lab_link_config){.path.ack_loss_ppm = HF_PATH_PPM}, 1);
+    static const struct {
+        uint32_t payload;
+        uint16_t flags;
+        bool is_lost;
+    } cases[] = {{0, HF_ACK, true},           {0, HF_ACK | HF_ECE, true},
+                 {1, HF_ACK, false},          {0, HF_ACK | HF_SYN, false},
+                 {0, HF_ACK | HF_FIN, false}, {0, HF_ACK | HF_RST, false},
+                 {0, HF_SYN, false},          {0, HF_ACK | HF_PSH, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        send_flags(b, cases[i].payload, cases[i].flags);
+        assert_int_equal(b->fates[i], cases[i].is_lost ? HF_FATE_LOST : HF_FATE_DELIVERED);
+    }
+    /* No TCP, or no packet at all. */
+    struct hf_frame *f = make_frame(&b->world, true, 0, 0, 0, HF_ACK, false);
+    assert_true(hf_packet_is_pure_ack(f->bytes, f->length_bytes));
+    f->bytes[6] = HF_IP_PROTO_ICMPV6;
+    assert_false(hf_packet_is_pure_ack(f->bytes, f->length_bytes));
+    f->bytes[6] = HF_IP_PROTO_TCP;
+    for (size_t n = 0; n < f->length_bytes; n++)
+        assert_false(hf_packet_is_pure_ack(f->bytes, n));
+    hf_frame_give(&b->world, f);
+    bench_close(b);
+}
+
+static enum hf_fate decide(void *ctx, const struct hf_lab_link *link, const struct hf_frame *frame,
+                           enum hf_fate planned)
+{
+    (void)frame;
+    assert_int_equal(planned, link->packets == 1 ? HF_FATE_LOST : HF_FATE_DELIVERED);
+    return ((const enum hf_fate *)ctx)[link->packets - 1];
+}
+
+static void a_decision_overrides_the_path(void **state)
+{
+    (void)state;
+    enum hf_fate fates[] = {HF_FATE_DELIVERED, HF_FATE_LOST, HF_FATE_CORRUPTED, HF_FATE_DUPLICATED,
+                            HF_FATE_OVERFLOW,  HF_FATE_LATE, HF_FATE_DELIVERED};
+    struct hf_lab_link_config config = {
+        .path.delay_ns = HF_MS(2), .lose_mask = 1, .decide = decide, .decide_ctx = fates};
+    struct bench *b = bench_open(&config, 1);
+    for (uint32_t i = 0; i < 7; i++)
+        send_seq(b, i, 40);
+    assert_memory_equal(b->fates, fates, sizeof fates);
+    hf_world_run(&b->world, HF_SEC(1));
+    assert_int_equal(b->inbox.count, 6);
+    assert_int_equal(b->inbox.items[0].seq, 0);
+    assert_false(b->inbox.items[1].good);
+    assert_true(b->inbox.items[2].seq == 3 && b->inbox.items[3].seq == 3);
+    assert_int_equal(b->inbox.items[4].seq, 6);
+    assert_int_equal(b->inbox.items[5].seq, 5);
+    assert_int_equal(b->inbox.items[5].at_ns, HF_MS(7)); /* later by twice the delay and 1 ms */
+    bench_close(b);
+}
+
+/* Two neighbours that are to be swapped: the second takes the first along, both are shown late. */
+static void of_two_swapped_neighbours_one_is_held(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open(&(struct hf_lab_link_config){.swap_mask = 3}, 1);
+    for (uint32_t i = 0; i < 3; i++)
+        send_seq(b, i, 40);
+    hf_world_run(&b->world, HF_SEC(1));
+    assert_int_equal(b->link.fates[HF_FATE_LATE], 2);
+    static const uint32_t order[] = {1, 0, 2};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(b->inbox.items[i].seq, order[i]);
+    bench_close(b);
 }
 
 /* ---- cutting ---- */
@@ -447,6 +594,12 @@ int main(void)
         cmocka_unit_test(a_swapped_last_packet_arrives_in_the_end),
         cmocka_unit_test(silence_loses_everything_in_its_time),
         cmocka_unit_test(the_same_seed_gives_the_same_bytes),
+        cmocka_unit_test(a_link_has_room_for_all),
+        cmocka_unit_test(a_rate_may_change),
+        cmocka_unit_test(codel_tells_what_it_drops),
+        cmocka_unit_test(pure_acks_are_known),
+        cmocka_unit_test(a_decision_overrides_the_path),
+        cmocka_unit_test(of_two_swapped_neighbours_one_is_held),
         cmocka_unit_test(super_packets_are_cut_as_by_a_card),
         cmocka_unit_test(a_wrong_partial_checksum_stays_wrong),
         cmocka_unit_test(a_link_cuts_or_carries_whole),

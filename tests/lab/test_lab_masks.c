@@ -169,7 +169,7 @@ static struct hf_pair_scenario scenario(struct lab *lab, enum opening o, const s
 {
     struct hf_pair_scenario s = {.seed = 1, .a = w->a_app, .b = w->b_app};
     open_by(&s, o);
-    s.ab.delay_ns = s.ba.delay_ns = HF_MS(10);
+    s.ab.path.delay_ns = s.ba.path.delay_ns = HF_MS(10);
     lab->b_config.syn_cookies = o == COOKIE ? 2 : 0;
     /* Where the end may be a RST, and lost, only asking shows the other side that nobody is there;
      * and what comes late must not open the next connection. */

@@ -17,7 +17,7 @@ static struct hf_pair_scenario plain(uint64_t a_bytes, uint64_t b_bytes)
     s.a.send_bytes = a_bytes;
     s.b.send_bytes = b_bytes;
     s.b.open = HF_APP_LISTEN;
-    s.ab.delay_ns = s.ba.delay_ns = HF_MS(10);
+    s.ab.path.delay_ns = s.ba.path.delay_ns = HF_MS(10);
     return s;
 }
 
@@ -54,8 +54,8 @@ static void the_same_scenario_gives_the_same_transcript(void **state)
     hf_transcript_init(&one, HF_DETAIL_WINDOW | HF_DETAIL_OPTIONS | HF_DETAIL_TIMESTAMPS);
     hf_transcript_init(&two, one.detail);
     struct hf_pair_scenario s = plain(60000, 60000);
-    s.ab.lose_ppm = s.ba.lose_ppm = 30000;
-    s.ab.late_ppm = s.ba.duplicate_ppm = s.ab.corrupt_ppm = 20000;
+    s.ab.path.loss_ppm = s.ba.path.loss_ppm = 30000;
+    s.ab.path.late_ppm = s.ba.path.duplicate_ppm = s.ab.path.corrupt_ppm = 20000;
     s.transcript = &one;
     run(p, &s);
     s.transcript = &two;

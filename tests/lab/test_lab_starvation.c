@@ -241,7 +241,8 @@ static void a_tenth_of_the_memory_is_enough_for_all(void **state)
     config.receive_buffer_bytes = config.send_buffer_bytes = FARM_WINDOW_BYTES;
     config.pool_bytes = (int64_t)n * FARM_WINDOW_BYTES / FARM_SHARE;
     struct hf_lab_link_config link = {
-        .delay_ns = HF_MS(10), .lose_ppm = 50000, .late_ppm = 10000, .duplicate_ppm = 1000};
+        .path = {
+            .delay_ns = HF_MS(10), .loss_ppm = 50000, .late_ppm = 10000, .duplicate_ppm = 1000}};
     struct farm f;
     farm_open(&f, n, FARM_STREAM_BYTES, HF_MS(50), &config, &link);
     struct runs clock = runs_begin("farm", 1);

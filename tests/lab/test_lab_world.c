@@ -53,6 +53,27 @@ static void events_come_in_order_of_time_and_then_of_making(void **state)
     hf_world_free(&w);
 }
 
+/* Who took a turn early comes early, though the event is made late; its time counts first. */
+static void a_turn_can_be_taken_before_the_event_is_made(void **state)
+{
+    (void)state;
+    struct hf_world w;
+    struct log log = {0};
+    struct entry entries[3] = {{&log, 0}, {&log, 1}, {&log, 2}};
+    hf_world_init(&w, 7);
+    uint64_t turn = hf_world_turn(&w), other = hf_world_turn(&w);
+    assert_true(turn < other);
+    hf_world_at(&w, HF_MS(5), note, &entries[0], NULL);
+    hf_world_at_turn(&w, HF_MS(5), turn, note, &entries[1]);
+    hf_world_at_turn(&w, HF_MS(6), other, note, &entries[2]);
+    hf_world_run(&w, HF_SEC(1));
+    static const int order[] = {1, 0, 2};
+    assert_int_equal(log.count, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(log.ids[i], order[i]);
+    hf_world_free(&w);
+}
+
 static void an_event_in_the_past_happens_now_and_the_limit_holds(void **state)
 {
     (void)state;
@@ -186,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_come_in_order_of_time_and_then_of_making),
+        cmocka_unit_test(a_turn_can_be_taken_before_the_event_is_made),
         cmocka_unit_test(an_event_in_the_past_happens_now_and_the_limit_holds),
         cmocka_unit_test(nodes_wake_at_their_deadlines),
         cmocka_unit_test(frames_are_reused_and_counted),
