@@ -21,6 +21,7 @@ int hf_cmd_demo(int argc, char **argv);
 int hf_cmd_drill(int argc, char **argv);
 int hf_cmd_gateway(int argc, char **argv);
 int hf_cmd_serve(int argc, char **argv);
+int hf_cmd_sim(int argc, char **argv);
 int hf_cmd_wire(int argc, char **argv);
 
 /** One line on stderr: "handfast NAME: ...". */

@@ -18,7 +18,7 @@
 #include "lab/drill/capture.h"
 #include "lab/drill/compare.h"
 #include "lab/drill/report.h"
-#include "settings.h"
+#include "show/settings.h"
 
 enum {
     KEY_PROFILE = 0x100,

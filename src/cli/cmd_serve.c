@@ -4,7 +4,7 @@
  */
 #include "cli.h"
 #include "http.h"
-#include "settings.h"
+#include "show/settings.h"
 
 #include <argp.h>
 #include <ctype.h>

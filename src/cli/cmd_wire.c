@@ -3,7 +3,7 @@
  * checks the options; the works are in wire.c.
  */
 #include "cli.h"
-#include "settings.h"
+#include "show/settings.h"
 #include "wire.h"
 
 #include "lab/path_text.h"

@@ -2,7 +2,7 @@
  * The command: a table of subcommands.
  */
 #include "cli.h"
-#include "settings.h"
+#include "show/settings.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -19,6 +19,7 @@ static const struct hf_command commands[] = {
     {"serve", hf_cmd_serve, "files over HTTP, from the stack itself"},
     {"connect", hf_cmd_connect, "standard input -> connection -> standard output"},
     {"drill", hf_cmd_drill, "packet scripts against the stack or the kernel"},
+    {"sim", hf_cmd_sim, "flows over a bad path in virtual time, out of one file"},
     {"wire", hf_cmd_wire, "two TUN devices joined by a path that delays, loses and reorders"},
 };
 

@@ -3,7 +3,7 @@
  * mistake in them is one of usage.
  */
 #include "cli.h"
-#include "settings.h"
+#include "show/settings.h"
 
 #include <argp.h>
 #include <net/if.h>

@@ -2,7 +2,7 @@
  * A stack over a TUN device, as the command line describes it: link, wrappers, stack, loop.
  */
 #include "cli.h"
-#include "settings.h"
+#include "show/settings.h"
 
 #include <errno.h>
 #include <inttypes.h>

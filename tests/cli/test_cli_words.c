@@ -12,7 +12,8 @@
 
 #include <handfast/values.h>
 
-static const char *const commands[] = {"", "demo", "gateway", "serve", "connect", "drill", "wire"};
+static const char *const commands[] = {"",        "demo",  "gateway", "serve",
+                                       "connect", "drill", "sim",     "wire"};
 
 /** What the command with these words writes to stdout. */
 static void run(const char *command, const char *option, char said[4096])

@@ -1,8 +1,8 @@
 /**
  * Settings as a person writes and reads them: "rto_min_ns=150ms", "pool_bytes=256M", "nagle=off".
  */
-#ifndef HF_CLI_SETTINGS_H
-#define HF_CLI_SETTINGS_H
+#ifndef HF_SHOW_SETTINGS_H
+#define HF_SHOW_SETTINGS_H
 
 #include <handfast/handfast.h>
 

@@ -54,6 +54,27 @@ static bool read_flag(const char *text, int64_t *value)
     return false;
 }
 
+/** Values of a choice that have a name. */
+static const struct {
+    const char *setting, *name;
+    int64_t value;
+} choices[] = {
+    {"congestion_control", "none", 0},
+    {"congestion_control", "reno", 1},
+    {"congestion_control", "cubic", 2},
+};
+
+static bool read_choice(const char *setting, const char *text, int64_t *value)
+{
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
+        if (strcmp(choices[i].setting, setting) == 0 && strcmp(choices[i].name, text) == 0) {
+            *value = choices[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
 /** Digits with at most one point between them; what stands behind them is *end. The number is
  *  digits / scale. */
 static bool read_decimal(const char *text, int64_t *digits, int64_t *scale, const char **end)
@@ -136,7 +157,8 @@ int hf_setting_read(struct hf_config *cfg, const char *assignment, char why[HF_F
                  (int)(equals - assignment < 80 ? equals - assignment : 80), assignment);
         return HF_E_INVALID;
     }
-    if (!hf_quantity_read(equals + 1, s->unit, &value)) {
+    if (!read_choice(s->name, equals + 1, &value) &&
+        !hf_quantity_read(equals + 1, s->unit, &value)) {
         snprintf(why, HF_FAULT_TEXT_BYTES, "%s takes %s, not '%.80s'", s->name, forms_of(s->unit),
                  equals + 1);
         return HF_E_INVALID;
