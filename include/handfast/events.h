@@ -25,6 +25,7 @@ extern "C" {
     X(ACK_OUT, ack_out, "", "", "an ACK is owed out of turn")                                      \
     X(TIMER, timer, "count", "", "a timer fired")                                                  \
     X(RETRANSMIT, retransmit, "seq", "count", "something is sent again")                           \
+    X(RECOVERY, recovery, "cwnd_bytes", "ssthresh_bytes", "recovery from loss begins or ends")     \
     X(WINDOW, window, "bytes", "", "a window closed or opened again")                              \
     X(LIMIT, limit, "have", "limit", "a limit is reached")                                         \
     X(RTT, rtt, "sample_ns", "rto_ns", "the round trip was measured")                              \
@@ -158,6 +159,8 @@ enum hf_trace {
     X(ACK_SYN_AGAIN, "the SYN came again")                                                         \
     /* timers */                                                                                   \
     X(TIMER_RTO, "the retransmission time ran out")                                                \
+    X(TIMER_LOSS_PROBE, "two round trips without an ACK: time to probe for a lost tail")           \
+    X(TIMER_REORDER, "what is missing did not come late")                                          \
     X(TIMER_SYN, "the SYN was not answered in time")                                               \
     X(TIMER_SYNACK, "the SYN,ACK was not acknowledged in time")                                    \
     X(TIMER_DELAYED_ACK, "the acknowledgment was delayed long enough")                             \
@@ -175,11 +178,21 @@ enum hf_trace {
     X(RETRANSMIT_RTO, "the first unacknowledged segment again, after the RTO")                     \
     X(RETRANSMIT_GO_BACK, "what was sent behind that one again")                                   \
     X(RETRANSMIT_FAST, "fast retransmit: three duplicate ACKs")                                    \
+    X(RETRANSMIT_RACK, "what was sent after it has arrived")                                       \
     X(RETRANSMIT_PARTIAL_ACK, "NewReno: a partial ACK shows the next hole")                        \
+    X(RETRANSMIT_LOSS_PROBE, "a probe for a lost tail: the last segment again")                    \
     X(RETRANSMIT_FIN, "the FIN again")                                                             \
     X(RETRANSMIT_MTU, "a smaller path MTU: cut and sent again")                                    \
     X(PROBE_ZERO_WINDOW, "a zero-window probe")                                                    \
     X(PROBE_KEEPALIVE, "a keep-alive probe")                                                       \
+    /* recovery */                                                                                 \
+    X(RECOVERY_BEGINS, "loss was found: what is lost is sent again, at a lower rate")              \
+    X(RECOVERY_ENDS, "everything sent before the loss was found is acknowledged")                  \
+    X(RECOVERY_AGAIN, "what is in flight is sent again, without blame")                            \
+    X(RECOVERY_PROBE_REPAIRED, "the probe repaired a lost tail: the rate is lowered once")         \
+    X(RECOVERY_UNDO_TIMESTAMP, "undone: the original drew the ACK, its timestamp says")            \
+    X(RECOVERY_UNDO_DUPLICATE, "undone: all that was sent again came twice")                       \
+    X(RECOVERY_UNDO_LATE, "undone: all came before anything was sent again")                       \
     /* windows */                                                                                  \
     X(WINDOW_PEER_CLOSED, "the peer's window is zero")                                             \
     X(WINDOW_PEER_OPENED, "the peer's window is open again")                                       \

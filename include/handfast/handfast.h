@@ -50,6 +50,8 @@ struct hf_config {
     int64_t delayed_ack_segs; /**< at the latest every n-th full-sized segment is acknowledged */
     int64_t delayed_ack_any_size; /**< 1: a second segment of any size is acknowledged at once */
     int64_t quick_acks;           /**< segments acknowledged at once at the start of a connection */
+    int64_t
+        quick_acks_after_idle; /**< likewise after the peer was silent for longer than the RTO */
     int64_t hold_timeout_ns;
     int64_t fin_wait_2_ns; /**< FIN-WAIT-2 of a closed handle; 0 = 2 MSL */
     int64_t orphan_ns;     /**< closed handle without progress in the other states; 0 = 2 MSL */
@@ -84,9 +86,14 @@ struct hf_config {
     int64_t keepalive;
     int64_t send_buffer_bytes;
     int64_t receive_buffer_bytes;
-    int64_t congestion_control; /**< 0 none (fixed window), 1 Reno */
-    int64_t slow_start_segs;    /**< growth of the window an ACK at most [RFC3465]; 0 = no limit */
-    int64_t idle_restart;       /**< 1: after an idle time the window is the initial one at most */
+    int64_t send_buffer_max_bytes;    /**< autotuning: up to this; 0 = off */
+    int64_t receive_buffer_max_bytes; /**< likewise */
+    int64_t congestion_control;       /**< 0 none (fixed window), 1 Reno, 2 CUBIC */
+    int64_t pacing;     /**< 1: packets leave at the rate of the window, not in bursts */
+    int64_t loss_probe; /**< 1: the last segment is sent again before the timeout [RFC8985#7] */
+    hf_ns loss_probe_ack_delay_ns; /**< how long a peer may delay the ACK of a lone segment */
+    int64_t slow_start_segs; /**< growth of the window an ACK at most [RFC3465]; 0 = no limit */
+    int64_t idle_restart;    /**< 1: after an idle time the window is the initial one at most */
     int64_t port_min;
     int64_t port_max;
     /* limits of the stack */
@@ -371,8 +378,8 @@ enum hf_option {
                                  unless the peer has acknowledged everything by then */
     HF_OPT_TTL,
     HF_OPT_DSCP,
-    HF_OPT_SEND_BUFFER_BYTES,
-    HF_OPT_RECEIVE_BUFFER_BYTES,
+    HF_OPT_SEND_BUFFER_BYTES, /**< once set it stays; until then it grows: hf_get tells how far */
+    HF_OPT_RECEIVE_BUFFER_BYTES, /**< likewise */
     HF_OPT_SEND_LOW_WATER_BYTES,
     HF_OPT_RECEIVE_LOW_WATER_BYTES,
     HF_OPT_SOFT_ERRORS, /**< 0: no HF_EV_TROUBLE */
@@ -389,6 +396,13 @@ HF_API HF_MUST_CHECK int hf_set(struct hf_stack *s, hf_handle h, enum hf_option 
 /** Of the handle 0: what new connections begin with. */
 HF_API HF_MUST_CHECK int hf_get(const struct hf_stack *s, hf_handle h, enum hf_option o,
                                 int64_t *value);
+
+/** What the sender makes of losses [RFC9937] [RFC6298]. */
+enum hf_loss_state {
+    HF_LOSS_NONE,     /**< nothing is taken for lost; something may be in doubt */
+    HF_LOSS_RECOVERY, /**< what was lost is sent again, at a lower rate */
+    HF_LOSS_TIMEOUT,  /**< likewise after a timeout, from one segment on */
+};
 
 /** What a connection is at this moment. Sequence numbers as on the wire. */
 struct hf_info {
@@ -414,6 +428,12 @@ struct hf_info {
     uint64_t bytes_sent, bytes_received; /**< acknowledged, and taken in order */
     uint32_t segments_retransmitted;     /**< counted up to 65535 */
     hf_ns rto_deadline_ns, ack_deadline_ns, life_deadline_ns; /**< HF_NEVER: not armed */
+    enum hf_loss_state loss_state;
+    uint32_t pipe_bytes;   /**< of in_flight_bytes, what is thought to be on its way */
+    uint32_t sacked_bytes; /**< has arrived beyond a gap; without SACK, what duplicate ACKs say */
+    uint32_t lost_bytes;   /**< taken for lost, and not sent again yet */
+    uint32_t resent_bytes; /**< on its way for the second time or more */
+    bool reordering;       /**< the path was seen to reorder */
 };
 HF_API HF_MUST_CHECK int hf_info(const struct hf_stack *s, hf_handle c, struct hf_info *info);
 
@@ -441,6 +461,7 @@ struct hf_stack_info {
     uint64_t pool_used_bytes, pool_peak_bytes;
     uint64_t packets_in, packets_out, bytes_in, bytes_out, segments_in, segments_out;
     uint64_t clock_went_back;
+    uint64_t bytes_retransmitted, segments_retransmitted; /**< data, and a FIN; no SYN */
 };
 HF_API void hf_stack_info(const struct hf_stack *s, struct hf_stack_info *info);
 

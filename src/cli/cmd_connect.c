@@ -3,10 +3,13 @@
  * itself. At the end of input our direction is closed and the other is read to its end.
  */
 #include "cli.h"
+#include "show/settings.h"
 
 #include <argp.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,10 +17,15 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { KEY_DURATION = 1, KEY_STATS };
+
 struct options {
     struct hf_tun_options tun;
     const char *host;
     const char *port;
+    const char *duration_text; /**< as given */
+    hf_ns duration_ns;         /**< HF_NEVER: to the end of both directions */
+    bool stats;
 };
 
 struct session {
@@ -28,7 +36,10 @@ struct session {
     bool at_end, over;
     enum hf_closed how;
     uint64_t sent_bytes, received_bytes;
-    int failed_errno; /**< reading or writing our own ends */
+    int failed_errno;                   /**< reading or writing our own ends */
+    hf_ns began_ns, until_ns, ended_ns; /**< until_ns HF_NEVER: as long as it takes */
+    bool cut_off;                       /**< the time was over */
+    struct hf_info last;                /**< as it was when it was let go of */
 };
 
 /* ---- input to connection ------------------------------------------------------------------ */
@@ -122,10 +133,22 @@ static void pump_output(struct session *s, hf_ns now)
     }
 }
 
+/** Before it is let go of: then nothing can be asked any more. */
+static void look(struct session *s, hf_ns now)
+{
+    struct hf_info info;
+    if (s->t.stack == NULL || hf_info(s->t.stack, s->conn, &info) != HF_OK)
+        return;
+    s->last = info;
+    s->ended_ns = now;
+}
+
 static void end_when_done(struct session *s, hf_ns now)
 {
-    if (s->at_end && !s->input_open && !s->over)
+    if (s->at_end && !s->input_open && !s->over) {
+        look(s, now);
         hf_close(s->t.stack, s->conn, now);
+    }
     if (s->over && (s->at_end || s->how != HF_CLOSED_FIN))
         hf_loop_stop(s->t.loop);
 }
@@ -152,11 +175,20 @@ static void start_input(struct session *s, hf_ns now)
     }
 }
 
+static void cut_off(struct session *s, hf_ns now)
+{
+    s->cut_off = true;
+    look(s, now);
+    hf_abort(s->t.stack, s->conn, now);
+}
+
 static void on_events(void *ctx, struct hf_loop *loop, hf_ns now)
 {
     struct session *s = ctx;
     struct hf_event e;
-    (void)loop;
+    if (now >= s->until_ns && !s->over && !s->cut_off)
+        cut_off(s, now);
+    hf_loop_wake_at(loop, s->cut_off ? HF_NEVER : s->until_ns);
     while (hf_stack_event(s->t.stack, &e)) {
         if ((e.bits & HF_EV_CONNECTED) != 0)
             start_input(s, now);
@@ -203,6 +235,53 @@ static int resolve(const char *host, const char *port, const struct hf_addr *own
     return HF_EXIT_DONE;
 }
 
+/** One JSON object: the connection as it was last, and what the stack counted. */
+static void say_stats(const struct session *s)
+{
+    const struct hf_info *i = &s->last;
+    struct hf_stack_info all;
+    hf_stack_info(s->t.stack, &all);
+    fprintf(stderr,
+            "{\"began_ns\":%" PRId64 ",\"ended_ns\":%" PRId64 ",\"bytes_sent\":%" PRIu64
+            ",\"bytes_received\":%" PRIu64 ",\"bytes_retransmitted\":%" PRIu64
+            ",\"segments_retransmitted\":%" PRIu64 ",\"segments_in\":%" PRIu64
+            ",\"segments_out\":%" PRIu64,
+            s->began_ns, s->ended_ns, i->bytes_sent, i->bytes_received, all.bytes_retransmitted,
+            all.segments_retransmitted, all.segments_in, all.segments_out);
+    fprintf(stderr,
+            ",\"in_flight_bytes\":%" PRIu32 ",\"cwnd_bytes\":%" PRIu32
+            ",\"ssthresh_bytes\":%" PRIu32 ",\"srtt_ns\":%" PRId64 ",\"rto_ns\":%" PRId64
+            ",\"mss_bytes\":%u,\"reasons\":{",
+            i->in_flight_bytes, i->cwnd_bytes, i->ssthresh_bytes, i->srtt_ns, i->rto_ns,
+            i->snd_mss_bytes);
+    const char *between = "";
+    for (int r = HF_NONE + 1; r < HF_REASON_COUNT; r++) {
+        uint64_t count = hf_stack_count(s->t.stack, (enum hf_reason)r);
+        if (count == 0)
+            continue;
+        fprintf(stderr, "%s\"%s\":%" PRIu64, between, hf_reason_name((enum hf_reason)r), count);
+        between = ",";
+    }
+    fputs("}}\n", stderr);
+}
+
+static int say_end(const struct session *s, const struct options *o)
+{
+    if (hf_loop_signal(s->t.loop) != 0)
+        return 128 + hf_loop_signal(s->t.loop);
+    if (s->failed_errno != 0) {
+        hf_say("reading or writing here: %s", strerror(s->failed_errno));
+        return HF_EXIT_FAILED;
+    }
+    if (s->how != HF_CLOSED_FIN && !s->cut_off) {
+        hf_say("%s port %s: %s", o->host, o->port, hf_closed_text(s->how));
+        return HF_EXIT_FAILED;
+    }
+    hf_say_rate("sent", s->sent_bytes, hf_host_now() - s->began_ns);
+    hf_say_rate("received", s->received_bytes, hf_host_now() - s->began_ns);
+    return HF_EXIT_DONE;
+}
+
 static int run(struct session *s, const struct options *o)
 {
     struct hf_connect what = {0};
@@ -217,27 +296,22 @@ static int run(struct session *s, const struct options *o)
     }
     if (hf_tun_stack_open(&s->t, &o->tun, NULL, NULL, on_events, s, &why) != HF_OK)
         return hf_say_why(&why);
-    int err = hf_connect(s->t.stack, &what, &s->conn, hf_host_now());
+    s->began_ns = hf_host_now();
+    s->until_ns = o->duration_ns < HF_NEVER - s->began_ns ? s->began_ns + o->duration_ns : HF_NEVER;
+    int err = hf_connect(s->t.stack, &what, &s->conn, s->began_ns);
     if (err != HF_OK) {
         hf_say("%s port %s: %s", o->host, o->port, hf_err_text(err));
         return HF_EXIT_FAILED;
     }
-    hf_ns start = hf_host_now();
+    hf_loop_wake_at(s->t.loop, s->until_ns);
     if (hf_loop_run(s->t.loop, &why) != HF_OK)
         return hf_say_why(&why);
-    if (hf_loop_signal(s->t.loop) != 0)
-        return 128 + hf_loop_signal(s->t.loop);
-    if (s->failed_errno != 0) {
-        hf_say("reading or writing here: %s", strerror(s->failed_errno));
-        return HF_EXIT_FAILED;
-    }
-    if (s->how != HF_CLOSED_FIN) {
-        hf_say("%s port %s: %s", o->host, o->port, hf_closed_text(s->how));
-        return HF_EXIT_FAILED;
-    }
-    hf_say_rate("sent", s->sent_bytes, hf_host_now() - start);
-    hf_say_rate("received", s->received_bytes, hf_host_now() - start);
-    return HF_EXIT_DONE;
+    if (!s->cut_off)
+        look(s, hf_host_now());
+    code = say_end(s, o);
+    if (o->stats)
+        say_stats(s);
+    return code;
 }
 
 static int make_nonblocking(int fd)
@@ -262,11 +336,22 @@ static const char *take_port(const char *text, struct argp_state *state)
     return text;
 }
 
+static void take_duration(struct options *o, const char *text, struct argp_state *state)
+{
+    hf_take_once(&o->duration_text, text, "--duration", state);
+    /* A plain number would be nanoseconds, which nobody means here. */
+    if (!isalpha((unsigned char)text[strlen(text) - 1]) ||
+        !hf_quantity_read(text, "ns", &o->duration_ns) || o->duration_ns <= 0)
+        argp_error(state, "--duration takes a time, say 30s or 2min, not '%s'", text);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->tun; return 0;
+    case KEY_DURATION: take_duration(o, arg, state); return 0;
+    case KEY_STATS: o->stats = true; return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 1)
             return ARGP_ERR_UNKNOWN;
@@ -285,20 +370,30 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int hf_cmd_connect(int argc, char **argv)
 {
+    static const struct argp_option own[] = {
+        {"duration", KEY_DURATION, "TIME", 0,
+         "Reset the connection this long after it was begun, if it has not ended by then", 0},
+        {"stats", KEY_STATS, NULL, 0,
+         "At the end, one JSON object on standard error: bytes, what was sent again, and every "
+         "reason that was met",
+         0},
+        {0},
+    };
     static const struct argp_child children[] = {{&hf_tun_argp, 0, "Stack:", 1}, {0}};
     static const struct argp argp = {
-        NULL,
+        own,
         parse,
         "HOST PORT",
         "Connects to HOST PORT through a TUN device: standard input goes out, what comes back goes "
         "to standard output. At the end of input this direction is closed and the other is read "
-        "to its end.\vThe exit status is 0 when both directions have ended, 1 on failure, 128 and "
+        "to its end.\vThe exit status is 0 when both directions have ended or --duration is over, "
+        "1 on failure, 128 and "
         "more if a signal ended it, 2 for wrong usage.\n\nhandfast connect --tun hf0 --addr "
         "10.9.0.2/24 10.9.0.1 7 < file > echo",
         children,
         NULL,
         NULL};
-    struct options o = {0};
+    struct options o = {.duration_ns = HF_NEVER};
     hf_tun_options_init(&o.tun);
     argp_err_exit_status = HF_EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)

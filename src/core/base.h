@@ -146,6 +146,11 @@ static inline hf_ns hf_stamp_ns(struct hf_stamp stamp, hf_ns now)
     uint64_t present = hf_stamp_units(now), since = (present - low) & ((1ull << 48) - 1);
     return (hf_ns)((present - since) << 10 ^ 1ull << 63);
 }
+/** How long ago it is in its units, less whole spans of 73 minutes. */
+static inline uint32_t hf_stamp_age(struct hf_stamp stamp, hf_ns now)
+{
+    return (uint32_t)hf_stamp_units(now) - ((uint32_t)stamp.units[1] << 16 | stamp.units[0]);
+}
 
 static inline uint16_t hf_get16(const uint8_t *p)
 {

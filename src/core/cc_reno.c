@@ -1,5 +1,5 @@
 /**
- * Congestion control after RFC 5681 with the recovery window of NewReno (RFC 6582), and none.
+ * Congestion control after RFC 5681, none, and what all algorithms have in common.
  * Windows in bytes; growth by bytes acknowledged [RFC3465], so that neither an ACK for each byte
  * nor one for many segments changes the speed.
  */
@@ -10,7 +10,6 @@ enum {
     IW_MEDIUM_MSS_BYTES = 1095,
     IW_ETHERNET_MSS_BYTES = 1460,
     IW_LARGE_MSS_BYTES = 2190,
-    DUPLICATES = 3, /**< segments that the duplicate ACKs say have left the network */
 };
 
 uint32_t hf_cc_initial_window(uint32_t mss_bytes, uint32_t segs, bool syn_was_lost)
@@ -29,124 +28,180 @@ uint32_t hf_cc_initial_window(uint32_t mss_bytes, uint32_t segs, bool syn_was_lo
     return hf_min_u32(segs, limit_segs) * mss_bytes;
 }
 
-static void set_cwnd(struct hf_cc *cc, const struct hf_cc_event *e, uint64_t bytes)
+void hf_cc_set_ssthresh(struct hf_cc *cc, const struct hf_cc_event *e, uint64_t bytes)
 {
     if (bytes > HF_CWND_MAX_BYTES)
         bytes = HF_CWND_MAX_BYTES;
-    cc->cwnd_bytes = hf_max_u32((uint32_t)bytes, e->mss_bytes);
-    if (cc->cwnd_bytes >= cc->ssthresh_bytes)
-        cc->after_rto = false;
+    cc->ssthresh_bytes = hf_max_u32((uint32_t)bytes, 2 * e->mss_bytes);
 }
 
-static void reno_open(struct hf_cc *cc, const struct hf_cc_event *e)
+uint32_t hf_cc_slow_start_bytes(const struct hf_cc *cc, const struct hf_cc_event *e)
+{
+    if (e->slow_start_segs == 0)
+        return e->acked_bytes;
+    /* [RFC3465#2.2] DEVIATION D-3 from [RFC5681#3.1], which adds one SMSS an ACK at most: two make
+     * up for the segments whose ACK was delayed. [RFC3465#2.3] After a timeout one only: there a
+     * single ACK may cover much that arrived long ago. */
+    uint32_t limit_segs = cc->after_rto ? 1 : e->slow_start_segs;
+    return hf_min_u32(e->acked_bytes, limit_segs * e->mss_bytes);
+}
+
+void hf_cc_slow_start(struct hf_cc *cc, const struct hf_cc_event *e, uint32_t bytes)
+{
+    /* From ssthresh on avoidance has the say; an ACK for much must not carry the window past it. */
+    uint64_t grown_bytes = (uint64_t)cc->cwnd_bytes + bytes;
+    hf_cc_set_window(cc, e, grown_bytes < cc->ssthresh_bytes ? grown_bytes : cc->ssthresh_bytes);
+}
+
+void hf_cc_keep_prior(const struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e)
+{
+    if (run == NULL || run->prior.in_recovery)
+        return;
+    run->prior = (struct hf_cc_prior){
+        .cwnd_bytes = cc->cwnd_bytes,
+        .ssthresh_bytes = cc->ssthresh_bytes,
+        .w_max_bytes = cc->w_max_bytes,
+        .acked = run->acked,
+        .mss_bytes = (uint16_t)e->mss_bytes,
+        .after_rto = cc->after_rto,
+        .slow_start_over = cc->slow_start_over,
+        .cubic = run->cubic,
+    };
+}
+
+void hf_cc_enter_recovery(const struct hf_cc *cc, struct hf_cc_run *run,
+                          const struct hf_cc_event *e)
+{
+    if (run == NULL)
+        return;
+    run->prior.in_recovery = false;
+    hf_cc_keep_prior(cc, run, e);
+    run->prior.in_recovery = true;
+}
+
+void hf_cc_reduce(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e,
+                  uint64_t ssthresh_bytes)
+{
+    hf_cc_set_ssthresh(cc, e, ssthresh_bytes);
+    cc->after_rto = false;
+    cc->slow_start_over = true; /* [RFC9406#4.2] */
+    if (run != NULL)
+        run->acked = 0;
+}
+
+void hf_cc_restart(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e)
+{
+    cc->after_rto = true;
+    hf_cc_set_window(cc, e, e->mss_bytes);
+    if (run != NULL) {
+        run->acked = 0;
+        run->prior.in_recovery = false;
+    }
+}
+
+void hf_cc_open(struct hf_cc *cc, const struct hf_cc_event *e)
 {
     /* [RFC5681#3.1] ssthresh is arbitrarily high: the path, not a guess, ends slow start. */
     *cc = (struct hf_cc){.ssthresh_bytes = HF_CWND_MAX_BYTES};
-    set_cwnd(cc, e, e->initial_window_bytes);
+    hf_cc_set_window(cc, e, e->initial_window_bytes);
 }
 
+void hf_cc_recovered(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e)
+{
+    (void)cc;
+    (void)e;
+    if (run != NULL)
+        run->prior.in_recovery = false;
+}
+
+/* [RFC9438#4.9] All that was before, or nothing of it; Reno needs no other rule. */
+void hf_cc_undo(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e)
+{
+    if (run == NULL)
+        return;
+    const struct hf_cc_prior *prior = &run->prior;
+    /* If segments have another size by now, the path has changed too. */
+    if (prior->cwnd_bytes >= cc->cwnd_bytes && prior->mss_bytes == e->mss_bytes) {
+        *cc = (struct hf_cc){
+            .cwnd_bytes = prior->cwnd_bytes,
+            .ssthresh_bytes = prior->ssthresh_bytes,
+            .w_max_bytes = prior->w_max_bytes,
+            .after_rto = prior->after_rto,
+            .slow_start_over = prior->slow_start_over,
+        };
+        run->acked = prior->acked;
+        run->cubic = prior->cubic;
+    }
+    run->prior = (struct hf_cc_prior){0};
+}
+
+void hf_cc_smaller_mss(struct hf_cc *cc, const struct hf_cc_event *e, uint32_t old_mss_bytes)
+{
+    /* [RFC5681#3.1] The same number of segments, or small ones would leave in a burst. What else is
+     * known of the path is known in bytes. */
+    if (e->mss_bytes < old_mss_bytes)
+        hf_cc_set_window(cc, e, (uint64_t)cc->cwnd_bytes * e->mss_bytes / old_mss_bytes);
+}
+
+/* Reno. */
+
 /* [MUST-19] slow start and congestion avoidance */
-static void reno_ack(struct hf_cc *cc, const struct hf_cc_event *e)
+static void reno_ack(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e)
 {
     /* A window that is not used says nothing of what the path would bear. */
     if (!e->cwnd_limited)
         return;
-    uint64_t cwnd_bytes = cc->cwnd_bytes;
+    uint32_t cwnd_bytes = cc->cwnd_bytes;
     if (cwnd_bytes < cc->ssthresh_bytes) {
-        /* [RFC3465#2.2] DEVIATION D-3 from [RFC5681#3.1], which adds one SMSS an ACK at most: two
-         * make up for the segments whose ACK was delayed. [RFC3465#2.3] After a timeout one only:
-         * there a single ACK may cover much that arrived long ago. */
-        uint32_t limit = cc->after_rto ? 1 : e->slow_start_segs;
-        bool limited = e->slow_start_segs > 0;
-        set_cwnd(cc, e,
-                 cwnd_bytes +
-                     (limited ? hf_min_u32(e->acked_bytes, limit * e->mss_bytes) : e->acked_bytes));
+        hf_cc_slow_start(cc, e, hf_cc_slow_start_bytes(cc, e));
         return;
     }
+    if (run == NULL)
+        return;
     /* [RFC3465#2.1] One SMSS for each window of bytes acknowledged: one a round trip. */
-    uint64_t acked_bytes = (uint64_t)cc->acked_bytes + e->acked_bytes;
+    uint64_t acked_bytes = (uint64_t)run->acked + e->acked_bytes;
     if (acked_bytes >= cwnd_bytes) {
         acked_bytes -= cwnd_bytes;
-        set_cwnd(cc, e, cwnd_bytes + e->mss_bytes);
+        hf_cc_set_window(cc, e, (uint64_t)cwnd_bytes + e->mss_bytes);
     }
-    cc->acked_bytes = hf_min_u32((uint32_t)acked_bytes, cc->cwnd_bytes);
+    run->acked = acked_bytes < cc->cwnd_bytes ? (uint32_t)acked_bytes : cc->cwnd_bytes;
 }
 
-/** [RFC5681#3.1] (4): of what was in flight, not of cwnd, which may have been far from filled. */
-static void halve(struct hf_cc *cc, const struct hf_cc_event *e)
+static void reno_loss(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e)
 {
-    uint32_t ssthresh_bytes = hf_max_u32(e->flight_bytes / 2, 2 * e->mss_bytes);
-    cc->ssthresh_bytes = hf_min_u32(ssthresh_bytes, HF_CWND_MAX_BYTES);
-    cc->acked_bytes = 0;
+    hf_cc_enter_recovery(cc, run, e);
+    /* [RFC5681#3.1] (4): of what was in flight, not of cwnd, which may have been far from filled.
+     * [RFC5681#3.2] step 2 */
+    hf_cc_reduce(cc, run, e, e->flight_bytes / 2);
 }
 
-static void reno_enter_recovery(struct hf_cc *cc, const struct hf_cc_event *e)
-{
-    /* [RFC5681#3.2] steps 2 and 3 */
-    halve(cc, e);
-    set_cwnd(cc, e, (uint64_t)cc->ssthresh_bytes + DUPLICATES * e->mss_bytes);
-}
-
-static void reno_duplicate_ack(struct hf_cc *cc, const struct hf_cc_event *e)
-{
-    /* [RFC5681#3.2] step 4 */
-    set_cwnd(cc, e, (uint64_t)cc->cwnd_bytes + e->mss_bytes);
-}
-
-static void reno_partial_ack(struct hf_cc *cc, const struct hf_cc_event *e)
-{
-    /* [RFC6582#3.2] step 3: what was acknowledged is in flight no more, so the window deflates by
-     * as much; the segment sent again in its place is counted anew. */
-    uint64_t left_bytes = cc->cwnd_bytes - hf_min_u32(cc->cwnd_bytes, e->acked_bytes);
-    if (e->acked_bytes >= e->mss_bytes)
-        left_bytes += e->mss_bytes;
-    set_cwnd(cc, e, left_bytes);
-}
-
-static void reno_exit_recovery(struct hf_cc *cc, const struct hf_cc_event *e)
-{
-    /* [RFC6582#3.2] step 3, full acknowledgment, first choice: no burst if little is in flight. */
-    uint64_t some_bytes = (uint64_t)hf_max_u32(e->flight_bytes, e->mss_bytes) + e->mss_bytes;
-    set_cwnd(cc, e, some_bytes < cc->ssthresh_bytes ? some_bytes : cc->ssthresh_bytes);
-    cc->acked_bytes = 0;
-}
-
-static void reno_rto(struct hf_cc *cc, const struct hf_cc_event *e)
+static void reno_rto(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e)
 {
     /* [RFC5681#3.1] ssthresh is held when the same segment is lost again: what was in flight when
      * the first timeout struck has been halved already. */
-    if (!e->again)
-        halve(cc, e);
-    cc->acked_bytes = 0;
-    cc->after_rto = true;
-    set_cwnd(cc, e, e->mss_bytes);
+    if (!e->again) {
+        hf_cc_keep_prior(cc, run, e);
+        hf_cc_reduce(cc, run, e, e->flight_bytes / 2);
+    }
+    hf_cc_restart(cc, run, e);
 }
 
 static void reno_idle(struct hf_cc *cc, const struct hf_cc_event *e)
 {
     /* [RFC5681#4.1] No ACKs are left to clock a large window out, and the path may have changed. */
-    set_cwnd(cc, e, hf_min_u32(cc->cwnd_bytes, e->initial_window_bytes));
-    cc->acked_bytes = 0;
-}
-
-static void reno_smaller_mss(struct hf_cc *cc, const struct hf_cc_event *e, uint32_t old_mss_bytes)
-{
-    /* [RFC5681#3.1] The same number of segments, or small ones would leave in a burst. */
-    if (e->mss_bytes < old_mss_bytes)
-        set_cwnd(cc, e, (uint64_t)cc->cwnd_bytes * e->mss_bytes / old_mss_bytes);
+    hf_cc_set_window(cc, e, hf_min_u32(cc->cwnd_bytes, e->initial_window_bytes));
 }
 
 const struct hf_cc_algorithm hf_cc_reno = {
     .name = "reno",
-    .on_open = reno_open,
+    .on_open = hf_cc_open,
     .on_ack = reno_ack,
-    .on_enter_recovery = reno_enter_recovery,
-    .on_duplicate_ack = reno_duplicate_ack,
-    .on_partial_ack = reno_partial_ack,
-    .on_exit_recovery = reno_exit_recovery,
+    .on_loss = reno_loss,
+    .on_recovered = hf_cc_recovered,
     .on_rto = reno_rto,
+    .on_undo = hf_cc_undo,
     .on_idle = reno_idle,
-    .on_smaller_mss = reno_smaller_mss,
+    .on_smaller_mss = hf_cc_smaller_mss,
 };
 
 /* None: for paths whose capacity is somebody else's care, as between two ends in one process. */
@@ -157,7 +212,14 @@ static void none_open(struct hf_cc *cc, const struct hf_cc_event *e)
     *cc = (struct hf_cc){.cwnd_bytes = HF_CWND_MAX_BYTES, .ssthresh_bytes = HF_CWND_MAX_BYTES};
 }
 
-static void none_event(struct hf_cc *cc, const struct hf_cc_event *e)
+static void none_run_event(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e)
+{
+    (void)cc;
+    (void)run;
+    (void)e;
+}
+
+static void none_idle(struct hf_cc *cc, const struct hf_cc_event *e)
 {
     (void)cc;
     (void)e;
@@ -173,12 +235,11 @@ static void none_smaller_mss(struct hf_cc *cc, const struct hf_cc_event *e, uint
 const struct hf_cc_algorithm hf_cc_none = {
     .name = "none",
     .on_open = none_open,
-    .on_ack = none_event,
-    .on_enter_recovery = none_event,
-    .on_duplicate_ack = none_event,
-    .on_partial_ack = none_event,
-    .on_exit_recovery = none_event,
-    .on_rto = none_event,
-    .on_idle = none_event,
+    .on_ack = none_run_event,
+    .on_loss = none_run_event,
+    .on_recovered = none_run_event,
+    .on_rto = none_run_event,
+    .on_undo = none_run_event,
+    .on_idle = none_idle,
     .on_smaller_mss = none_smaller_mss,
 };

@@ -37,7 +37,7 @@
       "shortest retransmission timeout")                                                           \
     X(rto_max_ns, "ns", HF_SEC(60), HF_SEC(120), HF_SEC(120), HF_SEC(64), HF_SEC(1), HOUR,         \
       "longest retransmission timeout")                                                            \
-    X(rto_min_on_variance, "flag", 0, 0, 1, 0, 0, 1, "the shortest timeout counts from SRTT on")   \
+    X(rto_min_on_variance, "flag", 0, 1, 1, 0, 0, 1, "the shortest timeout counts from SRTT on")   \
     X(syn_retries, "count", 7, 6, 6, 5, 0, 30, "a SYN is sent again this often")                   \
     X(synack_retries, "count", 7, 5, 5, 3, 0, 30, "a SYN,ACK is sent again this often")            \
     X(r1_retries, "count", 3, 3, 3, 3, 1, 255,                                                     \
@@ -52,6 +52,8 @@
       "an acknowledgment waits for one segment only, whatever the size of the next")               \
     X(quick_acks, "segs", 0, 16, 16, 0, 0, 255,                                                    \
       "segments acknowledged at once at the start of a connection")                                \
+    X(quick_acks_after_idle, "segs", 0, 2, 16, 0, 0, 255,                                          \
+      "segments acknowledged at once after the peer was silent for longer than the RTO")           \
     X(hold_timeout_ns, "ns", HF_SEC(30), HF_SEC(30), HF_SEC(30), HF_SEC(30), HF_MS(1), HOUR,       \
       "time for the application to decide on a held open request")                                 \
     X(fin_wait_2_ns, "ns", 0, 0, HF_SEC(60), HF_SEC(60), 0, DAY,                                   \
@@ -104,8 +106,17 @@
       "data written and not yet acknowledged, per connection")                                     \
     X(receive_buffer_bytes, "bytes", 256 * KB, 256 * KB, 128 * KB, 64 * KB, 256, GB,               \
       "data received and not yet read, per connection: the window")                                \
-    X(congestion_control, "choice", 1, 1, 1, 1, 0, 1, "0 none (fixed window), 1 Reno")             \
-    X(slow_start_segs, "segs", 2, 2, 0, 2, 0, 64,                                                  \
+    X(send_buffer_max_bytes, "bytes", 0, 4 * MB, 4 * MB, 2 * MB, 0, GB,                            \
+      "the send buffer grows with the congestion window up to this; 0 = never")                    \
+    X(receive_buffer_max_bytes, "bytes", 0, 6 * MB, 6 * MB, 2 * MB, 0, GB,                         \
+      "the receive buffer grows with what is read in a round trip up to this; 0 = never")          \
+    X(congestion_control, "choice", 1, 2, 2, 1, 0, 2, "0 none (fixed window), 1 Reno, 2 CUBIC")    \
+    X(pacing, "flag", 0, 1, 0, 0, 0, 1, "packets leave at the rate of the window, not in bursts")  \
+    X(loss_probe, "flag", 1, 1, 1, 0, 0, 1,                                                        \
+      "a lost tail is probed for before the timeout, if the peer has SACK")                        \
+    X(loss_probe_ack_delay_ns, "ns", HF_MS(200), HF_MS(200), HF_MS(200), HF_MS(200), 0, HF_SEC(1), \
+      "the peer may delay the acknowledgment of a lone segment this long")                         \
+    X(slow_start_segs, "segs", 2, 8, 0, 2, 0, 64,                                                  \
       "slow start grows by this many segments an ACK at most; 0 = no limit")                       \
     X(idle_restart, "flag", 1, 1, 1, 1, 0, 1,                                                      \
       "after an idle time the congestion window is the initial one at most")                       \

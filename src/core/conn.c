@@ -143,43 +143,6 @@ void hf_conn_raise(struct hf_stack *s, struct hf_conn *c, unsigned bits)
     hf_list_push(&s->p.ready, &s->conns, HF_LIST_READY, c->index);
 }
 
-/* ---- flight ------------------------------------------------------------------------------- */
-
-struct hf_flight *hf_conn_need_flight(struct hf_stack *s, struct hf_conn *c)
-{
-    if (c->flight != HF_NIL)
-        return hf_flight_of(s, c);
-    uint32_t index = hf_pool_take(&s->flights);
-    if (index == HF_NIL)
-        return NULL;
-    c->flight = index;
-    struct hf_flight *f = hf_flight_of(s, c);
-    f->cursor = (struct hf_place){HF_NIL, 0};
-    f->cursor_seq = c->snd_una;
-    f->timed_at = HF_NEVER;
-    f->gaps = f->gaps_next = f->gaps_prev = HF_NIL;
-    f->conn = c->index;
-    return f;
-}
-
-static void drop_flight(struct hf_stack *s, struct hf_conn *c)
-{
-    if (c->flight == HF_NIL)
-        return;
-    hf_gaps_drop(s, c);
-    hf_pool_give(&s->flights, c->flight);
-    c->flight = HF_NIL;
-    c->twice_due = false;
-}
-
-void hf_conn_release_flight(struct hf_stack *s, struct hf_conn *c)
-{
-    const struct hf_flight *f = hf_flight_of(s, c);
-    if (f != NULL && f->gaps == HF_NIL && !f->fin_waits && !c->twice_due &&
-        hf_conn_in_flight(c) == 0)
-        drop_flight(s, c);
-}
-
 /* ---- ending ------------------------------------------------------------------------------- */
 
 void hf_conn_end(struct hf_stack *s, struct hf_conn *c, enum hf_closed how, enum hf_reason reason,
@@ -201,7 +164,7 @@ void hf_conn_finish(struct hf_stack *s, struct hf_conn *c, enum hf_closed how, b
     hf_timers_off(s, c);
     hf_list_remove(&s->p.output, &s->conns, HF_LIST_OUTPUT, c->index);
     hf_list_remove(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
-    drop_flight(s, c);
+    hf_conn_drop_flight(s, c);
     hf_queue_clear(&s->blocks, &c->send);
     if (!keep_unread || c->app_closed)
         hf_queue_clear(&s->blocks, &c->receive);

@@ -12,6 +12,8 @@
 #define HF_CORE_CONN_H
 
 #include "cc.h"
+#include "pacer.h"
+#include "rack.h"
 #include "rtt.h"
 #include "store/blocks.h"
 #include "store/ranges.h"
@@ -42,17 +44,22 @@ struct hf_list_node {
 /** What the connection's one retransmission deadline is for: never two at a time. */
 enum hf_rtx_timer {
     HF_RTX_OFF,
-    HF_RTX_SYN,       /**< SYN or SYN,ACK unanswered */
-    HF_RTX_RTO,       /**< data or FIN in flight */
-    HF_RTX_PERSIST,   /**< the peer's window is closed and something waits */
-    HF_RTX_OVERRIDE,  /**< held back by the sender's silly-window rule or cork */
-    HF_RTX_KEEPALIVE, /**< idle */
+    HF_RTX_SYN,        /**< SYN or SYN,ACK unanswered */
+    HF_RTX_RTO,        /**< data or FIN in flight */
+    HF_RTX_LOSS_PROBE, /**< the same, and a probe is due before that [RFC8985#7.2] */
+    HF_RTX_REORDER,    /**< the same, and what is missing is lost before that [RFC8985#6.2] */
+    HF_RTX_SETTLE,     /**< nothing is in flight, but it may be told yet that it came twice */
+    HF_RTX_PERSIST,    /**< the peer's window is closed and something waits */
+    HF_RTX_OVERRIDE,   /**< held back by the sender's silly-window rule or cork */
+    HF_RTX_KEEPALIVE,  /**< idle */
 };
 
 /** What the connection's life deadline is for. */
 enum hf_life_timer { HF_LIFE_OFF, HF_LIFE_HOLD, HF_LIFE_ORPHAN, HF_LIFE_LINGER, HF_LIFE_TIME_WAIT };
 
 enum { HF_LINGER_NONE = UINT32_MAX };
+/** What has room beside a flag. */
+#define HF_BUFFER_MASK 0x7fffffffu
 
 /** A time as options keep it: in milliseconds, no shorter than asked for. */
 static inline uint32_t hf_options_ms(int64_t ns)
@@ -64,9 +71,12 @@ static inline uint32_t hf_options_ms(int64_t ns)
 struct hf_options {
     uint64_t tag;
     uint32_t keepalive_idle_ms, keepalive_interval_ms;
-    uint32_t user_timeout_ms; /**< 0: none */
-    uint32_t linger_ms;       /**< HF_LINGER_NONE: none */
-    uint32_t send_buffer_bytes, receive_buffer_bytes;
+    uint32_t user_timeout_ms;        /**< 0: none */
+    uint32_t linger_ms;              /**< HF_LINGER_NONE: none */
+    uint32_t send_buffer_bytes : 31; /**< at least: hf_send_limit */
+    bool send_fixed : 1;             /**< the application chose it: no autotuning */
+    uint32_t receive_buffer_bytes : 31;
+    bool receive_fixed : 1;
     uint16_t send_low_water_bytes, receive_low_water_bytes;
     uint8_t ttl;
     uint8_t traffic_class;
@@ -96,14 +106,20 @@ struct hf_conn {
     hf_seq iss;
     hf_seq snd_una, snd_nxt;
     hf_seq snd_wl1, snd_wl2;
-    hf_seq snd_up;
+    union {
+        hf_seq snd_up;      /**< while urgent_out */
+        uint32_t round_end; /**< else: the echo, or the tick, that ends the round trip: tuning.c */
+    };
     uint32_t snd_wnd, max_snd_wnd; /**< bytes */
     struct hf_queue send;          /**< from SND.UNA on (without SYN) */
     /* receive */
     hf_seq irs;
     hf_seq rcv_nxt;
     hf_seq rcv_adv; /**< right edge of the widest window announced: it never moves left */
-    hf_seq rcv_up;
+    union {
+        hf_seq rcv_up;     /**< while urgent_in */
+        hf_seq round_from; /**< else: first byte that was unread when it began */
+    };
     hf_seq last_ack_sent;    /**< [RFC7323#4.3] */
     struct hf_queue receive; /**< in order, unread */
     uint32_t ts_recent;
@@ -129,10 +145,11 @@ struct hf_conn {
     uint16_t events;               /**< enum hf_event_bit, to be pulled */
     uint16_t snd_wraps, rcv_wraps; /**< how often the byte counts passed 2^32 */
     uint16_t retransmitted_segs;
-    uint8_t state;          /**< enum hf_state */
-    uint8_t how;            /**< enum hf_closed */
-    uint8_t rtx_timer;      /**< enum hf_rtx_timer */
-    uint8_t life_timer : 7; /**< enum hf_life_timer */
+    uint8_t state; /**< enum hf_state */
+    uint8_t how;   /**< enum hf_closed */
+    struct hf_reordering reordering;
+    uint8_t rtx_timer : 4;  /**< enum hf_rtx_timer */
+    uint8_t life_timer : 3; /**< enum hf_life_timer */
     bool twice_due : 1;     /**< the next ACK reports what came twice: it stands in the flight */
     uint8_t rtx_count;      /**< retransmissions of the same thing */
     uint8_t probe_count;    /**< probes without an answer */
@@ -168,13 +185,39 @@ struct hf_conn {
 
 enum hf_phase { HF_PHASE_OPEN, HF_PHASE_RECOVERY, HF_PHASE_LOSS };
 
+/** Proportional rate reduction: how much recovery may send [RFC9937]. */
+struct hf_prr {
+    uint32_t flight_bytes;    /**< RecoverFS: in flight when it began */
+    uint32_t delivered_bytes; /**< since */
+    uint32_t sent_bytes;      /**< since */
+};
+
+/** Whether a reduction was a mistake: open from its first retransmission on. */
+struct hf_undo {
+    hf_seq from;           /**< SND.UNA when it was made */
+    hf_seq until;          /**< when this is acknowledged it is too late for an answer */
+    uint32_t resent_bytes; /**< sent again since, and not told to have come twice */
+    uint32_t first_ms;     /**< our timestamp clock when the first left */
+    bool open, sent;
+    bool timeout; /**< it was for the timer, not for what arrived out of order */
+};
+
+/** Tail loss probe [RFC8985#7]. */
+struct hf_loss_probe {
+    hf_ns at;              /**< HF_NEVER: none is planned */
+    hf_seq end;            /**< SND.NXT when it was sent */
+    uint32_t flight_bytes; /**< and FlightSize */
+    bool due;              /**< leaves next */
+    bool open;             /**< was sent, and it is not known yet what it did */
+    bool resent;           /**< it was a retransmission */
+};
+
 /** Lives while something is in flight or out of order. */
 struct hf_flight {
     /* send */
     struct hf_place cursor; /**< place of cursor_seq in the send queue */
     hf_seq cursor_seq;
-    hf_seq recover;      /**< NewReno: SND.NXT when loss was found [RFC6582#3.2] */
-    hf_seq resend_next;  /**< in LOSS: next to send again, up to SND.NXT */
+    hf_seq recover;      /**< SND.NXT when loss was found */
     hf_seq timed_seq;    /**< end of the timed segment */
     hf_ns timed_at;      /**< when it was sent; HF_NEVER: none is timed */
     uint32_t peak_bytes; /**< most in flight in this round trip, which ends at peak_seq */
@@ -183,7 +226,22 @@ struct hf_flight {
     hf_seq pending_seq;   /**< what it quoted */
     uint8_t phase;        /**< enum hf_phase */
     bool recover_valid;
-    bool resend_told; /**< the event of what LOSS sends again next is given already */
+    bool partial_acked; /**< the timer was restarted by this recovery's first [RFC6582#3.2] */
+    /* loss */
+    struct hf_board_state board;
+    uint32_t runs;          /**< where they are, if not in own_runs: HF_NIL */
+    uint16_t runs_capacity; /**< HF_RUNS_OWN, _SOME, _MANY or _MAX */
+    struct hf_run own_runs[HF_RUNS_OWN];
+    struct hf_rack rack;
+    struct hf_prr prr;
+    struct hf_undo undo;
+    struct hf_loss_probe probe;
+    hf_ns rto_at;     /**< the retransmission timeout, whatever the timer is armed for */
+    hf_ns planned_at; /**< when these were planned with more than one segment in flight */
+    hf_ns reorder_at; /**< HF_NEVER: nothing waits for that */
+    hf_ns resent_at;  /**< when something was sent again last */
+    struct hf_pacer pacer;
+    struct hf_cc_run cc;
     /* receive */
     bool fin_waits; /**< a FIN came beyond a gap */
     hf_seq fin_seq;
@@ -233,7 +291,7 @@ struct hf_time_wait {
 };
 
 _Static_assert(sizeof(struct hf_conn) == 312, "what an idle connection costs");
-_Static_assert(sizeof(struct hf_flight) == 96, "what data in flight costs");
+_Static_assert(sizeof(struct hf_flight) <= 512, "what data in flight costs");
 _Static_assert(sizeof(struct hf_half_open) == 64, "a half-open entry is one cache line");
 _Static_assert(sizeof(struct hf_time_wait) == 64, "a time-wait entry is one cache line");
 

@@ -33,7 +33,7 @@ static bool is_next_in_order(const struct hf_stack *s, const struct hf_conn *c,
            seg->ack == c->snd_una.v && seg->ack == c->snd_wl2.v &&
            (uint32_t)seg->window << c->snd_shift == c->snd_wnd &&
            hf_seq_le(c->snd_wl1, c->rcv_nxt) && timestamp_is_fresh(c, seg) &&
-           (f == NULL || (f->gaps == HF_NIL && !f->fin_waits));
+           (f == NULL || (f->gaps == HF_NIL && !f->fin_waits && seg->sack_count == 0));
 }
 
 /** Copies the payload; its sum added to `sum`. False without room: the slow path finds some. */

@@ -29,7 +29,7 @@ static void fill_sequence(const struct hf_stack *s, const struct hf_conn *c, str
     i->ts_offset = c->ts_offset;
     i->in_flight_bytes = hf_conn_in_flight(c);
     i->send_queue_bytes = c->send.bytes;
-    uint32_t limit = c->options.send_buffer_bytes;
+    uint32_t limit = hf_send_limit(s, c);
     bool writable = !c->fin_queued && !c->app_closed && c->how == HF_CLOSED_NOT;
     i->send_room_bytes = writable && c->send.bytes < limit ? limit - c->send.bytes : 0;
     i->receive_queue_bytes = c->receive.bytes;
@@ -38,6 +38,24 @@ static void fill_sequence(const struct hf_stack *s, const struct hf_conn *c, str
     i->bytes_sent =
         stream_bytes(c->snd_wraps, c->snd_una, c->iss, !c->syn_unacked, hf_fin_is_acked(c));
     i->bytes_received = stream_bytes(c->rcv_wraps, c->rcv_nxt, c->irs, true, c->peer_fin);
+}
+
+static void fill_loss(const struct hf_stack *s, const struct hf_conn *c, struct hf_info *i)
+{
+    static const enum hf_loss_state states[] = {
+        [HF_PHASE_OPEN] = HF_LOSS_NONE,
+        [HF_PHASE_RECOVERY] = HF_LOSS_RECOVERY,
+        [HF_PHASE_LOSS] = HF_LOSS_TIMEOUT,
+    };
+    const struct hf_flight *f = hf_flight_of(s, c);
+    i->pipe_bytes = hf_conn_pipe(s, c);
+    i->reordering = c->reordering.seen;
+    if (f == NULL)
+        return;
+    i->loss_state = states[f->phase];
+    i->sacked_bytes = f->board.sacked_bytes;
+    i->lost_bytes = f->board.lost_bytes;
+    i->resent_bytes = hf_flight_resent_bytes(s, f);
 }
 
 /** A record outlives its TIME-WAIT until it is let go of. */
@@ -79,11 +97,14 @@ int hf_info(const struct hf_stack *s, hf_handle h, struct hf_info *i)
         .probe_count = c->probe_count,
         .soft_error = c->soft_error,
         .segments_retransmitted = c->retransmitted_segs,
-        .rto_deadline_ns = hf_stack_caller_time(s, c->rtx_at),
+        .rto_deadline_ns = c->rtx_timer == HF_RTX_SETTLE /* nothing will be sent then */
+                               ? HF_NEVER
+                               : hf_stack_caller_time(s, hf_loss_timer_at(s, c)),
         .ack_deadline_ns = hf_stack_caller_time(s, c->ack_at),
         .life_deadline_ns = hf_stack_caller_time(s, c->life_at),
     };
     fill_sequence(s, c, i);
+    fill_loss(s, c, i);
     return HF_OK;
 }
 
@@ -224,6 +245,8 @@ void hf_stack_info(const struct hf_stack *s, struct hf_stack_info *i)
         .segments_in = s->p.segments_in,
         .segments_out = s->p.segments_out,
         .clock_went_back = s->p.counts[HF_CLOCK_BACK],
+        .bytes_retransmitted = s->p.bytes_again,
+        .segments_retransmitted = s->p.segments_again,
     };
     i->used_bytes = pool_used_bytes(&s->conns) + pool_used_bytes(&s->half_opens) +
                     pool_used_bytes(&s->time_waits) + pool_used_bytes(&s->flights) +

@@ -47,10 +47,8 @@ static void held_input(struct hf_stack *s, struct hf_conn *c, const struct hf_se
 void hf_conn_agree(struct hf_stack *s, struct hf_conn *c, const struct hf_handshake *h)
 {
     c->iss = c->snd_wl2 = h->iss;
-    if (!c->urgent_out) /* written in SYN-SENT, it stays */
-        c->snd_up = h->iss;
     c->irs = c->snd_wl1 = h->irs;
-    c->rcv_nxt = c->rcv_up = c->last_ack_sent = hf_seq_add(h->irs, 1);
+    c->rcv_nxt = c->last_ack_sent = hf_seq_add(h->irs, 1);
     c->rcv_adv = hf_seq_add(c->rcv_nxt, h->rcv_wnd);
     c->snd_mss = h->mss;
     c->wscale_on = h->wscale_on;
@@ -69,7 +67,8 @@ void hf_conn_agree(struct hf_stack *s, struct hf_conn *c, const struct hf_handsh
     struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
     if (h->rtt_ns > 0)
         hf_rtt_sample(&c->rtt, &limits, h->rtt_ns, 1);
-    struct hf_cc_event e = hf_recovery_event(s, c);
+    hf_round_begin(s, c);
+    struct hf_cc_event e = hf_recovery_start_event(s, c);
     hf_stack_cc(s)->on_open(&c->cc, &e);
 }
 
@@ -99,7 +98,7 @@ static void agree_with(struct hf_stack *s, struct hf_conn *c, const struct hf_se
 static void establish(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason)
 {
     /* [RFC5681#3.1] only now it is known whether our SYN was lost: the initial window tells. */
-    struct hf_cc_event e = hf_recovery_event(s, c);
+    struct hf_cc_event e = hf_recovery_start_event(s, c);
     hf_stack_cc(s)->on_open(&c->cc, &e);
     hf_conn_set_state(s, c, HF_ESTABLISHED, reason);
     hf_conn_raise(s, c, HF_EV_CONNECTED | HF_EV_WRITABLE);
@@ -249,6 +248,13 @@ static bool check_syn(struct hf_stack *s, struct hf_conn *c, const struct hf_seg
     return false;
 }
 
+/** The peer may have begun to send anew, with a small window: each ACK lets it grow, and a lone
+ *  segment waits for its own. Out of line: it is rare. */
+__attribute__((noinline)) static void after_silence(const struct hf_stack *s, struct hf_conn *c)
+{
+    c->quick_acks = (uint8_t)hf_max_u32(c->quick_acks, (uint32_t)s->p.cfg.quick_acks_after_idle);
+}
+
 /** After the checks that an attacker's segment fails. */
 void hf_conn_heard(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
 {
@@ -256,6 +262,8 @@ void hf_conn_heard(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
         c->ts_recent = seg->ts_value;
         c->ts_recent_s = hf_stack_s(s);
     }
+    if (hf_stamp_age(c->heard, s->p.now_ns) > c->rtt.rto_us)
+        after_silence(s, c);
     c->heard = hf_stamp_make(s->p.now_ns);
     c->probe_count = 0;
 }
@@ -286,36 +294,27 @@ static bool ack_is_possible(struct hf_stack *s, struct hf_conn *c, const struct 
     return false;
 }
 
-/** The first block tells of data that came twice, and not of something that is new there: it lies
- *  below this very ACK (SND.UNA may be ahead of it) or in the second block [RFC2883#5]. */
-static bool has_duplicate_sack(const struct hf_conn *c, const struct hf_segment *seg)
+/** [RFC5681#2] (a) to (e). Before a closed window it answers a probe and says nothing of loss. A
+ *  tail loss probe has an answer coming when nothing is in flight any more [RFC8985#7.4.2]. */
+static bool is_duplicate_ack(const struct hf_stack *s, const struct hf_conn *c,
+                             const struct hf_segment *seg)
 {
-    if (!c->sack_on || seg->sack_count == 0)
-        return false;
-    hf_seq left = hf_seq_make(seg->sack[0].left), right = hf_seq_make(seg->sack[0].right);
-    if (hf_seq_le(right, hf_seq_make(seg->ack)))
-        return true;
-    return seg->sack_count > 1 && hf_seq_ge(left, hf_seq_make(seg->sack[1].left)) &&
-           hf_seq_le(right, hf_seq_make(seg->sack[1].right));
+    const struct hf_flight *f = hf_flight_of(s, c);
+    bool awaits = hf_conn_in_flight(c) > 0 || (f != NULL && f->probe.open && f->probe.resent);
+    return awaits && !c->syn_unacked && hf_segment_length(seg) == 0 && c->snd_wnd > 0 &&
+           hf_seq_eq(hf_seq_make(seg->ack), c->snd_una) &&
+           (uint32_t)seg->window << c->snd_shift == c->snd_wnd;
 }
 
-/** Something that was sent behind SND.UNA has arrived. */
-static bool has_sack_beyond_una(const struct hf_conn *c, const struct hf_segment *seg)
+/** SND.UNA stays, and yet something may be said of what is in flight, or was. */
+static void take_other_news(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
 {
-    return c->sack_on && seg->sack_count > 0 &&
-           hf_seq_gt(hf_seq_make(seg->sack[0].right), c->snd_una) &&
-           hf_seq_le(hf_seq_make(seg->sack[0].right), c->snd_nxt);
-}
-
-/** [RFC5681#2] (a) to (e). Before a closed window it answers a probe and says nothing of loss. With
- *  SACK the block tells it from a window update [RFC6675#2]: a receiver whose buffer grows, as
- *  Linux's does, announces another window with each. What came twice is no sign of loss. */
-static bool is_duplicate_ack(const struct hf_conn *c, const struct hf_segment *seg)
-{
-    return hf_conn_in_flight(c) > 0 && !c->syn_unacked && hf_segment_length(seg) == 0 &&
-           c->snd_wnd > 0 && hf_seq_eq(hf_seq_make(seg->ack), c->snd_una) &&
-           !has_duplicate_sack(c, seg) &&
-           ((uint32_t)seg->window << c->snd_shift == c->snd_wnd || has_sack_beyond_una(c, seg));
+    struct hf_ack a = {seg, c->snd_una, hf_conn_in_flight(c), 0, is_duplicate_ack(s, c, seg)};
+    if (c->flight == HF_NIL || c->syn_unacked || (!a.duplicate && seg->sack_count == 0))
+        return;
+    hf_recovery_on_ack(s, c, &a);
+    hf_loss_timer_on_sack(s, c);
+    hf_output_want(s, c);
 }
 
 /** Our FIN is acknowledged: the next state of the ways to close. False: the connection is over. */
@@ -352,11 +351,11 @@ static bool check_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_arr
     if (opening ? !acks_the_handshake(s, c, in) : !ack_is_possible(s, c, seg))
         return false;
     hf_conn_heard(s, c, seg);
-    bool duplicate = is_duplicate_ack(c, seg), syn_unacked = c->syn_unacked;
+    bool syn_unacked = c->syn_unacked;
     if (hf_seq_gt(hf_seq_make(seg->ack), c->snd_una))
         hf_send_acked(s, c, seg);
-    else if (duplicate)
-        hf_recovery_on_dup_ack(s, c);
+    else
+        take_other_news(s, c, seg);
     if (syn_unacked && !c->syn_unacked) {
         if (opening)
             establish(s, c, HF_WHY_HANDSHAKE_ACK);

@@ -13,8 +13,8 @@ struct hf_options hf_stack_options(const struct hf_stack *s)
         .keepalive_interval_ms = hf_options_ms(cfg->keepalive_interval_ns),
         .user_timeout_ms = hf_options_ms(cfg->user_timeout_ns),
         .linger_ms = HF_LINGER_NONE,
-        .send_buffer_bytes = (uint32_t)cfg->send_buffer_bytes,
-        .receive_buffer_bytes = (uint32_t)cfg->receive_buffer_bytes,
+        .send_buffer_bytes = (uint32_t)cfg->send_buffer_bytes & HF_BUFFER_MASK,
+        .receive_buffer_bytes = (uint32_t)cfg->receive_buffer_bytes & HF_BUFFER_MASK,
         .send_low_water_bytes = 1,
         .receive_low_water_bytes = 1,
         .ttl = (uint8_t)cfg->ttl,
@@ -72,7 +72,7 @@ int hf_connect(struct hf_stack *s, const struct hf_connect *what, hf_handle *out
     if (c == NULL)
         return HF_E_MEMORY;
     c->iss = hf_isn(&s->p.isn_key, &local, &what->remote, s->p.now_ns);
-    c->snd_una = c->snd_nxt = c->snd_up = c->iss;
+    c->snd_una = c->snd_nxt = c->iss;
     c->ts_offset = hf_ts_offset(&s->p.ts_key, &local.addr, &what->remote.addr);
     c->snd_mss = hf_stack_peer_mss(s, &c->remote, false, 0);
     c->syn_unacked = true;

@@ -66,8 +66,14 @@ static void store(struct hf_options *to, enum hf_option o, int64_t v)
         return; /* [MUST-49] */
     /* [MUST-48] at any time [SHLD-21] */
     case HF_OPT_DSCP: to->traffic_class = (uint8_t)(v << 2); return;
-    case HF_OPT_SEND_BUFFER_BYTES: to->send_buffer_bytes = (uint32_t)v; return;
-    case HF_OPT_RECEIVE_BUFFER_BYTES: to->receive_buffer_bytes = (uint32_t)v; return;
+    case HF_OPT_SEND_BUFFER_BYTES:
+        to->send_buffer_bytes = (uint32_t)v & HF_BUFFER_MASK;
+        to->send_fixed = true;
+        return;
+    case HF_OPT_RECEIVE_BUFFER_BYTES:
+        to->receive_buffer_bytes = (uint32_t)v & HF_BUFFER_MASK;
+        to->receive_fixed = true;
+        return;
     case HF_OPT_SEND_LOW_WATER_BYTES: to->send_low_water_bytes = (uint16_t)v; return;
     case HF_OPT_RECEIVE_LOW_WATER_BYTES: to->receive_low_water_bytes = (uint16_t)v; return;
     case HF_OPT_SOFT_ERRORS: to->soft_errors = v != 0; return;
@@ -120,7 +126,7 @@ static void take_effect(struct hf_stack *s, struct hf_conn *c, enum hf_option o)
     if (keepalive && (c->rtx_timer == HF_RTX_OFF || c->rtx_timer == HF_RTX_KEEPALIVE))
         hf_timer_idle(s, c);
     else if (o == HF_OPT_USER_TIMEOUT_NS)
-        hf_timer_user(s, c);
+        hf_timer_again(s, c);
     if (o == HF_OPT_RECEIVE_LOW_WATER_BYTES && c->receive.bytes > 0)
         hf_receive_tell(s, c);
     if (o == HF_OPT_RECEIVE_BUFFER_BYTES && hf_receive_should_update(s, c))
@@ -249,5 +255,7 @@ int hf_get(const struct hf_stack *s, hf_handle h, enum hf_option o, int64_t *val
     if (is_kept_apart(o))
         return c != NULL ? get_apart(c, o, value) : get_apart_of_listener(l, o, value);
     *value = load(c != NULL ? &c->options : &l->options, o);
+    if (c != NULL && o == HF_OPT_SEND_BUFFER_BYTES)
+        *value = hf_send_limit(s, c);
     return HF_OK;
 }

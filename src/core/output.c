@@ -15,6 +15,9 @@ struct plan {
     uint32_t bytes; /**< payload */
     uint32_t mss;   /**< if bytes is more, the link cuts */
     bool fin, push;
+    bool probe;           /**< the tail loss probe */
+    enum hf_reason again; /**< why it is sent again; HF_NONE: told already, or it is not */
+    hf_ns pace_ns;        /**< how long the rate has the next one wait; 0: it does not */
 };
 
 /* ---- wanting ------------------------------------------------------------------------------ */
@@ -101,18 +104,33 @@ static uint32_t packet_limit(const struct hf_stack *s, const struct hf_conn *c, 
     return limit - limit % mss;
 }
 
+/** [seq, seq + numbers) again, of which the last may be the FIN. */
+static void plan_again(const struct hf_conn *c, struct plan *p, hf_seq seq, uint32_t numbers,
+                       uint32_t mss)
+{
+    hf_seq fin = hf_conn_data_end(c);
+    p->kind = PLAN_RESEND;
+    p->seq = seq;
+    p->mss = mss;
+    p->fin = c->fin_sent && hf_seq_gt(hf_seq_add(seq, numbers), fin);
+    p->bytes = numbers - p->fin;
+    p->push = p->bytes > 0 && hf_seq_eq(hf_seq_add(seq, p->bytes), fin);
+}
+
+/** As many numbers of at most `numbers` as go into a segment. */
+static uint32_t in_one_segment(const struct hf_conn *c, hf_seq seq, uint32_t numbers, uint32_t mss)
+{
+    bool fin = c->fin_sent && hf_seq_gt(hf_seq_add(seq, numbers), hf_conn_data_end(c));
+    return numbers - fin <= mss ? numbers : mss;
+}
+
 /** The first unacknowledged segment again. [RFC7323#2.4] [SHLD-16] in the window or not: it was
  *  once. */
 static void plan_resend_first(const struct hf_stack *s, const struct hf_conn *c, struct plan *p)
 {
-    hf_seq base = hf_conn_data_base(c), fin = hf_conn_data_end(c);
-    hf_seq sent_end = c->fin_sent ? fin : hf_seq_min(fin, c->snd_nxt);
-    p->kind = PLAN_RESEND;
-    p->seq = base;
-    p->mss = payload_limit(s, c);
-    p->bytes = hf_min_u32(sent_end.v - base.v, p->mss);
-    p->fin = c->fin_sent && hf_seq_eq(hf_seq_add(base, p->bytes), fin);
-    p->push = p->bytes > 0 && hf_seq_eq(hf_seq_add(base, p->bytes), fin);
+    hf_seq base = hf_conn_data_base(c);
+    uint32_t mss = payload_limit(s, c);
+    plan_again(c, p, base, in_one_segment(c, base, c->snd_nxt.v - base.v, mss), mss);
 }
 
 /** Sender's silly-window avoidance [MUST-38] and Nagle [SHLD-7] for a segment that is not full
@@ -131,69 +149,164 @@ static bool may_send_short(const struct hf_conn *c, const struct plan *p, uint32
     return !c->options.nagle || in_flight == 0; /* [RFC9293#3.7.4] */
 }
 
-/** How much from `next` on the peer's window and the congestion window admit. */
-static uint32_t window_room(const struct hf_conn *c, hf_seq next)
+/** How much from `next` on the peer's window admits. */
+static uint32_t peer_room(const struct hf_conn *c, hf_seq next)
 {
     uint32_t used = next.v - c->snd_una.v;
-    uint32_t window = hf_min_u32(c->snd_wnd, c->cc.cwnd_bytes);
     /* [MUST-34] [SHLD-15] It may have shrunk below what is in flight. */
-    return window > used ? window - used : 0;
+    return c->snd_wnd > used ? c->snd_wnd - used : 0;
 }
 
-/** Data from `next` on, as much as the windows admit. False: nothing may be sent. */
-static bool plan_data(const struct hf_stack *s, const struct hf_conn *c, hf_seq next,
-                      struct plan *p)
+/** How much the congestion window admits: what arrived or was lost is in flight no more. So the
+ *  first duplicate ACKs each let a new segment out: limited transmit [RFC3042] [RFC6675#5]. */
+static uint32_t cwnd_room(const struct hf_stack *s, const struct hf_conn *c)
 {
-    hf_seq end = hf_conn_data_end(c);
-    bool again = p->kind == PLAN_RESEND;
-    hf_seq limit = again ? hf_seq_min(end, c->snd_nxt) : end;
-    uint32_t waiting = hf_seq_gt(limit, next) ? limit.v - next.v : 0;
-    uint32_t in_flight = next.v - c->snd_una.v;
-    uint32_t room = window_room(c, next);
-    p->seq = next;
-    p->mss = payload_limit(s, c);
-    p->bytes = hf_min_u32(waiting, room);
+    uint32_t pipe = hf_conn_pipe(s, c);
+    return c->cc.cwnd_bytes > pipe ? c->cc.cwnd_bytes - pipe : 0;
+}
+
+/** New data, as much as the peer's window and `room` admit. False: nothing may be sent. */
+static bool plan_new(const struct hf_stack *s, const struct hf_conn *c, struct plan *p,
+                     uint32_t room)
+{
+    hf_seq next = c->snd_nxt, end = hf_conn_data_end(c);
+    uint32_t waiting = hf_seq_gt(end, next) ? end.v - next.v : 0;
+    uint32_t in_flight = hf_conn_in_flight(c);
+    *p = (struct plan){.kind = PLAN_NEW, .seq = next, .mss = payload_limit(s, c)};
+    p->bytes = hf_min_u32(waiting, hf_min_u32(room, peer_room(c, next)));
     if (p->bytes >= p->mss) { /* [SHLD-28] */
         p->bytes = hf_min_u32(p->bytes, packet_limit(s, c, next, p->mss));
         p->bytes -= p->bytes % p->mss;
-    } else if (waiting > 0 && !again && !may_send_short(c, p, waiting, in_flight)) {
+    } else if (waiting > 0 && !may_send_short(c, p, waiting, in_flight)) {
         return false;
     }
-    bool last = p->bytes == waiting && hf_seq_eq(limit, end);
-    bool fin = again ? c->fin_sent : c->fin_queued && !c->fin_sent;
+    bool last = p->bytes == waiting;
     /* A FIN takes one number of the window like a byte does, but of the congestion window not.
      * DEVIATION D-13: so it waits for a window. */
-    p->fin = fin && last && c->snd_wnd > in_flight + p->bytes;
+    p->fin = c->fin_queued && !c->fin_sent && last && c->snd_wnd > in_flight + p->bytes;
     p->push = last && p->bytes > 0; /* [MUST-61] */
     return p->bytes > 0 || p->fin;
 }
 
-static bool plan_next(struct hf_stack *s, struct hf_conn *c, struct plan *p)
+/** What is lost, from its first segment on, as much as the windows admit [CO-8985-14]. Nothing else
+ *  is sent again before its time [CO-6675-10]. */
+static bool plan_lost(struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f,
+                      struct plan *p)
 {
-    if (c->syn_due) {
-        *p = (struct plan){.kind = PLAN_SYN, .seq = c->iss};
+    struct hf_board b = hf_flight_board(s, f, 0);
+    const struct hf_run *run = hf_board_first_lost(&b);
+    uint32_t mss = payload_limit(s, c), numbers = run->bytes;
+    uint32_t fin = hf_seq_gt(hf_run_end(run), hf_conn_data_end(c)); /* DEVIATION D-13 */
+    uint32_t room = hf_min_u32(cwnd_room(s, c) + fin, peer_room(c, run->begin));
+    room = hf_min_u32(room, packet_limit(s, c, run->begin, mss) + fin);
+    if (numbers > room)
+        numbers = room / mss * mss;
+    if (numbers == 0)
+        return false;
+    plan_again(c, p, run->begin, numbers, mss);
+    p->again = (enum hf_reason)run->why;
+    return true;
+}
+
+/** New data if there is some, else the last segment again [RFC8985#7.3]: the ACK of either shows
+ *  whether the tail was lost. A bare FIN would not: receivers need not report one beyond a gap. The
+ *  congestion window has no say [CO-8985-18]. */
+static bool plan_loss_probe(struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f,
+                            struct plan *p)
+{
+    uint32_t mss = payload_limit(s, c);
+    f->probe.due = false;
+    bool data = hf_seq_gt(hf_conn_data_end(c), c->snd_nxt) && !c->fin_sent;
+    struct hf_board b = hf_flight_board(s, f, 1);
+    if (!data || !hf_board_may_append(&b) || !plan_new(s, c, p, mss)) {
+        hf_seq begin;
+        uint32_t numbers = hf_board_last_segment(&b, c->fin_sent, &begin);
+        if (numbers == 0 || in_one_segment(c, begin, numbers, mss) < numbers)
+            return false; /* it has arrived; or is none any more: the path's MTU is smaller now */
+        *p = (struct plan){.again = HF_RETRANSMIT_LOSS_PROBE};
+        plan_again(c, p, begin, numbers, mss);
+    }
+    p->probe = true;
+    return true;
+}
+
+/** The rate that packets leave at. Below the pacer's slack, a window's packets leave within what
+ *  timers can tell apart. */
+static bool has_pace(const struct hf_stack *s, const struct hf_conn *c)
+{
+    return s->p.cfg.pacing != 0 && hf_rtt_srtt_ns(&c->rtt) >= HF_PACER_SLACK_NS;
+}
+
+static uint32_t initial_window(const struct hf_stack *s, const struct hf_conn *c, uint32_t mss)
+{
+    return hf_cc_initial_window(mss, (uint32_t)s->p.cfg.initial_window_segs, c->syn_retransmitted);
+}
+
+/** The rate lets this leave now, as much of it as may leave at once. */
+static bool may_leave(struct hf_stack *s, struct hf_conn *c, struct plan *p)
+{
+    struct hf_flight *f = hf_flight_of(s, c);
+    if (f == NULL || !has_pace(s, c))
+        return true;
+    bool slow_start = c->cc.cwnd_bytes < c->cc.ssthresh_bytes;
+    struct hf_pace pace = hf_pace_make(c->cc.cwnd_bytes, hf_rtt_srtt_ns(&c->rtt), slow_start);
+    if (f->pacer.next_at == INT64_MIN)
+        hf_pacer_start(&f->pacer, initial_window(s, c, p->mss), s->p.now_ns);
+    f->pacer.waits = f->pacer.next_at > s->p.now_ns;
+    if (f->pacer.waits) {
+        hf_timer_again(s, c);
+        return false;
+    }
+    if (p->bytes > HF_PACER_SEGS_MIN * p->mss) {
+        uint32_t most = hf_pace_burst_bytes(&pace, p->mss) / p->mss * p->mss;
+        if (p->bytes > most) {
+            p->bytes = most;
+            p->fin = p->push = false;
+        }
+    }
+    p->pace_ns = hf_pacer_span(&f->pacer, &pace, p->bytes);
+    return true;
+}
+
+/** What the congestion window and the rate have to admit. */
+static bool plan_in_window(struct hf_stack *s, struct hf_conn *c, struct plan *p)
+{
+    struct hf_flight *f = hf_flight_of(s, c);
+    if (f != NULL && f->board.lost_bytes > 0)
+        return plan_lost(s, c, f, p) && may_leave(s, c, p);
+    if (!has_unsent(c))
+        return false;
+    f = hf_conn_need_flight(s, c);
+    if (f == NULL) {
+        hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_FLIGHT, s->flights.used, s->flights.limit,
+                      NULL);
+        return hf_conn_in_flight(c) == 0 && plan_new(s, c, p, cwnd_room(s, c));
+    }
+    struct hf_board b = hf_flight_board(s, f, 1);
+    if (!hf_board_may_append(&b)) /* there is an ACK to come, or a time-out, that makes room */
+        return false;
+    return plan_new(s, c, p, cwnd_room(s, c)) && may_leave(s, c, p);
+}
+
+static bool plan_data(struct hf_stack *s, struct hf_conn *c, struct plan *p)
+{
+    if (c->rtx_due && hf_conn_in_flight(c) > 0 && !c->syn_unacked) {
+        plan_resend_first(s, c, p);
         return true;
     }
-    if (may_send_data(c)) {
-        if (c->rtx_due && hf_conn_in_flight(c) > 0 && !c->syn_unacked) {
-            plan_resend_first(s, c, p);
-            return true;
-        }
-        const struct hf_flight *f = hf_flight_of(s, c);
-        if (f != NULL && f->phase == HF_PHASE_LOSS && hf_seq_lt(f->resend_next, c->snd_nxt)) {
-            *p = (struct plan){.kind = PLAN_RESEND};
-            if (plan_data(s, c, f->resend_next, p))
-                return true;
-        } else if (has_unsent(c)) {
-            bool alone = hf_conn_need_flight(s, c) == NULL;
-            if (alone)
-                hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_FLIGHT, s->flights.used,
-                              s->flights.limit, NULL);
-            *p = (struct plan){.kind = PLAN_NEW};
-            if (!(alone && hf_conn_in_flight(c) > 0) && plan_data(s, c, c->snd_nxt, p))
-                return true;
-        }
-    }
+    struct hf_flight *f = hf_flight_of(s, c);
+    if (f != NULL && f->probe.due && plan_loss_probe(s, c, f, p))
+        return true;
+    return plan_in_window(s, c, p);
+}
+
+static bool plan_next(struct hf_stack *s, struct hf_conn *c, struct plan *p)
+{
+    *p = (struct plan){.kind = PLAN_SYN, .seq = c->iss};
+    if (c->syn_due)
+        return true;
+    if (may_send_data(c) && plan_data(s, c, p))
+        return true;
     if (c->probe_due) {
         /* An octet from before the window, so that the peer has to answer [RFC9293#3.8.6.1]
          * [MUST-36] [SHLD-12]; nothing of the stream goes along: DEVIATION D-12 for the window's
@@ -322,18 +435,6 @@ static void build(struct hf_stack *s, struct hf_conn *c, const struct plan *p, u
         hf_trace_conn(s, c, HF_TRACE_SEGMENT_OUT, HF_NONE, 0, 0, &seg);
 }
 
-/** Each retransmission has its event: the first one after a time-out was told by that. */
-static void tell_resend(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
-{
-    struct hf_flight *f = hf_flight_of(s, c);
-    if (f == NULL || f->phase != HF_PHASE_LOSS)
-        return; /* asked for one by one, and told then */
-    if (!f->resend_told)
-        hf_trace_conn(s, c, HF_TRACE_RETRANSMIT, HF_RETRANSMIT_GO_BACK, p->seq.v, c->rtx_count,
-                      NULL);
-    f->resend_told = false;
-}
-
 /* ---- noting what was sent ------------------------------------------------------------------ */
 
 static void sent_new(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
@@ -347,7 +448,11 @@ static void sent_new(struct hf_stack *s, struct hf_conn *c, const struct plan *p
         c->progress = hf_stamp_make(s->p.now_ns);
         c->rtx_count = 0;
     }
-    if (f != NULL && f->timed_at == HF_NEVER && f->phase == HF_PHASE_OPEN) {
+    if (f == NULL)
+        return;
+    hf_recovery_sent_new(s, c, f, p->seq, p->bytes + p->fin, p->mss);
+    hf_pacer_sent(&f->pacer, p->bytes, p->pace_ns, s->p.now_ns);
+    if (f->timed_at == HF_NEVER && f->phase == HF_PHASE_OPEN) {
         f->timed_at = s->p.now_ns;
         f->timed_seq = c->snd_nxt;
     }
@@ -359,19 +464,31 @@ static void sent_again(struct hf_stack *s, struct hf_conn *c, const struct plan 
     c->rtx_due = false;
     uint32_t segs = p->bytes > p->mss ? p->bytes / p->mss : 1; /* of a super-packet: whole ones */
     c->retransmitted_segs = (uint16_t)hf_min_u32(c->retransmitted_segs + segs, UINT16_MAX);
+    s->p.segments_again += segs;
+    s->p.bytes_again += p->bytes;
+    if (p->again != HF_NONE)
+        hf_trace_conn(s, c, HF_TRACE_RETRANSMIT, p->again, p->seq.v, c->rtx_count, NULL);
     if (f == NULL)
         return;
-    f->timed_at = HF_NEVER; /* [MUST-18] Karn */
-    if (f->phase != HF_PHASE_LOSS)
-        return;
-    f->resend_next = hf_seq_max(f->resend_next, hf_seq_add(p->seq, p->bytes + p->fin));
-    if (hf_seq_ge(f->resend_next, c->snd_nxt))
-        f->phase = HF_PHASE_OPEN;
+    hf_recovery_sent_again(s, c, f, p->seq, p->bytes + p->fin, p->mss);
+    hf_pacer_sent(&f->pacer, p->bytes, p->pace_ns, s->p.now_ns);
+}
+
+static void sent_data(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
+{
+    bool again = p->kind == PLAN_RESEND;
+    if (again)
+        sent_again(s, c, p);
+    else
+        sent_new(s, c, p);
+    if (p->probe)
+        hf_loss_probe_sent(c, hf_flight_of(s, c), again);
+    if (again || p->probe || !hf_loss_timer_is_planned(s, c))
+        hf_loss_timer_on_sent(s, c, again);
 }
 
 static void sent(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
 {
-    hf_ns rto = hf_ns_add(s->p.now_ns, hf_rtt_rto_ns(&c->rtt));
     switch (p->kind) {
     case PLAN_SYN:
         c->syn_due = false;
@@ -380,14 +497,11 @@ static void sent(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
         if (c->state == HF_SYN_SENT)
             return; /* no ACK went along */
         break;
-    case PLAN_RESEND: sent_again(s, c, p); break;
-    case PLAN_NEW: sent_new(s, c, p); break;
+    case PLAN_RESEND:
+    case PLAN_NEW: sent_data(s, c, p); break;
     case PLAN_PROBE: c->probe_due = false; break;
     case PLAN_ACK: break;
     }
-    bool data = p->kind == PLAN_RESEND || p->kind == PLAN_NEW;
-    if (data && c->rtx_timer != HF_RTX_RTO && c->rtx_timer != HF_RTX_SYN)
-        hf_timer_rtx(s, c, HF_RTX_RTO, rto); /* [RFC6298#5.1] */
     c->ack_due = false;
     c->last_ack_sent = c->rcv_nxt;
     if (c->ack_at != HF_NEVER)
@@ -405,7 +519,7 @@ static void arm(struct hf_stack *s, struct hf_conn *c)
     if (c->syn_unacked || hf_conn_in_flight(c) > 0)
         return; /* their timer runs */
     if (!may_send_data(c) || !has_unsent(c)) {
-        if (c->rtx_timer != HF_RTX_KEEPALIVE)
+        if (c->rtx_timer != HF_RTX_KEEPALIVE && c->rtx_timer != HF_RTX_SETTLE)
             hf_timer_idle(s, c);
         return;
     }
@@ -427,7 +541,7 @@ static void restart_after_idle(struct hf_stack *s, struct hf_conn *c)
     hf_ns idle_ns = s->p.now_ns - hf_stamp_ns(c->progress, s->p.now_ns);
     if (idle_ns <= hf_rtt_rto_ns(&c->rtt) || s->p.cfg.idle_restart == 0)
         return;
-    struct hf_cc_event e = hf_recovery_event(s, c);
+    struct hf_cc_event e = hf_recovery_start_event(s, c);
     hf_stack_cc(s)->on_idle(&c->cc, &e);
 }
 
@@ -446,8 +560,6 @@ enum hf_turn hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *head
     restart_after_idle(s, c);
     bool any = plan_next(s, c, &p);
     if (any) {
-        if (p.kind == PLAN_RESEND)
-            tell_resend(s, c, &p);
         build(s, c, &p, header, out);
         sent(s, c, &p);
         if (may_send_more(c, &p))

@@ -6,6 +6,9 @@
  *     ranges   an eighth of the block: [begin, end) in sequence numbers
  *     blocks   the rest: number of the block modulo their count -> block, or HF_NIL
  *
+ * Where the ranges outgrow their part they get a whole block of their own: a window in which every
+ * other segment was lost has hundreds of them, and what is refused has to be sent again.
+ *
  * Blocks are numbered from an anchor, which follows RCV.NXT by whole rounds of that count: so no
  * number wraps, however long the stream. Entries that were never needed are not even cleared.
  *
@@ -19,12 +22,13 @@ struct gaps {
     uint32_t range_count;
     uint32_t ref_count; /**< entries in use: those behind hold nothing */
     hf_seq anchor;      /**< where block 0 begins */
-    uint32_t spare;
+    uint32_t more;      /**< the ranges' own block, HF_NIL: they are here */
     struct hf_range ranges[];
 };
 
 enum { RANGE_SHARE = 8 };
 
+/** Of those in the index block. */
 static uint32_t range_capacity(const struct hf_stack *s)
 {
     uint32_t bytes = s->blocks.block_bytes / RANGE_SHARE - (uint32_t)sizeof(struct gaps);
@@ -50,7 +54,11 @@ static uint32_t *refs_of(const struct hf_stack *s, struct gaps *g)
 /** The set in its index block, as the container wants it; store_set puts the count back. */
 static struct hf_ranges load_set(const struct hf_stack *s, struct gaps *g)
 {
-    return (struct hf_ranges){g->ranges, range_capacity(s), g->range_count};
+    if (g->more == HF_NIL)
+        return (struct hf_ranges){g->ranges, range_capacity(s), g->range_count};
+    struct hf_range *items = (struct hf_range *)(void *)hf_block_at(&s->blocks, g->more)->data;
+    uint32_t capacity = s->blocks.block_bytes / (uint32_t)sizeof *items;
+    return (struct hf_ranges){items, capacity, g->range_count};
 }
 
 /** Number of the block that a sequence number lies in. */
@@ -140,6 +148,7 @@ static struct gaps *need_gaps(struct hf_stack *s, struct hf_conn *c)
     list_add(s, f, c->flight);
     struct gaps *g = gaps_at(s, f);
     g->range_count = g->ref_count = 0;
+    g->more = HF_NIL;
     g->anchor = hf_seq_sub(c->rcv_nxt, block_offset(s, c, c->rcv_nxt));
     return g;
 }
@@ -154,6 +163,8 @@ void hf_gaps_drop(struct hf_stack *s, struct hf_conn *c)
     for (uint32_t i = 0; i < g->ref_count; i++)
         if (refs[i] != HF_NIL)
             hf_blocks_give(&s->blocks, refs[i]);
+    if (g->more != HF_NIL)
+        hf_blocks_give(&s->blocks, g->more);
     hf_blocks_give(&s->blocks, f->gaps);
     f->gaps = HF_NIL;
     list_remove(s, f);
@@ -235,6 +246,23 @@ static void copy_in(struct hf_stack *s, const struct hf_conn *c, struct gaps *g,
     }
 }
 
+/** Adds a range to the set, which moves to a block of its own when it is full. */
+static bool add_range(struct hf_stack *s, struct gaps *g, uint32_t begin, uint32_t end)
+{
+    struct hf_ranges set = load_set(s, g);
+    bool added = hf_ranges_add(&set, begin, end);
+    if (!added && g->more == HF_NIL) {
+        g->more = hf_blocks_take(&s->blocks, HF_BLOCK_OUT_OF_ORDER);
+        if (g->more == HF_NIL)
+            return false;
+        set = load_set(s, g);
+        memcpy(set.items, g->ranges, g->range_count * sizeof *set.items);
+        added = hf_ranges_add(&set, begin, end);
+    }
+    g->range_count = set.count;
+    return added;
+}
+
 enum hf_reason hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, const uint8_t *bytes,
                            uint32_t n)
 {
@@ -243,11 +271,9 @@ enum hf_reason hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, co
         return HF_DROP_NO_BLOCK;
     uint32_t wanted = n;
     n = need_blocks(s, c, g, seq, n);
-    struct hf_ranges set = load_set(s, g);
-    bool added = n > 0 && hf_ranges_add(&set, seq.v, seq.v + n);
-    g->range_count = set.count;
+    bool added = n > 0 && add_range(s, g, seq.v, seq.v + n);
     if (!added) {
-        if (set.count == 0)
+        if (g->range_count == 0)
             hf_gaps_drop(s, c);
         return n > 0 ? HF_DROP_TOO_MANY_GAPS : HF_DROP_NO_BLOCK;
     }
@@ -413,4 +439,7 @@ void hf_gaps_sack(const struct hf_stack *s, const struct hf_conn *c, struct hf_s
     add_sack(seg, hf_ranges_at(&set, f->recent_third.v), from, max);
     for (uint32_t i = 0; i < set.count; i++)
         add_sack(seg, &set.items[i], from, max);
+    /* A FIN takes a number too: a sender that misses it takes the segment for lost. */
+    for (uint32_t i = from; f->fin_waits && i < seg->sack_count; i++)
+        seg->sack[i].right += seg->sack[i].right == f->fin_seq.v;
 }

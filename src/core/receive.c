@@ -166,7 +166,7 @@ static void acknowledge(struct hf_stack *s, struct hf_conn *c, const struct hf_a
 void hf_receive_tell(struct hf_stack *s, struct hf_conn *c)
 {
     uint32_t mark =
-        hf_min_u32(c->options.receive_low_water_bytes, c->options.receive_buffer_bytes / 2);
+        hf_min_u32(c->options.receive_low_water_bytes, c->options.receive_buffer_bytes / 2u);
     if (c->receive.bytes >= mark || hf_conn_rcv_wnd(c) == 0)
         hf_conn_raise(s, c, HF_EV_READABLE);
 }
@@ -174,6 +174,7 @@ void hf_receive_tell(struct hf_stack *s, struct hf_conn *c)
 void hf_receive_took(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
                      enum hf_reason at_once)
 {
+    hf_round_on_arrival(s, c, in->seg);
     acknowledge(s, c, in, at_once);
     hf_receive_tell(s, c);
 }
@@ -389,8 +390,11 @@ static void consume(struct hf_stack *s, struct hf_conn *c, uint32_t n)
     } else {
         hf_queue_drop(&s->blocks, &c->receive, n);
     }
-    if (c->urgent_in && hf_seq_ge(hf_receive_unread(c), c->rcv_up))
+    if (c->urgent_in && hf_seq_ge(hf_receive_unread(c), c->rcv_up)) {
         c->urgent_in = false;
+        hf_round_begin(s, c);
+    }
+    hf_receive_tune(s, c);
     if (c->how == HF_CLOSED_NOT && hf_receive_should_update(s, c))
         hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
     hf_wake_waiting(s);

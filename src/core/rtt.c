@@ -72,7 +72,7 @@ void hf_rtt_sample(struct hf_rtt *r, const struct hf_rtt_limits *limits, hf_ns r
         r->srtt_8th_us = approach(srtt, sample, 8 * samples);
     }
     /* A fresh sample ends backoff and the caution after a lost SYN [RFC6298#5]. */
-    r->syn_was_lost = false;
+    r->syn_was_lost = r->was_probed = false;
     set_base_rto(r, limits);
 }
 

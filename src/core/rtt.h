@@ -27,6 +27,7 @@ struct hf_rtt {
     uint32_t rto_us;        /**< timeout to arm next, backoff included */
     uint16_t backoffs;      /**< how often the timeout was doubled since the last sample */
     bool syn_was_lost;      /**< no sample since a retransmitted SYN was answered */
+    bool was_probed;        /**< no sample since the sender set this, for a loss probe */
 };
 _Static_assert(sizeof(struct hf_rtt) == 16, "part of a connection that is laid out by hand");
 

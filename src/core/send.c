@@ -9,11 +9,25 @@ static const unsigned SEND_FLAGS = HF_SEND_MORE | HF_SEND_URGENT;
 
 /* ---- acknowledgments ---------------------------------------------------------------------- */
 
+/** Something was sent again, and this echoes a time before. Either what was sent before came late,
+ *  or its ACK was lost and the duplicate drew one that echoes it still [RFC7323#4.3]: then it would
+ *  be the timeout that is measured, and the next one as long again. */
+static bool may_measure_timeout(const struct hf_conn *c, const struct hf_flight *f,
+                                const struct hf_segment *seg)
+{
+    if (f == NULL || !f->undo.sent)
+        return false;
+    uint32_t resent_ms = (uint32_t)(f->resent_at / HF_MS(1)) + c->ts_offset;
+    return (f->undo.open && (int32_t)(seg->ts_echo - f->undo.first_ms) < 0) ||
+           (c->rtx_count > 0 && (int32_t)(seg->ts_echo - resent_ms) < 0);
+}
+
 /** Time since the segment that this timestamp echoes; 0: no use. */
 static hf_ns timestamp_rtt(const struct hf_stack *s, const struct hf_conn *c,
                            const struct hf_segment *seg)
 {
-    if (!c->ts_on || seg->ts_echo == 0) /* or none came */
+    if (!c->ts_on || seg->ts_echo == 0 /* or none came */ ||
+        may_measure_timeout(c, hf_flight_of(s, c), seg))
         return 0;
     int32_t ms = (int32_t)(hf_stack_timestamp(s, c->ts_offset) - seg->ts_echo);
     return ms < 0 || ms > 600000 ? 0 : hf_max_ns(HF_MS(ms), HF_MS(1));
@@ -67,17 +81,10 @@ static uint32_t advance_una(struct hf_stack *s, struct hf_conn *c, hf_seq ack)
     return acked;
 }
 
-static void restart_rto(struct hf_stack *s, struct hf_conn *c)
-{
-    if (hf_conn_in_flight(c) > 0) /* [RFC6298#5.3] */
-        hf_timer_rtx(s, c, HF_RTX_RTO, hf_ns_add(s->p.now_ns, hf_rtt_rto_ns(&c->rtt)));
-    else
-        hf_timer_idle(s, c);
-}
-
 void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
 {
     bool was_syn = c->syn_unacked;
+    hf_seq una_before = c->snd_una;
     uint32_t flight_before = hf_conn_in_flight(c);
     sample_rtt(s, c, seg);
     uint32_t acked = advance_una(s, c, hf_seq_make(seg->ack));
@@ -88,18 +95,20 @@ void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
     if (acked >= hf_conn_mss(c))
         c->max_acked =
             (uint16_t)hf_max_u32(c->max_acked, full + HF_TCP_HEADER_BYTES + hf_conn_ip_bytes(c));
-    if (c->urgent_out && hf_seq_ge(c->snd_una, c->snd_up))
+    if (c->urgent_out && hf_seq_ge(c->snd_una, c->snd_up)) {
         c->urgent_out = false;
+        hf_round_begin(s, c);
+    }
     c->rtx_count = 0;
     c->progress = hf_stamp_make(s->p.now_ns);
-    if (acked > 0)
-        hf_recovery_on_ack(s, c, acked, flight_before);
+    struct hf_ack a = {seg, una_before, flight_before, acked, false};
+    hf_recovery_on_ack(s, c, &a);
     c->dup_acks = 0;
     if (was_syn && c->syn_retransmitted) {
         struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
         hf_rtt_after_syn_retransmit(&c->rtt, &limits); /* [RFC6298#5.7] */
     }
-    restart_rto(s, c);
+    hf_loss_timer_on_ack(s, c);
     hf_conn_release_flight(s, c);
     if (c->send.bytes == 0 && hf_conn_in_flight(c) == 0 && !was_syn)
         hf_conn_raise(s, c, HF_EV_SENT_ALL);
@@ -114,6 +123,9 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
     hf_seq seq = hf_seq_make(seg->seq), ack = hf_seq_make(seg->ack);
     bool newest =
         hf_seq_lt(c->snd_wl1, seq) || (hf_seq_eq(c->snd_wl1, seq) && hf_seq_le(c->snd_wl2, ack));
+    /* Beyond [RFC9293#3.10.7.4]: who acknowledges more spoke later, also where the segment is one
+     * sent again. Its ACK moves the window; without its size the edge would move too far. */
+    newest |= hf_seq_gt(ack, c->snd_wl2);
     if (!newest || hf_seq_lt(ack, c->snd_una))
         return;
     uint32_t wnd = (uint32_t)seg->window << c->snd_shift; /* [MUST-1] [REC-1] */
@@ -128,7 +140,7 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
     bool opens = wnd > 0 && c->snd_wnd == 0;
     bool moves = wnd != c->snd_wnd || !hf_seq_eq(ack, c->snd_wl2);
     c->snd_wnd = wnd;
-    c->snd_wl1 = seq;
+    c->snd_wl1 = hf_seq_max(c->snd_wl1, seq);
     c->snd_wl2 = ack;
     c->max_snd_wnd = hf_max_u32(c->max_snd_wnd, wnd);
     if (opens) {
@@ -138,7 +150,7 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
         if (c->rtx_timer == HF_RTX_PERSIST)
             hf_timer_idle(s, c);
         if (hf_conn_in_flight(c) > 0 && !c->syn_unacked) { /* sent into the closed window: gone */
-            restart_rto(s, c); /* the deadline was that of the next probe */
+            hf_loss_timer_on_ack(s, c); /* the deadline was that of the next probe */
             hf_recovery_resend_all(s, c, HF_RETRANSMIT_RTO);
         }
     }
@@ -148,9 +160,13 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-static uint32_t send_room(const struct hf_conn *c)
+/** Room for `wanted` bytes, or as much as there is: the buffer's growth is asked for only if it
+ *  matters. */
+static uint32_t send_room(const struct hf_stack *s, const struct hf_conn *c, size_t wanted)
 {
     uint32_t limit = c->options.send_buffer_bytes;
+    if (c->send.bytes + wanted > limit)
+        limit = hf_send_limit(s, c);
     return c->send.bytes >= limit ? 0 : limit - c->send.bytes;
 }
 
@@ -205,7 +221,7 @@ void hf_send_room(struct hf_stack *s, struct hf_conn *c)
 {
     uint32_t mark = hf_max_u32(c->options.send_low_water_bytes, 1);
     mark = hf_min_u32(mark, c->options.send_buffer_bytes);
-    if (!c->wants_room || send_room(c) < mark)
+    if (!c->wants_room || send_room(s, c, mark) < mark)
         return;
     bool waits = hf_list_has(&c->waiting, c->index); /* its turn comes */
     if (hf_queue_tail_room(&s->blocks, &c->send) == 0 &&
@@ -288,7 +304,7 @@ static void append(struct hf_stack *s, struct hf_conn *c, uint32_t block, uint32
 static int64_t full(struct hf_stack *s, struct hf_conn *c)
 {
     c->wants_room = true;
-    if (send_room(c) > 0) {
+    if (send_room(s, c, 1) > 0) {
         hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_POOL, s->blocks.pool.used,
                       s->blocks.pool.limit, NULL);
         note_writer(s);
@@ -329,7 +345,8 @@ int64_t hf_send(struct hf_stack *s, hf_handle h, const void *bytes, size_t lengt
     if (length_bytes == 0 || (flags & ~SEND_FLAGS) != 0)
         return HF_E_INVALID;
     const uint8_t *from = bytes;
-    uint32_t left = (uint32_t)hf_min_size(length_bytes, send_room(c)), wanted = left;
+    uint32_t left = (uint32_t)hf_min_size(length_bytes, send_room(s, c, length_bytes)),
+             wanted = left;
     while (left > 0) {
         uint32_t room, block;
         uint8_t *to = end_of_queue(s, c, &room, &block);
@@ -359,7 +376,7 @@ int64_t hf_send_reserve(struct hf_stack *s, hf_handle h, void **room, hf_ns now)
     int why = why_not_send(c);
     if (why != HF_OK)
         return why;
-    uint32_t bytes, limit = send_room(c);
+    uint32_t bytes, limit = send_room(s, c, s->blocks.block_bytes);
     uint8_t *to = limit > 0 ? end_of_queue(s, c, &bytes, &s->reserved_block) : NULL;
     if (to == NULL)
         return full(s, c);
@@ -381,7 +398,7 @@ int hf_send_commit(struct hf_stack *s, hf_handle h, size_t length_bytes, unsigne
     if (err == HF_OK) {
         uint32_t room =
             block != HF_NIL ? s->blocks.block_bytes : hf_queue_tail_room(&s->blocks, &c->send);
-        if (length_bytes > hf_min_u32(room, send_room(c)))
+        if (length_bytes > hf_min_u32(room, send_room(s, c, length_bytes)))
             err = HF_E_INVALID;
     }
     if (err != HF_OK || length_bytes == 0) {

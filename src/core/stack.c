@@ -66,6 +66,11 @@ static void init_containers(struct hf_stack *s)
     hf_pool_init(&s->half_opens, mem, sizeof(struct hf_half_open), ENTRY_CHUNK_BYTES, half_opens);
     hf_pool_init(&s->time_waits, mem, sizeof(struct hf_time_wait), ENTRY_CHUNK_BYTES, time_waits);
     hf_pool_init(&s->flights, mem, sizeof(struct hf_flight), ENTRY_CHUNK_BYTES, conns);
+    hf_pool_init(&s->runs_some, mem, HF_RUNS_SOME * sizeof(struct hf_run), ENTRY_CHUNK_BYTES,
+                 conns);
+    hf_pool_init(&s->runs_many, mem, HF_RUNS_MANY * sizeof(struct hf_run), ENTRY_CHUNK_BYTES,
+                 conns);
+    hf_pool_init(&s->runs_most, mem, HF_RUNS_MAX * sizeof(struct hf_run), ENTRY_CHUNK_BYTES, conns);
     hf_pool_init(&s->listeners, mem, sizeof(struct hf_listener), SMALL_CHUNK_BYTES, LISTENERS_MAX);
     hf_pool_init(&s->locals, mem, sizeof(struct hf_local), SMALL_CHUNK_BYTES,
                  conns + half_opens + time_waits);

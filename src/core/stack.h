@@ -10,6 +10,7 @@
  *   send.c        acknowledged data, written data          receive.c  received data, windows
  *   output.c      what to send, and building it            reply.c    answers without a connection
  *   timers.c      deadlines of connections   recovery.c    what loss does to the sender
+ *   tuning.c      how large buffers are
  */
 #ifndef HF_CORE_STACK_H
 #define HF_CORE_STACK_H
@@ -117,6 +118,7 @@ struct hf_stack_plain {
     uint16_t ip_id;
     uint8_t shard;
     uint64_t packets_in, packets_out, bytes_in, bytes_out, segments_in, segments_out;
+    uint64_t bytes_again, segments_again; /**< data that was sent again */
     uint64_t counts[HF_REASON_COUNT];
 };
 
@@ -127,6 +129,9 @@ struct hf_stack_plain {
     X(half_opens, half_opens)                                                                      \
     X(time_waits, time_waits)                                                                      \
     X(flights, flights)                                                                            \
+    X(runs_some, runs_some)                                                                        \
+    X(runs_many, runs_many)                                                                        \
+    X(runs_most, runs_most)                                                                        \
     X(listeners, listeners)                                                                        \
     X(locals, locals)                                                                              \
     X(remote_counts, remote_counts)                                                                \
@@ -151,6 +156,8 @@ struct hf_stack {
     hf_trace_fn *trace;
     void *trace_ctx;
     struct hf_pool conns, half_opens, time_waits, flights, listeners, locals, remote_counts;
+    struct hf_pool runs_some, runs_many,
+        runs_most; /**< of scoreboards, by how many there is room for */
     struct hf_blocks blocks;
     struct hf_table table; /**< tuples -> conn, half_open, time_wait */
     struct hf_table listener_table, local_table, remote_count_table;
@@ -206,6 +213,12 @@ static inline void hf_stack_end_loans(struct hf_stack *s)
 static inline uint32_t hf_stack_ms(const struct hf_stack *s)
 {
     return (uint32_t)(s->p.now_ns / 1000000);
+}
+/** Finer than needed and cheap: rounds of connections without timestamps. */
+enum { HF_ROUND_TICK_SHIFT = 20 };
+static inline uint32_t hf_stack_ticks(const struct hf_stack *s)
+{
+    return (uint32_t)(s->p.now_ns >> HF_ROUND_TICK_SHIFT);
 }
 static inline uint32_t hf_stack_s(const struct hf_stack *s)
 {
@@ -334,8 +347,22 @@ void hf_conn_raise(struct hf_stack *s, struct hf_conn *c, unsigned bits);
 void hf_conn_release_if_done(struct hf_stack *s, struct hf_conn *c);
 /** Takes a flight record if there is none; NULL if it can't be had. */
 struct hf_flight *hf_conn_need_flight(struct hf_stack *s, struct hf_conn *c);
-/** Gives it back when nothing is in flight, nothing out of order, and no duplicate to be told. */
+/** Gives it back when nothing is in flight, nothing out of order, no duplicate to be told, and
+ *  nothing to be heard of any. */
 void hf_conn_release_flight(struct hf_stack *s, struct hf_conn *c);
+/** Gives it back whatever it holds. */
+void hf_conn_drop_flight(struct hf_stack *s, struct hf_conn *c);
+struct hf_board hf_flight_large_board(struct hf_stack *s, struct hf_flight *f, uint32_t more);
+/** What is in flight for the second time or more, and neither arrived nor taken for lost. */
+uint32_t hf_flight_resent_bytes(const struct hf_stack *s, const struct hf_flight *f);
+/** Its scoreboard, with room for `more` runs than there are, if that can be had. */
+static inline struct hf_board hf_flight_board(struct hf_stack *s, struct hf_flight *f,
+                                              uint32_t more)
+{
+    if (f->runs == HF_NIL && f->board.count + more <= HF_RUNS_OWN)
+        return (struct hf_board){&f->board, f->own_runs, HF_RUNS_OWN};
+    return hf_flight_large_board(s, f, more);
+}
 /** Counts a listener's connection, or a held one; false at a limit (reason in *why). */
 bool hf_listener_may_have(struct hf_stack *s, uint32_t listener, const struct hf_addr *remote,
                           enum hf_reason *why);
@@ -372,6 +399,14 @@ static inline uint32_t hf_conn_in_flight(const struct hf_conn *c)
 static inline uint32_t hf_conn_rcv_wnd(const struct hf_conn *c)
 {
     return c->rcv_adv.v - c->rcv_nxt.v;
+}
+/** In flight as far as is known: neither arrived nor lost [RFC9937#6.2]. */
+static inline uint32_t hf_conn_pipe(const struct hf_stack *s, const struct hf_conn *c)
+{
+    const struct hf_flight *f = hf_flight_of(s, c);
+    uint32_t all = hf_conn_in_flight(c);
+    uint32_t gone = f == NULL ? 0 : f->board.sacked_bytes + f->board.lost_bytes;
+    return all > gone ? all - gone : 0;
 }
 /** Bytes of an IP header towards this peer. */
 static inline uint32_t hf_conn_ip_bytes(const struct hf_conn *c)
@@ -497,15 +532,71 @@ static inline void hf_wake_waiting(struct hf_stack *s)
 
 /** Facts for the congestion control, as they are now. */
 struct hf_cc_event hf_recovery_event(const struct hf_stack *s, const struct hf_conn *c);
+/** The same where a window begins: with the initial one. */
+struct hf_cc_event hf_recovery_start_event(const struct hf_stack *s, const struct hf_conn *c);
 /** How a connection's end is told to its reader or writer. */
 int hf_closed_err(enum hf_closed how);
-void hf_recovery_on_dup_ack(struct hf_stack *s, struct hf_conn *c);
-void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, uint32_t acked_bytes,
-                        uint32_t flight_before);
+/** An acceptable ACK, as the recovery sees it: after SND.UNA was moved. */
+struct hf_ack {
+    const struct hf_segment *seg;
+    hf_seq una_before;
+    uint32_t flight_before; /**< in flight, bytes */
+    uint32_t acked_bytes;   /**< of data, newly; the SYN's, and of a FIN, is none */
+    bool duplicate;         /**< by all five conditions of [RFC5681#2] */
+};
+void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_ack *a);
+/** The first block tells of data that came twice, and not of something that is new there: it lies
+ *  below this very ACK (SND.UNA may be ahead of it) or in the second block [RFC2883#5]. */
+bool hf_ack_tells_duplicate(const struct hf_conn *c, const struct hf_segment *seg);
+/** RACK's patience is at its end. */
+void hf_recovery_on_reorder_timer(struct hf_stack *s, struct hf_conn *c);
+/** One loss was repaired without a recovery: one reduction for it [RFC8985#7.4.2]. */
+void hf_recovery_respond(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f);
 void hf_recovery_on_rto(struct hf_stack *s, struct hf_conn *c);
+/** Output has sent [seq, seq + bytes), a FIN counted, for the first time; or again. */
+void hf_recovery_sent_new(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, hf_seq seq,
+                          uint32_t bytes, uint32_t mss);
+void hf_recovery_sent_again(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, hf_seq seq,
+                            uint32_t bytes, uint32_t mss);
 /** Sends everything from SND.UNA again, without blaming congestion. */
 void hf_recovery_resend_all(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason);
 const struct hf_cc_algorithm *hf_stack_cc(const struct hf_stack *s);
+
+/* ---- the timer of what is in flight (loss_timer.c) ---- */
+
+/** The connection's timer is for what is in flight. */
+static inline bool hf_loss_timer_runs(const struct hf_conn *c)
+{
+    return c->rtx_timer == HF_RTX_RTO || c->rtx_timer == HF_RTX_LOSS_PROBE ||
+           c->rtx_timer == HF_RTX_REORDER;
+}
+/** When it fires it may turn out to be early: then it is armed anew, and this is false. */
+bool hf_loss_timer_is_due(struct hf_stack *s, struct hf_conn *c);
+/** When that is, of any of the connection's timers. */
+hf_ns hf_loss_timer_at(const struct hf_stack *s, const struct hf_conn *c);
+/** SND.UNA moved. */
+void hf_loss_timer_on_ack(struct hf_stack *s, struct hf_conn *c);
+/** An ACK brought other news. */
+void hf_loss_timer_on_sack(struct hf_stack *s, struct hf_conn *c);
+/** Data or a FIN left, for the first time or again. */
+void hf_loss_timer_on_sent(struct hf_stack *s, struct hf_conn *c, bool again);
+/** Nothing would be changed by that: new data, and all was planned at this instant. */
+static inline bool hf_loss_timer_is_planned(const struct hf_stack *s, const struct hf_conn *c)
+{
+    const struct hf_flight *f = hf_flight_of(s, c);
+    return f != NULL && f->planned_at == s->p.now_ns && f->rto_at != HF_NEVER;
+}
+/** Nothing is due before `at`. */
+void hf_loss_timer_put_off(struct hf_stack *s, struct hf_conn *c, hf_ns at);
+/** The timeout is another: it counts from now. */
+void hf_loss_timer_backed_off(struct hf_stack *s, struct hf_conn *c);
+/** Nothing more is to be heard of what was in flight. */
+void hf_loss_timer_settle(struct hf_stack *s, struct hf_conn *c);
+void hf_loss_probe_fire(struct hf_stack *s, struct hf_conn *c);
+/** The probe has left, as new data or as the last segment again. */
+void hf_loss_probe_sent(struct hf_conn *c, struct hf_flight *f, bool resent);
+void hf_loss_probe_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
+                          const struct hf_ack *a);
 
 /** Puts the connection on the list of those that may have something to send. */
 void hf_output_want(struct hf_stack *s, struct hf_conn *c);
@@ -590,11 +681,35 @@ static inline bool hf_sack_is_due(const struct hf_stack *s, const struct hf_conn
 void hf_gaps_sack(const struct hf_stack *s, const struct hf_conn *c, struct hf_segment *seg,
                   uint32_t max);
 
+/* ---- sizes of buffers (tuning.c) ---- */
+
+/** A round trip begins: what is read from now on counts. */
+void hf_round_begin(const struct hf_stack *s, struct hf_conn *c);
+/** Data in order is here. */
+static inline void hf_round_on_arrival(const struct hf_stack *s, struct hf_conn *c,
+                                       const struct hf_segment *seg)
+{
+    uint32_t at = c->ts_on ? seg->ts_echo : hf_stack_ticks(s);
+    if ((int32_t)(at - c->round_end) >= 0)
+        hf_round_begin(s, c);
+}
+/** `taken` bytes of this round trip were read, more than half of the buffer: it may grow. */
+void hf_receive_grow(const struct hf_stack *s, struct hf_conn *c, uint32_t taken);
+/** The application has read. */
+static inline void hf_receive_tune(const struct hf_stack *s, struct hf_conn *c)
+{
+    uint32_t taken = hf_receive_unread(c).v - c->round_from.v;
+    if (taken > c->options.receive_buffer_bytes / 2)
+        hf_receive_grow(s, c, taken);
+}
+/** How much the send queue may hold. */
+uint32_t hf_send_limit(const struct hf_stack *s, const struct hf_conn *c);
+
 /* ---- timers (timers.c) ---- */
 
 void hf_timer_rtx(struct hf_stack *s, struct hf_conn *c, enum hf_rtx_timer what, hf_ns at);
-/** The user timeout was set: it counts from the oldest data that is not acknowledged. */
-void hf_timer_user(struct hf_stack *s, struct hf_conn *c);
+/** A deadline that is kept elsewhere, the user timeout or the pacer's, was set. */
+void hf_timer_again(struct hf_stack *s, struct hf_conn *c);
 void hf_timer_ack(struct hf_stack *s, struct hf_conn *c, hf_ns at);
 void hf_timer_life(struct hf_stack *s, struct hf_conn *c, enum hf_life_timer what, hf_ns at);
 /** Idle: keep-alive or nothing. */

@@ -1,8 +1,9 @@
 /**
- * Deadlines of a connection. Four run side by side, on one node of the stack's wheel:
+ * Deadlines of a connection. Five run side by side, on one node of the stack's wheel:
  *
- *   rtx    what is done when the peer stays silent: SYN, retransmission, persist, override,
- *          keep-alive; never two of them at a time
+ *   rtx    what is done when the peer stays silent: SYN, retransmission and what comes before it
+ *          (loss_timer.c), persist, override, keep-alive; never two of them at a time
+ *   pace   what the rate holds back: kept in the flight
  *   user   the user timeout, while one of the first three of these runs: computed, not kept
  *   ack    the delayed acknowledgment
  *   life   how long the connection may stay as it is: held, orphan, linger, TIME-WAIT
@@ -27,17 +28,32 @@ static hf_ns user_at(const struct hf_stack *s, const struct hf_conn *c)
 {
     if (c->options.user_timeout_ms == 0)
         return HF_NEVER;
-    bool unanswered =
-        c->rtx_timer == HF_RTX_SYN || c->rtx_timer == HF_RTX_RTO || c->rtx_timer == HF_RTX_PERSIST;
-    if (!unanswered)
-        return HF_NEVER;
+    switch ((enum hf_rtx_timer)c->rtx_timer) {
+    case HF_RTX_SYN:
+    case HF_RTX_RTO:
+    case HF_RTX_LOSS_PROBE:
+    case HF_RTX_REORDER:
+    case HF_RTX_PERSIST: break;
+    case HF_RTX_OFF:
+    case HF_RTX_SETTLE:
+    case HF_RTX_OVERRIDE:
+    case HF_RTX_KEEPALIVE: return HF_NEVER;
+    }
     return hf_ns_add(hf_stamp_ns(c->progress, s->p.now_ns),
                      HF_MS((int64_t)c->options.user_timeout_ms));
 }
 
+/** When what pacing holds back may leave. */
+static hf_ns pace_at(const struct hf_stack *s, const struct hf_conn *c)
+{
+    const struct hf_flight *f = hf_flight_of(s, c);
+    return f != NULL && f->pacer.waits ? f->pacer.next_at : HF_NEVER;
+}
+
 static hf_ns earliest(const struct hf_stack *s, const struct hf_conn *c)
 {
-    return hf_min_ns(hf_min_ns(c->rtx_at, user_at(s, c)), hf_min_ns(c->ack_at, c->life_at));
+    hf_ns sender = hf_min_ns(hf_min_ns(c->rtx_at, user_at(s, c)), pace_at(s, c));
+    return hf_min_ns(sender, hf_min_ns(c->ack_at, c->life_at));
 }
 
 static void arm(struct hf_stack *s, struct hf_conn *c)
@@ -58,12 +74,12 @@ static void arm(struct hf_stack *s, struct hf_conn *c)
 
 void hf_timer_rtx(struct hf_stack *s, struct hf_conn *c, enum hf_rtx_timer what, hf_ns at)
 {
-    c->rtx_timer = (uint8_t)what;
+    c->rtx_timer = (uint8_t)what & 15u;
     c->rtx_at = at;
     arm(s, c);
 }
 
-void hf_timer_user(struct hf_stack *s, struct hf_conn *c)
+void hf_timer_again(struct hf_stack *s, struct hf_conn *c)
 {
     arm(s, c);
 }
@@ -77,7 +93,7 @@ void hf_timer_ack(struct hf_stack *s, struct hf_conn *c, hf_ns at)
 
 void hf_timer_life(struct hf_stack *s, struct hf_conn *c, enum hf_life_timer what, hf_ns at)
 {
-    c->life_timer = (uint8_t)what & 0x7Fu;
+    c->life_timer = (uint8_t)what & 7u;
     c->life_at = at;
     arm(s, c);
 }
@@ -208,7 +224,10 @@ static void fire_persist(struct hf_stack *s, struct hf_conn *c)
     hf_trace_conn(s, c, HF_TRACE_RETRANSMIT, HF_PROBE_ZERO_WINDOW, c->snd_una.v, c->probe_count,
                   NULL);
     c->probe_due = true;
-    hf_timer_rtx(s, c, (enum hf_rtx_timer)c->rtx_timer, next_probe(s, c));
+    if (hf_loss_timer_runs(c)) /* data that lies beyond the window */
+        hf_loss_timer_put_off(s, c, next_probe(s, c));
+    else
+        hf_timer_rtx(s, c, HF_RTX_PERSIST, next_probe(s, c));
     hf_output_want(s, c);
 }
 
@@ -224,7 +243,7 @@ static void fire_rto(struct hf_stack *s, struct hf_conn *c)
         return;
     hf_path_on_rto(s, c);
     hf_recovery_on_rto(s, c);
-    hf_timer_rtx(s, c, HF_RTX_RTO, next_rto(s, c));
+    hf_loss_timer_backed_off(s, c);
 }
 
 static void fire_keepalive(struct hf_stack *s, struct hf_conn *c)
@@ -250,14 +269,26 @@ static void fire_keepalive(struct hf_stack *s, struct hf_conn *c)
     hf_output_want(s, c);
 }
 
+static void fire_reorder(struct hf_stack *s, struct hf_conn *c)
+{
+    hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_REORDER, 0, 0, NULL);
+    hf_recovery_on_reorder_timer(s, c);
+    hf_loss_timer_on_sack(s, c);
+}
+
 static void fire_rtx(struct hf_stack *s, struct hf_conn *c)
 {
+    if (!hf_loss_timer_is_due(s, c))
+        return;
     enum hf_rtx_timer what = (enum hf_rtx_timer)c->rtx_timer;
     c->rtx_at = HF_NEVER;
     switch (what) {
     case HF_RTX_OFF: return;
     case HF_RTX_SYN: fire_syn(s, c); return;
     case HF_RTX_RTO: fire_rto(s, c); return;
+    case HF_RTX_LOSS_PROBE: hf_loss_probe_fire(s, c); return;
+    case HF_RTX_REORDER: fire_reorder(s, c); return;
+    case HF_RTX_SETTLE: hf_loss_timer_settle(s, c); return;
     case HF_RTX_PERSIST: fire_persist(s, c); return;
     case HF_RTX_KEEPALIVE: fire_keepalive(s, c); return;
     case HF_RTX_OVERRIDE:
@@ -304,6 +335,10 @@ void hf_timers_fire(struct hf_stack *s, struct hf_conn *c)
         c->ack_at = HF_NEVER;
         hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_DELAYED_ACK, 0, 0, NULL);
         hf_output_ack_now(s, c, HF_NONE);
+    }
+    if (pace_at(s, c) <= now) {
+        hf_flight_of(s, c)->pacer.waits = false;
+        hf_output_want(s, c);
     }
     if (user_at(s, c) <= now)
         fire_user(s, c);

@@ -587,7 +587,9 @@ static bool complain(char *error, const char *word, size_t n, const char *what)
     for (; i < n && i < SHOWN_MAX_BYTES; i++)
         shown[i] = isprint((unsigned char)word[i]) ? word[i] : '?';
     shown[i] = '\0';
-    snprintf(error, HF_PATH_ERROR_MAX_BYTES, "\"%s%s\": %s", shown, i < n ? "..." : "", what);
+    int room = HF_PATH_ERROR_MAX_BYTES - (int)sizeof shown - (int)sizeof "\"...\": ";
+    snprintf(error, HF_PATH_ERROR_MAX_BYTES, "\"%s%s\": %.*s", shown, i < n ? "..." : "", room,
+             what);
     return false;
 }
 

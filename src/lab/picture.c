@@ -88,6 +88,7 @@ static bool is_worth_words(const struct hf_picture *p, const struct hf_trace_eve
     case HF_TRACE_RST_IN:
     case HF_TRACE_RST_OUT:
     case HF_TRACE_RETRANSMIT:
+    case HF_TRACE_RECOVERY:
     case HF_TRACE_WINDOW:
     case HF_TRACE_LIMIT:
     case HF_TRACE_ICMP_IN: return e->reason != HF_NONE;

@@ -97,12 +97,33 @@ static void fill_window(struct tcp_info *to, const struct hf_info *info, uint32_
     to->tcpi_snd_wnd = info->snd_wnd_bytes;
 }
 
+/** Linux's states of congestion control, which its header has for the kernel only. */
+static uint8_t ca_state(const struct hf_info *info)
+{
+    enum { CA_OPEN = 0, CA_DISORDER = 1, CA_RECOVERY = 3, CA_LOSS = 4 };
+    switch (info->loss_state) {
+    case HF_LOSS_NONE: return info->sacked_bytes > 0 ? CA_DISORDER : CA_OPEN;
+    case HF_LOSS_RECOVERY: return CA_RECOVERY;
+    case HF_LOSS_TIMEOUT: return CA_LOSS;
+    }
+    return CA_OPEN;
+}
+
+static void fill_loss(struct tcp_info *to, const struct hf_info *info, uint32_t mss)
+{
+    to->tcpi_ca_state = ca_state(info);
+    to->tcpi_sacked = (info->sacked_bytes + mss - 1) / mss;
+    to->tcpi_lost = (info->lost_bytes + mss - 1) / mss;
+    to->tcpi_retrans = (info->resent_bytes + mss - 1) / mss;
+}
+
 static void fill(const struct hf_sockets *s, const struct hf_socket *socket,
                  const struct hf_info *info, struct tcp_info *to)
 {
     uint32_t mss = sent_mss(s, socket, info);
     fill_options(to, info);
     fill_window(to, info, mss);
+    fill_loss(to, info, mss);
     to->tcpi_snd_mss = mss;
     to->tcpi_rcv_mss = info->rcv_mss_bytes;
     to->tcpi_advmss = offered_mss(s, socket, info);
@@ -129,6 +150,8 @@ bool hf_sockets_tell(const char *field)
         "tcpi_snd_ssthresh",   "tcpi_snd_cwnd",      "tcpi_advmss",
         "tcpi_rcv_space",      "tcpi_total_retrans", "tcpi_bytes_acked",
         "tcpi_bytes_received", "tcpi_notsent_bytes", "tcpi_snd_wnd",
+        "tcpi_ca_state",       "tcpi_sacked",        "tcpi_lost",
+        "tcpi_retrans",
     };
     for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
         if (strcmp(told[i], field) == 0)

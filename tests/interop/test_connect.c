@@ -249,6 +249,60 @@ static void a_reader_that_goes_away(void **state)
     assert_int_equal(0, if_nametoindex("hf0"));
 }
 
+/* ---- a connection of limited time, and its figures ------------------------------------------ */
+
+static uint64_t figure(const char *said, const char *name)
+{
+    char key[64];
+    (void)snprintf(key, sizeof key, "\"%s\":", name);
+    const char *at = strstr(said, key);
+    if (!at)
+        fail_msg("no %s in: %s", key, said);
+    return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+/* The echo never ends by itself: zeros without end go there and come back. The last of all tests:
+ * where data is missing before it, the reset is doubted, and the echo waits for ever. */
+static void the_time_ends_it_and_figures_are_told(void **state)
+{
+    static const char *const argv[] = {
+        NULL,          "connect",    "--tun", "hf0",     "--addr",   "10.9.0.2/24", "--spoil",
+        "drop out 1%", "--duration", "500ms", "--stats", "10.9.0.1", "7",           NULL};
+    char said[COMMAND_SAID_BYTES];
+    (void)state;
+    int in = open("/dev/zero", O_RDONLY | O_CLOEXEC), out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    assert_true(in >= 0 && out >= 0);
+    const struct command_start how = {.argv = argv, .in_fd = in, .out_fd = out};
+    assert_int_equal(0, command_run(&how, PATIENCE_MS, said));
+    (void)close(in);
+    (void)close(out);
+    uint64_t took_ns = figure(said, "ended_ns") - figure(said, "began_ns");
+    assert_in_range(took_ns, 500000000, 2000000000);
+    assert_true(figure(said, "bytes_sent") > 100000 && figure(said, "bytes_received") > 100000);
+    uint64_t again = figure(said, "segments_retransmitted");
+    assert_true(again > 0 && figure(said, "bytes_retransmitted") >= again);
+    assert_int_equal(1, figure(said, "RST_ABORT"));
+    assert_int_equal(0, if_nametoindex("hf0"));
+}
+
+/* Without --duration both directions end as ever, and what was sent is all acknowledged. */
+static void figures_of_a_whole_connection(void **state)
+{
+    static const char *const argv[] = {NULL,          "connect", "--tun",    "hf0", "--addr",
+                                       "10.9.0.2/24", "--stats", "10.9.0.1", "7",   NULL};
+    char said[COMMAND_SAID_BYTES];
+    (void)state;
+    make_input();
+    int in = open(input_path, O_RDONLY | O_CLOEXEC), out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    assert_true(in >= 0 && out >= 0);
+    const struct command_start how = {.argv = argv, .in_fd = in, .out_fd = out};
+    assert_int_equal(0, command_run(&how, PATIENCE_MS, said));
+    (void)close(in);
+    (void)close(out);
+    assert_int_equal(BYTES, figure(said, "bytes_sent"));
+    assert_int_equal(BYTES + sizeof farewell - 1, figure(said, "bytes_received"));
+}
+
 /* ---- what is said when something is wrong --------------------------------------------------- */
 
 struct wrong {
@@ -340,6 +394,18 @@ static const struct wrong wrongs[] = {
      false,
      "--port wants 1 to 65535, not '0'",
      {SERVE, "--addr", "10.9.0.2/24", "--port", "0", "/usr", NULL}},
+    {"a time without its unit",
+     2,
+     false,
+     "--duration takes a time",
+     {NULL, "connect", "--tun", "hf0", "--addr", "10.9.0.2/24", "--duration", "5", "10.9.0.1", "7",
+      NULL}},
+    {"no time at all",
+     2,
+     false,
+     "--duration takes a time",
+     {NULL, "connect", "--tun", "hf0", "--addr", "10.9.0.2/24", "--duration", "0s", "10.9.0.1", "7",
+      NULL}},
     {"no folder", 2, false, "DIR is missing", {SERVE, "--addr", "10.9.0.2/24", NULL}},
     {"no address", 2, false, "--tun and --addr are required", {SERVE, "/usr", NULL}},
     {"unknown setting",
@@ -355,12 +421,14 @@ static const struct wrong wrongs[] = {
     {"unknown command", 2, false, "'nonsense' is no command", {NULL, "nonsense", NULL}},
 };
 
-/* One line; where the usage is wrong, a second one may say where the help is. */
+/* One line; where the usage is wrong, a sentence behind it says where the help is. */
 static bool is_one_line(const char *said)
 {
     const char *end = strchr(said, '\n');
-    return end && (end[1] == '\0' || (strncmp(end + 1, "Try ", 4) == 0 &&
-                                      strchr(end + 1, '\n') == strrchr(said, '\n')));
+    if (!end || end[1] == '\0')
+        return end != NULL;
+    const char *last = strstr(end, "information.\n");
+    return strncmp(end + 1, "Try ", 4) == 0 && last && last[13] == '\0';
 }
 
 static bool says_one_of(const char *said, const char *texts)
@@ -447,8 +515,10 @@ int main(void)
         cmocka_unit_test(files_through_loss),
         cmocka_unit_test(pipes_through_with_a_slow_reader),
         cmocka_unit_test(a_reader_that_goes_away),
+        cmocka_unit_test(figures_of_a_whole_connection),
         cmocka_unit_test(wrong_calls_are_answered),
         cmocka_unit_test(a_device_in_use_is_named),
+        cmocka_unit_test(the_time_ends_it_and_figures_are_told),
     };
     const char *what = interop_missing();
     if (!*what && !getenv("HF_COMMAND"))

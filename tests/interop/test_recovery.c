@@ -30,7 +30,7 @@ static void our_loss(struct interop_bench *b, bool plain, const char *spoil)
     assert_false(w->wrong_data);
     assert_int_equal(BYTES, b->theirs->received);
     assert_int_equal(1, hf_link_spoil_hits(w->spoil, 0));
-    assert_int_equal(1, hf_stack_count(w->stack, HF_RETRANSMIT_FAST));
+    assert_int_equal(1, hf_stack_count(w->stack, HF_RETRANSMIT_RACK));
     assert_int_equal(0, hf_stack_count(w->stack, HF_TIMER_RTO));
 }
 

@@ -12,6 +12,7 @@ struct scenario {
     const char *name;
     bool clean;
     bool v6, cookies, lossy, super;
+    bool holes; /**< a window of many small segments, of which a fifth is lost */
     struct hf_app_script a, b;
 };
 
@@ -94,6 +95,16 @@ static const struct scenario scenarios[] = {
 
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
 
+/** Fills the largest scoreboards: a long run, and so not one of those that every test tries. */
+static const struct scenario many_holes = {
+    .name = "many-holes",
+    .clean = true,
+    .lossy = true,
+    .holes = true,
+    .a = {.send_bytes = 600000},
+    .b = {.open = HF_APP_LISTEN},
+};
+
 /** Settings and links of a scenario; configs are the caller's, of each side. */
 static inline struct hf_pair_scenario scenario_make(const struct scenario *from,
                                                     struct hf_config *a_config,
@@ -111,6 +122,12 @@ static inline struct hf_pair_scenario scenario_make(const struct scenario *from,
         c->offload_super_bytes = 65535;
         c->offload_checksum = 1;
     }
+    if (from->holes) {
+        c->pool_bytes = 4 << 20;
+        c->send_buffer_bytes = c->receive_buffer_bytes = 512 << 10;
+        c->mtu_bytes = 296;
+        c->congestion_control = 0;
+    }
     *b_config = *c;
     b_config->syn_cookies = from->cookies ? 2 : 0;
     s.a_config = a_config;
@@ -120,6 +137,10 @@ static inline struct hf_pair_scenario scenario_make(const struct scenario *from,
     s.ab.path.loss_ppm = s.ba.path.loss_ppm = from->lossy ? 20000 : 0;
     s.ab.path.late_ppm = s.ba.path.late_ppm = from->lossy ? 30000 : 0;
     s.ab.path.duplicate_ppm = s.ba.path.duplicate_ppm = from->lossy ? 10000 : 0;
+    if (from->holes) {
+        s.ab.path.rate_bps = 0;
+        s.ab.path.loss_ppm = 200000;
+    }
     return s;
 }
 

@@ -159,6 +159,8 @@ static void each_store_fails_once(void **state)
         for (unsigned store = 0; store < STORE_COUNT; store++)
             for (unsigned side = 0; side < 2; side++)
                 run_all_nth(*state, &r, &scenarios[i], (enum store)store, side);
+    for (unsigned store = STORE_runs_some; store <= STORE_runs_most; store++)
+        run_all_nth(*state, &r, &many_holes, (enum store)store, 0);
     assert_true(runs_end(&r));
     for (unsigned store = 0; store < STORE_COUNT && r.only == NULL; store++)
         if (failures[store] == 0)
@@ -263,7 +265,8 @@ static void a_tenth_of_the_memory_is_enough_for_all(void **state)
     (void)runs_end(&clock);
     assert_true(f.half_way && end_ns < HF_SEC(FARM_LIMIT_S));
     assert_true(fair > 0.8);
-    assert_true(f.at_half[n / 50] > 0); /* but for some whose handshake met the losses */
+    /* But for some whose handshake, or first window, met the losses. */
+    assert_true(f.at_half[n / 25] > 0);
     assert_true(info.pool_peak_bytes >= (uint64_t)config.pool_bytes / 10 * 9);
     farm_close(&f);
 }

@@ -294,7 +294,7 @@ static void flows_of_one_kind_share(void **state)
     hf_sim_free(sim);
     /* One that is hardly let through beside one that is not. */
     sim = run("duration 20s\nlink forward rate=10mbit delay=20ms queue=250p\nlink back delay=20ms\n"
-              "flow a\nflow b set=receive_buffer_bytes=2000\n");
+              "flow a\nflow b set=receive_buffer_bytes=2000 set=receive_buffer_max_bytes=0\n");
     assert_in_range(hf_sim_jain_permille(sim), 500, 560);
     hf_sim_free(sim);
 }
@@ -370,7 +370,7 @@ static void marks_tell_their_reason(void **state)
     (void)state;
     struct sink told = tell("duration 9s\nlink forward rate=10mbit delay=20ms periodic=11\n"
                             "link back delay=20ms\nflow a bytes=14480\n");
-    assert_non_null(strstr(told.text, ">RETRANSMIT_RTO</text>"));
+    assert_non_null(strstr(told.text, ">RETRANSMIT_LOSS_PROBE</text>"));
     assert_non_null(strstr(told.text, ">lost_periodic</text>"));
     assert_non_null(strstr(told.text, ">Flow a: congestion window</text>"));
     free(told.text);

@@ -106,6 +106,8 @@ static void tcp_info_tells_states(void **state)
     assert_int_equal(info.tcpi_state, TCP_ESTABLISHED);
     assert_true((info.tcpi_options & TCPI_OPT_SACK) != 0);
     assert_int_equal(info.tcpi_snd_cwnd, 10);
+    assert_int_equal(info.tcpi_ca_state, 0); /* TCP_CA_Open */
+    assert_int_equal(info.tcpi_sacked + info.tcpi_lost + info.tcpi_retrans, 0);
     assert_int_equal(end_shutdown(e, END_A, fds[END_A], SHUT_WR), 0);
     for (int i = 0; i < 100 && info.tcpi_state != TCP_FIN_WAIT2; i++) { /* an ACK may be late */
         socket_ends_run(e, HF_MS(5));

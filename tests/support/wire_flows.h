@@ -26,7 +26,7 @@ void wire_flow_small_window_range(enum hf_state state);
 
 /** Data is acknowledged in parts; what follows the last part is the FIN's own acknowledgment. */
 void wire_flow_new_ack(enum hf_state state, enum hf_state after_fin_ack);
-/** Three duplicate ACKs bring the first segment again. */
+/** Three duplicate ACKs bring the first segment again; with SACK those that tell news. */
 void wire_flow_duplicate_acks(enum hf_state state);
 
 /* ---- while the peer may send: ESTABLISHED, FIN-WAIT-1, FIN-WAIT-2 ---- */

@@ -1,5 +1,5 @@
 /**
- * Reno and NewReno windows, event by event, and the algorithm that has none.
+ * Reno's windows, event by event, and the algorithm that has none.
  */
 #include "core/cc.h"
 #include "core/siphash.h"
@@ -13,25 +13,51 @@ enum { MSS = 1000 };
 
 static const struct hf_cc_algorithm *const reno = &hf_cc_reno;
 
-static struct hf_cc opened(uint32_t initial_window_bytes)
-{
+/** A connection with data in flight. */
+struct flow {
     struct hf_cc cc;
+    struct hf_cc_run run;
+};
+
+static struct flow opened(uint32_t initial_window_bytes)
+{
+    struct flow f = {0};
     struct hf_cc_event e = {.mss_bytes = MSS, .initial_window_bytes = initial_window_bytes};
-    reno->on_open(&cc, &e);
-    return cc;
+    reno->on_open(&f.cc, &e);
+    return f;
 }
 
-static void ack(struct hf_cc *cc, uint32_t acked_bytes)
+static void ack(struct flow *f, uint32_t acked_bytes)
 {
     struct hf_cc_event e = {
         .mss_bytes = MSS, .acked_bytes = acked_bytes, .slow_start_segs = 2, .cwnd_limited = true};
-    reno->on_ack(cc, &e);
+    reno->on_ack(&f->cc, &f->run, &e);
 }
 
-static void rto(struct hf_cc *cc, uint32_t flight_bytes, bool again)
+static void lose(struct flow *f, uint32_t flight_bytes)
+{
+    struct hf_cc_event e = {.mss_bytes = MSS, .flight_bytes = flight_bytes};
+    reno->on_loss(&f->cc, &f->run, &e);
+}
+
+/** What the recovery does at its end. */
+static void recover(struct flow *f)
+{
+    struct hf_cc_event e = {.mss_bytes = MSS};
+    f->cc.cwnd_bytes = f->cc.ssthresh_bytes;
+    reno->on_recovered(&f->cc, &f->run, &e);
+}
+
+static void undo(struct flow *f)
+{
+    struct hf_cc_event e = {.mss_bytes = MSS};
+    reno->on_undo(&f->cc, &f->run, &e);
+}
+
+static void rto(struct flow *f, uint32_t flight_bytes, bool again)
 {
     struct hf_cc_event e = {.mss_bytes = MSS, .flight_bytes = flight_bytes, .again = again};
-    reno->on_rto(cc, &e);
+    reno->on_rto(&f->cc, &f->run, &e);
 }
 
 /* covers: CO-5681-02, CO-6928-01 */
@@ -61,18 +87,18 @@ static void initial_windows(void **state)
 static void slow_start_by_bytes(void **state)
 {
     (void)state;
-    struct hf_cc cc = opened(10 * MSS);
-    assert_int_equal(cc.cwnd_bytes, 10 * MSS);
-    assert_int_equal(cc.ssthresh_bytes, HF_CWND_MAX_BYTES);
-    ack(&cc, MSS);
-    assert_int_equal(cc.cwnd_bytes, 11 * MSS);
-    ack(&cc, 2 * MSS); /* a delayed ACK [RFC3465#2.2] */
-    assert_int_equal(cc.cwnd_bytes, 13 * MSS);
-    ack(&cc, 20 * MSS); /* L = 2 */
-    assert_int_equal(cc.cwnd_bytes, 15 * MSS);
+    struct flow f = opened(10 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 10 * MSS);
+    assert_int_equal(f.cc.ssthresh_bytes, HF_CWND_MAX_BYTES);
+    ack(&f, MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 11 * MSS);
+    ack(&f, 2 * MSS); /* a delayed ACK [RFC3465#2.2] */
+    assert_int_equal(f.cc.cwnd_bytes, 13 * MSS);
+    ack(&f, 20 * MSS); /* L = 2 */
+    assert_int_equal(f.cc.cwnd_bytes, 15 * MSS);
     for (int i = 0; i < MSS; i++) /* an ACK for each byte buys no more than one for all */
-        ack(&cc, 1);
-    assert_int_equal(cc.cwnd_bytes, 16 * MSS);
+        ack(&f, 1);
+    assert_int_equal(f.cc.cwnd_bytes, 16 * MSS);
 }
 
 /* L of [RFC3465#2.2] is a setting: 1 is the rule of [RFC5681#3.1], 0 counts all that is
@@ -84,32 +110,33 @@ static void slow_start_is_as_steep_as_set(void **state)
         uint32_t segs, after_ack, after_rto;
     } rows[] = {{1, 11 * MSS, 2 * MSS}, {4, 14 * MSS, 2 * MSS}, {0, 30 * MSS, 5 * MSS}};
     for (size_t i = 0; i < HF_COUNT_OF(rows); i++) {
-        struct hf_cc cc = opened(10 * MSS);
+        struct flow f = opened(10 * MSS);
         struct hf_cc_event e = {.mss_bytes = MSS,
                                 .acked_bytes = 20 * MSS,
                                 .slow_start_segs = rows[i].segs,
                                 .cwnd_limited = true};
-        reno->on_ack(&cc, &e);
-        assert_int_equal(cc.cwnd_bytes, rows[i].after_ack);
-        rto(&cc, 30 * MSS, false);
+        reno->on_ack(&f.cc, &f.run, &e);
+        assert_int_equal(f.cc.cwnd_bytes, rows[i].after_ack);
+        rto(&f, 30 * MSS, false);
         e.acked_bytes = 4 * MSS;
-        reno->on_ack(&cc, &e);
-        assert_int_equal(cc.cwnd_bytes, rows[i].after_rto);
+        reno->on_ack(&f.cc, &f.run, &e);
+        assert_int_equal(f.cc.cwnd_bytes, rows[i].after_rto);
     }
 }
 
+/* covers: CO-7661-03 */
 static void does_not_grow_unused(void **state)
 {
     (void)state;
-    struct hf_cc cc = opened(10 * MSS);
+    struct flow f = opened(10 * MSS);
     struct hf_cc_event e = {.mss_bytes = MSS, .acked_bytes = MSS, .cwnd_limited = false};
     for (int i = 0; i < 100; i++)
-        reno->on_ack(&cc, &e);
-    assert_int_equal(cc.cwnd_bytes, 10 * MSS);
-    cc.ssthresh_bytes = 5 * MSS;
+        reno->on_ack(&f.cc, &f.run, &e);
+    assert_int_equal(f.cc.cwnd_bytes, 10 * MSS);
+    f.cc.ssthresh_bytes = 5 * MSS;
     for (int i = 0; i < 100; i++)
-        reno->on_ack(&cc, &e);
-    assert_int_equal(cc.cwnd_bytes, 10 * MSS);
+        reno->on_ack(&f.cc, &f.run, &e);
+    assert_int_equal(f.cc.cwnd_bytes, 10 * MSS);
 }
 
 /* [RFC5681#3.1] In congestion avoidance one segment a window, however the ACKs are cut.
@@ -119,117 +146,218 @@ static void avoidance_adds_one_segment_a_window(void **state)
     (void)state;
     static const uint32_t pieces[] = {1, 7, MSS / 2, MSS, 2 * MSS, 10 * MSS};
     for (size_t i = 0; i < HF_COUNT_OF(pieces); i++) {
-        struct hf_cc cc = opened(10 * MSS);
-        cc.ssthresh_bytes = 10 * MSS;
+        struct flow f = opened(10 * MSS);
+        f.cc.ssthresh_bytes = 10 * MSS;
         for (uint32_t acked = pieces[i]; acked < 10 * MSS; acked += pieces[i]) {
-            ack(&cc, pieces[i]);
-            assert_int_equal(cc.cwnd_bytes, 10 * MSS);
+            ack(&f, pieces[i]);
+            assert_int_equal(f.cc.cwnd_bytes, 10 * MSS);
         }
-        ack(&cc, pieces[i]);
-        assert_int_equal(cc.cwnd_bytes, 11 * MSS);
+        ack(&f, pieces[i]);
+        assert_int_equal(f.cc.cwnd_bytes, 11 * MSS);
     }
-    struct hf_cc cc = opened(10 * MSS);
-    cc.ssthresh_bytes = 10 * MSS;
-    ack(&cc, 10 * MSS - 1);
-    ack(&cc, 2 * MSS); /* what is above one window counts for the next */
-    assert_int_equal(cc.cwnd_bytes, 11 * MSS);
-    ack(&cc, 9 * MSS);
-    assert_int_equal(cc.cwnd_bytes, 11 * MSS);
-    ack(&cc, 1);
-    assert_int_equal(cc.cwnd_bytes, 12 * MSS);
+    struct flow f = opened(10 * MSS);
+    f.cc.ssthresh_bytes = 10 * MSS;
+    ack(&f, 10 * MSS - 1);
+    ack(&f, 2 * MSS); /* what is above one window counts for the next */
+    assert_int_equal(f.cc.cwnd_bytes, 11 * MSS);
+    ack(&f, 9 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 11 * MSS);
+    ack(&f, 1);
+    assert_int_equal(f.cc.cwnd_bytes, 12 * MSS);
 
-    cc = opened(10 * MSS);
-    cc.ssthresh_bytes = 10 * MSS;
-    ack(&cc, 1000 * MSS); /* one ACK, one segment; what is left does not pile up */
-    assert_int_equal(cc.cwnd_bytes, 11 * MSS);
-    ack(&cc, 1);
-    ack(&cc, 1);
-    assert_true(cc.cwnd_bytes <= 12 * MSS);
+    f = opened(10 * MSS);
+    f.cc.ssthresh_bytes = 10 * MSS;
+    ack(&f, 1000 * MSS); /* one ACK, one segment; what is left does not pile up */
+    assert_int_equal(f.cc.cwnd_bytes, 11 * MSS);
+    ack(&f, 1);
+    ack(&f, 1);
+    assert_true(f.cc.cwnd_bytes <= 12 * MSS);
 }
 
-/* A whole NewReno recovery: [RFC5681#3.2] [RFC6582#3.2].
- * covers: CO-5681-09, CO-5681-10, CO-6582-02, CO-6582-04 */
-static void recovery(void **state)
-{
-    (void)state;
-    struct hf_cc cc = opened(20 * MSS);
-    struct hf_cc_event e = {.mss_bytes = MSS, .flight_bytes = 20 * MSS};
-    reno->on_enter_recovery(&cc, &e);
-    assert_int_equal(cc.ssthresh_bytes, 10 * MSS);
-    assert_int_equal(cc.cwnd_bytes, 13 * MSS);
-    for (int i = 0; i < 16; i++)
-        reno->on_duplicate_ack(&cc, &e);
-    assert_int_equal(cc.cwnd_bytes, 29 * MSS);
-    e.acked_bytes = 5 * MSS;
-    reno->on_partial_ack(&cc, &e); /* - 5, + 1 for the segment sent again */
-    assert_int_equal(cc.cwnd_bytes, 25 * MSS);
-    e.acked_bytes = MSS / 2;
-    reno->on_partial_ack(&cc, &e); /* less than a segment: nothing added back */
-    assert_int_equal(cc.cwnd_bytes, 25 * MSS - MSS / 2);
-    e.acked_bytes = 100 * MSS;
-    reno->on_partial_ack(&cc, &e);
-    assert_int_equal(cc.cwnd_bytes, MSS); /* not below one */
-    assert_int_equal(cc.ssthresh_bytes, 10 * MSS);
-
-    struct hf_cc busy = cc, empty = cc;
-    e.flight_bytes = 30 * MSS;
-    reno->on_exit_recovery(&busy, &e);
-    assert_int_equal(busy.cwnd_bytes, 10 * MSS); /* ssthresh */
-    e.flight_bytes = 0;
-    reno->on_exit_recovery(&empty, &e);
-    assert_int_equal(empty.cwnd_bytes, 2 * MSS); /* max(FlightSize, SMSS) + SMSS */
-}
-
-/* [RFC5681#3.1] (4): FlightSize counts, not cwnd; never below two segments.
- * covers: CO-5681-06 */
+/* [RFC5681#3.1] (4): FlightSize counts, not cwnd; never below two segments. The window itself is
+ * moved by the recovery. covers: CO-5681-06 */
 static void ssthresh_is_half_the_flight(void **state)
 {
     (void)state;
-    struct hf_cc cc = opened(100 * MSS);
-    struct hf_cc_event e = {.mss_bytes = MSS, .flight_bytes = 8 * MSS};
-    reno->on_enter_recovery(&cc, &e);
-    assert_int_equal(cc.ssthresh_bytes, 4 * MSS);
-    e.flight_bytes = MSS;
-    reno->on_enter_recovery(&cc, &e);
-    assert_int_equal(cc.ssthresh_bytes, 2 * MSS);
-    assert_int_equal(cc.cwnd_bytes, 5 * MSS);
+    struct flow f = opened(100 * MSS);
+    lose(&f, 8 * MSS);
+    assert_int_equal(f.cc.ssthresh_bytes, 4 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 100 * MSS);
+    recover(&f);
+    assert_int_equal(f.cc.ssthresh_bytes, 4 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 4 * MSS);
+    lose(&f, MSS);
+    assert_int_equal(f.cc.ssthresh_bytes, 2 * MSS);
+    lose(&f, UINT32_MAX);
+    assert_int_equal(f.cc.ssthresh_bytes, HF_CWND_MAX_BYTES);
 }
 
-/* covers: CO-5681-06 */
+/* What was acknowledged before a loss counts for nothing after it. */
+static void loss_forgets_what_was_acknowledged(void **state)
+{
+    (void)state;
+    struct flow f = opened(20 * MSS);
+    f.cc.ssthresh_bytes = 20 * MSS;
+    ack(&f, 19 * MSS);
+    lose(&f, 20 * MSS);
+    recover(&f);
+    ack(&f, 9 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 10 * MSS);
+    ack(&f, MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 11 * MSS);
+}
+
+static void assert_same(const struct flow *a, const struct flow *b)
+{
+    assert_int_equal(a->cc.cwnd_bytes, b->cc.cwnd_bytes);
+    assert_int_equal(a->cc.ssthresh_bytes, b->cc.ssthresh_bytes);
+    assert_int_equal(a->cc.after_rto, b->cc.after_rto);
+    assert_int_equal(a->run.acked, b->run.acked);
+}
+
+/* What proves to be a mistake leaves no trace, once. */
+static void undo_restores(void **state)
+{
+    (void)state;
+    struct flow f = opened(20 * MSS);
+    struct flow start = f;
+    undo(&f); /* nothing is kept */
+    assert_same(&f, &start);
+    lose(&f, 20 * MSS);
+    undo(&f); /* before the recovery has moved the window */
+    assert_same(&f, &start);
+    f.cc.ssthresh_bytes = 20 * MSS;
+    ack(&f, 7 * MSS);
+    start = f;
+    lose(&f, 20 * MSS);
+    recover(&f);
+    ack(&f, 3 * MSS);
+    undo(&f);
+    assert_same(&f, &start);
+    rto(&f, 20 * MSS, false);
+    rto(&f, MSS, true); /* before the first of both */
+    ack(&f, MSS);
+    undo(&f);
+    assert_same(&f, &start);
+
+    lose(&f, 20 * MSS);
+    f.cc.cwnd_bytes = 15 * MSS;
+    rto(&f, 15 * MSS, false); /* within the recovery: before that */
+    undo(&f);
+    assert_same(&f, &start);
+    f.cc.cwnd_bytes = 5 * MSS; /* for whatever other reason */
+    undo(&f);
+    assert_int_equal(f.cc.cwnd_bytes, 5 * MSS);
+    f.cc.cwnd_bytes = 20 * MSS;
+
+    lose(&f, 20 * MSS);
+    recover(&f);
+    lose(&f, 10 * MSS); /* another: the first is decided */
+    recover(&f);
+    undo(&f);
+    assert_int_equal(f.cc.cwnd_bytes, 10 * MSS);
+    assert_int_equal(f.cc.ssthresh_bytes, 10 * MSS);
+    rto(&f, 10 * MSS, false);
+    rto(&f, 10 * MSS, false); /* for another segment, with nothing in recovery */
+    undo(&f);
+    assert_int_equal(f.cc.cwnd_bytes, MSS);
+    assert_int_equal(f.cc.ssthresh_bytes, 5 * MSS);
+    assert_true(f.cc.after_rto);
+}
+
+/* A window that has become larger since stays, as does one of segments of another size. */
+static void undo_takes_nothing_away(void **state)
+{
+    (void)state;
+    struct flow f = opened(4 * MSS);
+    lose(&f, 40 * MSS);
+    recover(&f);
+    undo(&f);
+    assert_int_equal(f.cc.cwnd_bytes, 20 * MSS);
+    assert_int_equal(f.cc.ssthresh_bytes, 20 * MSS);
+
+    f = opened(10 * MSS);
+    lose(&f, 10 * MSS);
+    recover(&f);
+    struct hf_cc_event smaller = {.mss_bytes = MSS / 2};
+    reno->on_smaller_mss(&f.cc, &smaller, MSS);
+    reno->on_undo(&f.cc, &f.run, &smaller);
+    assert_int_equal(f.cc.cwnd_bytes, 5 * MSS / 2);
+}
+
+/* Without a record of the flight the window is reduced all the same, and grows in slow start. */
+static void goes_without_a_run(void **state)
+{
+    (void)state;
+    struct flow f = opened(10 * MSS);
+    struct hf_cc_event e = {.mss_bytes = MSS,
+                            .flight_bytes = 10 * MSS,
+                            .acked_bytes = 100 * MSS,
+                            .slow_start_segs = 2,
+                            .cwnd_limited = true};
+    reno->on_loss(&f.cc, NULL, &e);
+    reno->on_recovered(&f.cc, NULL, &e);
+    reno->on_undo(&f.cc, NULL, &e);
+    assert_int_equal(f.cc.ssthresh_bytes, 5 * MSS);
+    reno->on_rto(&f.cc, NULL, &e);
+    assert_int_equal(f.cc.cwnd_bytes, MSS);
+    reno->on_ack(&f.cc, NULL, &e);
+    assert_int_equal(f.cc.cwnd_bytes, 2 * MSS);
+    for (int i = 0; i < 10; i++)
+        reno->on_ack(&f.cc, NULL, &e);
+    assert_int_equal(f.cc.cwnd_bytes, 5 * MSS);
+}
+
+/* An ACK for more than is missing takes the window to ssthresh, not past it. */
+static void slow_start_ends_at_ssthresh(void **state)
+{
+    (void)state;
+    struct flow f = opened(10 * MSS);
+    f.cc.ssthresh_bytes = 11 * MSS + MSS / 2;
+    ack(&f, 2 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 11 * MSS + MSS / 2);
+}
+
+/* covers: CO-5681-06, CO-7661-05 */
 static void timeout(void **state)
 {
     (void)state;
-    struct hf_cc cc = opened(16 * MSS);
-    rto(&cc, 16 * MSS, false);
-    assert_int_equal(cc.cwnd_bytes, MSS);
-    assert_int_equal(cc.ssthresh_bytes, 8 * MSS);
-    rto(&cc, MSS, true); /* the same segment again: ssthresh is held */
-    assert_int_equal(cc.cwnd_bytes, MSS);
-    assert_int_equal(cc.ssthresh_bytes, 8 * MSS);
-    ack(&cc, 6 * MSS); /* [RFC3465#2.3] L = 1 after a timeout */
-    assert_int_equal(cc.cwnd_bytes, 2 * MSS);
+    struct flow f = opened(16 * MSS);
+    rto(&f, 16 * MSS, false);
+    assert_int_equal(f.cc.cwnd_bytes, MSS);
+    assert_int_equal(f.cc.ssthresh_bytes, 8 * MSS);
+    rto(&f, MSS, true); /* the same segment again: ssthresh is held */
+    assert_int_equal(f.cc.cwnd_bytes, MSS);
+    assert_int_equal(f.cc.ssthresh_bytes, 8 * MSS);
+    ack(&f, 6 * MSS); /* [RFC3465#2.3] L = 1 after a timeout */
+    assert_int_equal(f.cc.cwnd_bytes, 2 * MSS);
     for (int i = 0; i < 6; i++)
-        ack(&cc, 2 * MSS);
-    assert_int_equal(cc.cwnd_bytes, 8 * MSS); /* = ssthresh: slow start is over */
-    ack(&cc, 2 * MSS);
-    assert_int_equal(cc.cwnd_bytes, 8 * MSS);
-    rto(&cc, 8 * MSS, false); /* another loss halves again */
-    assert_int_equal(cc.ssthresh_bytes, 4 * MSS);
-    cc.ssthresh_bytes = HF_CWND_MAX_BYTES;
-    ack(&cc, 2 * MSS);
-    assert_int_equal(cc.cwnd_bytes, 2 * MSS);
+        ack(&f, 2 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 8 * MSS); /* = ssthresh: slow start is over */
+    ack(&f, 2 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 8 * MSS);
+    rto(&f, 8 * MSS, false); /* another loss halves again */
+    assert_int_equal(f.cc.ssthresh_bytes, 4 * MSS);
+    f.cc.ssthresh_bytes = HF_CWND_MAX_BYTES;
+    ack(&f, 2 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 2 * MSS);
 }
 
 /* The limit after a timeout ends with the slow start it belongs to. */
 static void limit_after_timeout_ends(void **state)
 {
     (void)state;
-    struct hf_cc cc = opened(4 * MSS);
-    rto(&cc, 4 * MSS, false);
-    assert_true(cc.after_rto);
-    ack(&cc, MSS);
-    assert_int_equal(cc.cwnd_bytes, cc.ssthresh_bytes);
-    assert_false(cc.after_rto);
+    struct flow f = opened(4 * MSS);
+    rto(&f, 4 * MSS, false);
+    assert_true(f.cc.after_rto);
+    ack(&f, MSS);
+    assert_int_equal(f.cc.cwnd_bytes, f.cc.ssthresh_bytes);
+    assert_false(f.cc.after_rto);
+    rto(&f, 40 * MSS, false);
+    ack(&f, MSS);
+    lose(&f, 40 * MSS); /* a recovery may end below ssthresh */
+    ack(&f, 2 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 4 * MSS);
 }
 
 /* [RFC5681#4.1]
@@ -238,36 +366,37 @@ static void idle_restarts_from_the_initial_window(void **state)
 {
     (void)state;
     struct hf_cc_event e = {.mss_bytes = MSS, .initial_window_bytes = 10 * MSS};
-    struct hf_cc cc = opened(10 * MSS);
-    cc.cwnd_bytes = 50 * MSS;
-    cc.ssthresh_bytes = 40 * MSS;
-    reno->on_idle(&cc, &e);
-    assert_int_equal(cc.cwnd_bytes, 10 * MSS);
-    assert_int_equal(cc.ssthresh_bytes, 40 * MSS);
-    cc.cwnd_bytes = 3 * MSS;
-    reno->on_idle(&cc, &e);
-    assert_int_equal(cc.cwnd_bytes, 3 * MSS);
+    struct flow f = opened(10 * MSS);
+    f.cc.cwnd_bytes = 50 * MSS;
+    f.cc.ssthresh_bytes = 40 * MSS;
+    reno->on_idle(&f.cc, &e);
+    assert_int_equal(f.cc.cwnd_bytes, 10 * MSS);
+    assert_int_equal(f.cc.ssthresh_bytes, 40 * MSS);
+    f.cc.cwnd_bytes = 3 * MSS;
+    reno->on_idle(&f.cc, &e);
+    assert_int_equal(f.cc.cwnd_bytes, 3 * MSS);
 
-    cc = opened(10 * MSS);
-    cc.ssthresh_bytes = 10 * MSS;
-    ack(&cc, 9 * MSS); /* almost a segment more: forgotten with the rest of what the ACKs said */
-    reno->on_idle(&cc, &e);
-    ack(&cc, 9 * MSS);
-    assert_int_equal(cc.cwnd_bytes, 10 * MSS);
-    ack(&cc, MSS);
-    assert_int_equal(cc.cwnd_bytes, 11 * MSS);
+    f = opened(10 * MSS);
+    f.cc.ssthresh_bytes = 10 * MSS;
+    ack(&f, 9 * MSS); /* almost a segment more: forgotten with what ended when nothing was left */
+    f.run = (struct hf_cc_run){0};
+    reno->on_idle(&f.cc, &e);
+    ack(&f, 9 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 10 * MSS);
+    ack(&f, MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 11 * MSS);
 }
 
 /* covers: CO-5681-03 */
 static void smaller_segments_keep_their_number(void **state)
 {
     (void)state;
-    struct hf_cc cc = opened(14600);
+    struct flow f = opened(14600);
     struct hf_cc_event e = {.mss_bytes = 1240};
-    reno->on_smaller_mss(&cc, &e, 1460);
-    assert_int_equal(cc.cwnd_bytes, 10 * 1240);
-    reno->on_smaller_mss(&cc, &e, 1000); /* not smaller: nothing changes */
-    assert_int_equal(cc.cwnd_bytes, 10 * 1240);
+    reno->on_smaller_mss(&f.cc, &e, 1460);
+    assert_int_equal(f.cc.cwnd_bytes, 10 * 1240);
+    reno->on_smaller_mss(&f.cc, &e, 1000); /* not smaller: nothing changes */
+    assert_int_equal(f.cc.cwnd_bytes, 10 * 1240);
 }
 
 /* Any sequence of events leaves the window between one segment and the largest. */
@@ -277,7 +406,7 @@ static void window_stays_in_bounds(void **state)
     struct hf_random random;
     const uint8_t seed[HF_RANDOM_SEED_BYTES] = {5, 6, 8, 1};
     hf_random_init(&random, seed);
-    struct hf_cc cc = opened(10 * MSS);
+    struct flow f = opened(10 * MSS);
     for (int i = 0; i < 200000; i++) {
         uint64_t x = hf_random_next(&random);
         struct hf_cc_event e = {
@@ -288,26 +417,22 @@ static void window_stays_in_bounds(void **state)
             .cwnd_limited = (x >> 50 & 1) != 0,
             .again = (x >> 51 & 1) != 0,
         };
-        void (*const events[])(struct hf_cc *, const struct hf_cc_event *) = {
-            reno->on_ack,
-            reno->on_ack,
-            reno->on_ack,
-            reno->on_duplicate_ack,
-            reno->on_enter_recovery,
-            reno->on_partial_ack,
-            reno->on_exit_recovery,
-            reno->on_rto,
-            reno->on_idle,
+        void (*const events[])(struct hf_cc *, struct hf_cc_run *, const struct hf_cc_event *) = {
+            reno->on_ack,  reno->on_ack,       reno->on_ack, reno->on_ack,
+            reno->on_loss, reno->on_recovered, reno->on_rto, reno->on_undo,
         };
-        events[(x >> 52) % HF_COUNT_OF(events)](&cc, &e);
-        if (cc.cwnd_bytes < MSS || cc.cwnd_bytes > HF_CWND_MAX_BYTES ||
-            cc.ssthresh_bytes < 2 * MSS || cc.ssthresh_bytes > HF_CWND_MAX_BYTES)
-            fail_msg("step %d: cwnd %u ssthresh %u", i, cc.cwnd_bytes, cc.ssthresh_bytes);
+        if ((x >> 52) % 9 == 8)
+            reno->on_idle(&f.cc, &e);
+        else
+            events[(x >> 52) % 9](&f.cc, &f.run, &e);
+        if (f.cc.cwnd_bytes < MSS || f.cc.cwnd_bytes > HF_CWND_MAX_BYTES ||
+            f.cc.ssthresh_bytes < 2 * MSS || f.cc.ssthresh_bytes > HF_CWND_MAX_BYTES)
+            fail_msg("step %d: cwnd %u ssthresh %u", i, f.cc.cwnd_bytes, f.cc.ssthresh_bytes);
     }
-    cc = opened(10 * MSS);
+    f = opened(10 * MSS);
     for (int i = 0; i < 1000000; i++)
-        ack(&cc, 2 * MSS);
-    assert_int_equal(cc.cwnd_bytes, HF_CWND_MAX_BYTES);
+        ack(&f, 2 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, HF_CWND_MAX_BYTES);
 }
 
 static void none_never_limits(void **state)
@@ -323,15 +448,16 @@ static void none_never_limits(void **state)
     none->on_open(&cc, &e);
     assert_int_equal(cc.cwnd_bytes, HF_CWND_MAX_BYTES);
     struct hf_cc before = cc;
-    none->on_ack(&cc, &e);
-    none->on_enter_recovery(&cc, &e);
-    none->on_duplicate_ack(&cc, &e);
-    none->on_partial_ack(&cc, &e);
-    none->on_exit_recovery(&cc, &e);
-    none->on_rto(&cc, &e);
+    struct hf_cc_run run = {0}, run_before = {0};
+    none->on_ack(&cc, &run, &e);
+    none->on_loss(&cc, &run, &e);
+    none->on_recovered(&cc, &run, &e);
+    none->on_rto(&cc, &run, &e);
+    none->on_undo(&cc, &run, &e);
     none->on_idle(&cc, &e);
     none->on_smaller_mss(&cc, &e, 2 * MSS);
     assert_memory_equal(&cc, &before, sizeof cc);
+    assert_memory_equal(&run, &run_before, sizeof run);
     assert_string_equal(none->name, "none");
     assert_string_equal(reno->name, "reno");
 }
@@ -344,8 +470,12 @@ int main(void)
         cmocka_unit_test(slow_start_is_as_steep_as_set),
         cmocka_unit_test(does_not_grow_unused),
         cmocka_unit_test(avoidance_adds_one_segment_a_window),
-        cmocka_unit_test(recovery),
+        cmocka_unit_test(slow_start_ends_at_ssthresh),
         cmocka_unit_test(ssthresh_is_half_the_flight),
+        cmocka_unit_test(loss_forgets_what_was_acknowledged),
+        cmocka_unit_test(undo_restores),
+        cmocka_unit_test(undo_takes_nothing_away),
+        cmocka_unit_test(goes_without_a_run),
         cmocka_unit_test(timeout),
         cmocka_unit_test(limit_after_timeout_ends),
         cmocka_unit_test(idle_restarts_from_the_initial_window),

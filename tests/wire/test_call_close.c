@@ -550,6 +550,7 @@ static void an_open_connection_sends(void **state)
     struct hf_config config;
     hf_config_init(&config, sizeof config);
     config.send_buffer_bytes = 1000;
+    config.send_buffer_max_bytes = 0;
     for (size_t i = 0; i < HF_COUNT_OF(states); i++)
         for (unsigned variant = 0; variant < WIRE_VARIANTS; variant++) {
             struct wire w;

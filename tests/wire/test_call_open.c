@@ -271,6 +271,7 @@ static void a_full_queue_takes_no_more(void **state)
     struct bench b;
     bench_init(&b);
     b.config.send_buffer_bytes = 300;
+    b.config.send_buffer_max_bytes = 0;
     bench_open(&b, false, 5);
     b.conn = bench_connect(&b);
     assert_true(hf_peer_expect(&b.peer, "S seq 0"));

@@ -72,6 +72,31 @@ static void every_second_segment_of_any_size(void **state)
     wire_close(&w);
 }
 
+/* The peer was silent for longer than our RTO: it may have begun anew with one segment, or its last
+ * one was lost. */
+static void quick_again_after_silence(void **state)
+{
+    (void)state;
+    for (int64_t segs = 0; segs < 4; segs += 3) {
+        struct wire w;
+        struct hf_config quick = rfc;
+        quick.quick_acks_after_idle = segs;
+        struct wire_setup setup = {.state = HF_ESTABLISHED, .config = &quick};
+        wire_open(&w, &setup);
+        hf_ns rto_ns = wire_info(&w).rto_ns;
+        for (int pause = 0; pause < 3; pause++) {
+            bool idle = pause != 1; /* in that round it is not quite */
+            hf_rig_wait(&w.rig, idle ? rto_ns + rto_ns / 20 : rto_ns - HF_MS(10));
+            hf_peer_skip(&w.peer);
+            for (int64_t i = 0; i < 5; i++) {
+                hf_peer_send(&w.peer, "P. len 10");
+                assert_int_equal(hf_peer_skip(&w.peer), idle && i < segs);
+            }
+        }
+        wire_close(&w);
+    }
+}
+
 /* covers: MUST-40, CO-5681-12: the delay counts from the first segment that waits */
 static void the_delay_counts_from_the_first_segment(void **state)
 {
@@ -197,6 +222,25 @@ static void sack_blocks_as_in_the_rfc(void **state)
     WIRE_EXPECT(&w, ". seq 0 ack 5500 <sack 6000:7500,sack 8000:8500>");
     hf_peer_send(&w.peer, ". seq 5500:6000");
     WIRE_EXPECT(&w, ". seq 0 ack 7500 <sack 8000:8500>");
+    WIRE_QUIET(&w);
+    wire_close(&w);
+}
+
+/* [RFC2018#3] the right edge is the number behind the last one that is here, and a FIN has a
+ * number: of the block that touches it alone. */
+static void a_block_ends_behind_the_fin(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_sack(&w, false);
+    hf_peer_send(&w.peer, "F. seq 5500:6000");
+    WIRE_EXPECT(&w, ". seq 0 ack 5000 <sack 5500:6001>");
+    hf_peer_send(&w.peer, ". seq 5100:5200");
+    WIRE_EXPECT(&w, ". seq 0 ack 5000 <sack 5100:5200,sack 5500:6001>");
+    hf_peer_send(&w.peer, ". seq 5600:5700"); /* came twice */
+    WIRE_EXPECT(&w, ". seq 0 ack 5000 <sack 5600:5700,sack 5500:6001,sack 5100:5200>");
+    hf_peer_send(&w.peer, ". seq 5000:5500");
+    WIRE_EXPECT(&w, ". seq 0 ack 6001 <sack 5100:5200>");
     WIRE_QUIET(&w);
     wire_close(&w);
 }
@@ -343,11 +387,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_second_full_segment_is_acknowledged),
         cmocka_unit_test(every_second_segment_of_any_size),
+        cmocka_unit_test(quick_again_after_silence),
         cmocka_unit_test(the_delay_counts_from_the_first_segment),
         cmocka_unit_test(a_batch_draws_one_acknowledgment),
         cmocka_unit_test(gaps_are_acknowledged_at_once),
         cmocka_unit_test(what_straddles_old_and_new_is_trimmed),
         cmocka_unit_test(sack_blocks_as_in_the_rfc),
+        cmocka_unit_test(a_block_ends_behind_the_fin),
         cmocka_unit_test(as_many_blocks_as_fit),
         cmocka_unit_test(no_blocks_without_permission),
         cmocka_unit_test(echoes_as_in_the_rfc),

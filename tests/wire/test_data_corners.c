@@ -112,29 +112,35 @@ static void an_impossible_echo_times_nothing(void **state)
     }
 }
 
-/* [RFC6675#2] An ACK that moves the window is a duplicate only if it says that something arrived:
- * not of what is acknowledged already, not of what was never sent. */
-static void a_block_of_something_in_flight_makes_a_duplicate(void **state)
+/* [RFC6675#2] An ACK, also one that moves the window, is a duplicate only if it says that something
+ * arrived: not what was told before, not what is acknowledged already or was never sent, not a part
+ * of a segment [RFC2018#5]. Three such ACKs, or three segments in one: the one before is lost. */
+static void news_of_something_in_flight_make_duplicates(void **state)
 {
     (void)state;
     static const struct {
-        const char *block;
+        const char *blocks[3];
         bool again;
-    } rows[] = {{"<sack 2921:4381>", true},
-                {"<sack 4381:5841>", true},
-                {"<sack 1:1461>", false},
-                {"<sack 5841:5842>", false},
-                {"", false}};
+    } rows[] = {
+        {{"<sack 2921:4381>", "<sack 2921:5841>", "<sack 2921:7301>"}, true},
+        {{"", "<sack 2921:4381>", "<sack 2921:4381,sack 5841:8761>"}, true},
+        {{"", "", "<sack 2921:7301>"}, true},
+        {{"<sack 2921:4381>", "<sack 2921:4381>", "<sack 2921:4381>"}, false},
+        {{"<sack 2922:4381>", "<sack 2922:5840>", "<sack 2922:5841>"}, false},
+        {{"<sack 1:1461>", "<sack 1:1461>", "<sack 1:1461>"}, false},
+        {{"<sack 8761:8762>", "<sack 8761:8763>", "<sack 8761:8764>"}, false},
+        {{"", "", ""}, false},
+    };
     for (size_t i = 0; i < HF_COUNT_OF(rows); i++) {
         struct bench b;
         bench_init(&b);
         establish(&b, "<mss 1460,sackOK>");
-        write_bytes(&b, 4 * 1460);
-        assert_int_equal(hf_peer_skip(&b.peer), 4);
+        write_bytes(&b, 6 * 1460);
+        assert_int_equal(hf_peer_skip(&b.peer), 6);
         hf_peer_send(&b.peer, ". ack 1461 win 20000");
-        for (int k = 1; k <= 3; k++) {
+        for (int k = 0; k < 3; k++) {
             char text[80];
-            snprintf(text, sizeof text, ". ack 1461 win %d %s", 20000 + k, rows[i].block);
+            snprintf(text, sizeof text, ". ack 1461 win %d %s", 20001 + k, rows[i].blocks[k]);
             assert_true(hf_peer_expect_nothing(&b.peer));
             hf_peer_send(&b.peer, text);
         }
@@ -289,7 +295,7 @@ int main(void)
         cmocka_unit_test(a_window_that_never_was),
         cmocka_unit_test(a_full_window_is_told_below_the_mark),
         cmocka_unit_test(an_impossible_echo_times_nothing),
-        cmocka_unit_test(a_block_of_something_in_flight_makes_a_duplicate),
+        cmocka_unit_test(news_of_something_in_flight_make_duplicates),
         cmocka_unit_test(a_gap_with_an_old_acknowledgment),
         cmocka_unit_test(data_behind_bad_options_is_dropped),
         cmocka_unit_test(a_reservation_is_of_one_connection),

@@ -13,12 +13,16 @@ enum { MSS = 1460, MSS_TS = 1448 };
 
 static struct hf_config config;
 
-/* The default profile, with a floor that leaves the formulas to be seen. */
+/* The default profile, with a floor that leaves the formulas to be seen, and Reno, whose numbers
+ * are those of RFC 5681. The loss probe has tests of its own; here it would come ahead of all. */
 static int reset_config(void **state)
 {
     (void)state;
     hf_config_init(&config, sizeof config);
     config.rto_min_ns = HF_MS(1);
+    config.rto_min_on_variance = 0; /* as RFC 6298 has it */
+    config.congestion_control = 1;
+    config.loss_probe = 0;
     return 0;
 }
 
@@ -142,6 +146,7 @@ static void the_timer_runs_while_data_is_out(void **state)
     (void)state;
     struct wire w;
     config.rto_min_ns = HF_SEC(1);
+    config.rto_min_on_variance = 0;
     open_with(&w, 0);
     assert_int_equal(wire_info(&w).rto_deadline_ns, HF_NEVER);
     wire_send(&w, 3 * MSS, 0);
@@ -202,7 +207,10 @@ static void send_duplicates(struct wire *w, uint32_t ack, int n)
         acknowledge(w, ack);
 }
 
-/* covers: CO-5681-09, CO-5681-10, CO-5681-14, CO-6582-01, CO-6582-04, CO-6582-10 */
+/* covers: CO-5681-08, CO-5681-09, CO-5681-10, CO-5681-14, CO-6582-01, CO-6582-04, CO-6582-10,
+ * CO-9937-01, CO-9937-02, CO-9937-03, CO-9937-05, CO-9937-07: of ten segments the first is lost.
+ * Each of the first two duplicates lets a new one out; the third brings the lost one, at once and
+ * whatever PRR's share is, which then is a segment for every second ACK */
 static void the_third_duplicate_brings_the_segment_again(void **state)
 {
     (void)state;
@@ -210,18 +218,25 @@ static void the_third_duplicate_brings_the_segment_again(void **state)
     open_with(&w, 0);
     wire_send(&w, 20 * MSS, 0);
     assert_int_equal(hf_peer_skip(&w.peer), 10);
-    send_duplicates(&w, 0, 2);
-    WIRE_QUIET(&w); /* DEVIATION D-16 */
+    send_duplicates(&w, 0, 1);
+    WIRE_EXPECT(&w, ". seq 14600:16060 ack 0");
+    send_duplicates(&w, 0, 1);
+    WIRE_EXPECT(&w, ". seq 16060:17520 ack 0");
+    WIRE_QUIET(&w);
+    assert_int_equal(wire_info(&w).cwnd_bytes, 10 * MSS);
     send_duplicates(&w, 0, 1);
     WIRE_EXPECT(&w, ". seq 0:1460 ack 0");
     WIRE_QUIET(&w);
+    /* Of the ten segments without those two. */
     assert_int_equal(wire_info(&w).ssthresh_bytes, 5 * MSS);
-    assert_int_equal(wire_info(&w).cwnd_bytes, 8 * MSS);
-    send_duplicates(&w, 0, 2);
-    WIRE_QUIET(&w);
-    send_duplicates(&w, 0, 4);
-    assert_int_equal(wire_info(&w).cwnd_bytes, 14 * MSS);
-    assert_int_equal(hf_peer_skip(&w.peer), 4); /* new data, for what left the network */
+    /* RecoverFS is 10: 12 are out, 2 had arrived. While more than 5 are in flight, half as many may
+     * leave as arrive, and the lost one was of those; then as many. Ten have arrived with the
+     * twelfth: further duplicates are of nothing that was out. */
+    static const size_t leave[] = {0, 0, 1, 0, 0, 1, 1, 1, 1, 0, 0, 0};
+    for (size_t i = 0; i < HF_COUNT_OF(leave); i++) {
+        send_duplicates(&w, 0, 1);
+        assert_int_equal(hf_peer_skip(&w.peer), leave[i]);
+    }
     assert_int_equal(hf_stack_count(w.rig.stack, HF_RETRANSMIT_FAST), 1);
     acknowledge(&w, 10 * MSS);
     assert_int_equal(wire_info(&w).ssthresh_bytes, 5 * MSS);
@@ -240,16 +255,15 @@ static void a_partial_acknowledgment_brings_the_next_hole(void **state)
     send_duplicates(&w, 0, 8);
     WIRE_EXPECT(&w, ". seq 0:1460 ack 0");
     WIRE_QUIET(&w);
-    uint32_t cwnd = wire_info(&w).cwnd_bytes;
     acknowledge(&w, 5 * MSS);
     WIRE_EXPECT(&w, ". seq 7300:8760 ack 0");
     WIRE_QUIET(&w);
-    assert_int_equal(wire_info(&w).cwnd_bytes, cwnd - 5 * MSS + MSS);
     acknowledge(&w, 10 * MSS);
     WIRE_QUIET(&w);
-    assert_int_equal(wire_info(&w).cwnd_bytes, 2 * MSS); /* nothing is in flight: no burst */
+    assert_int_equal(wire_info(&w).cwnd_bytes, 5 * MSS); /* [RFC9937#6.4] */
     assert_int_equal(wire_info(&w).ssthresh_bytes, 5 * MSS);
     assert_int_equal(hf_stack_count(w.rig.stack, HF_RETRANSMIT_FAST), 1);
+    assert_int_equal(hf_stack_count(w.rig.stack, HF_RETRANSMIT_PARTIAL_ACK), 1);
     wire_close(&w);
 }
 
@@ -297,21 +311,21 @@ static void the_flight_grows_with_acknowledgments(void **state)
         assert_int_equal(end - una, 2 * flight);
         flight *= 2;
     }
-    send_duplicates(&w, una, 3);
+    char text[64]; /* the first of the window is lost: half of it is left */
+    snprintf(text, sizeof text, ". seq 0 ack %u <TS,sack %u:%u>", una, una + MSS_TS,
+             una + 4 * MSS_TS);
+    hf_peer_send(&w.peer, text);
+    hf_peer_skip(&w.peer);
     acknowledge(&w, end);
     una = end;
-    hf_peer_skip(&w.peer);
-    uint32_t cwnd = wire_info(&w).cwnd_bytes, ssthresh = wire_info(&w).ssthresh_bytes;
-    assert_true(cwnd <= ssthresh);
-    while (wire_info(&w).cwnd_bytes < ssthresh) {
-        struct hf_info info = wire_info(&w);
-        una += MSS_TS < info.in_flight_bytes ? MSS_TS : info.in_flight_bytes;
-        acknowledge(&w, una);
-    }
-    cwnd = wire_info(&w).cwnd_bytes;
-    for (uint32_t acked = 0; acked < cwnd; acked += MSS_TS, una += MSS_TS)
+    uint32_t cwnd = flight / 2;
+    assert_int_equal(wire_info(&w).ssthresh_bytes, cwnd);
+    assert_int_equal(wire_info(&w).cwnd_bytes, cwnd);
+    for (uint32_t acked = 0; acked < cwnd; acked += MSS_TS, una += MSS_TS) {
+        assert_int_equal(wire_info(&w).cwnd_bytes, cwnd);
         acknowledge(&w, una + MSS_TS);
-    assert_in_range(wire_info(&w).cwnd_bytes, cwnd, cwnd + MSS_TS);
+    }
+    assert_int_equal(wire_info(&w).cwnd_bytes, cwnd + MSS_TS);
     wire_close(&w);
 }
 
@@ -385,7 +399,8 @@ static void a_rest_makes_the_window_small_again(void **state)
 /* ---- SACK from the peer ---- */
 
 /* covers: CO-2018-07, CO-2018-08, CO-2018-10: what the peer reported can be taken back: it is kept,
- * and sent again after a timeout; blocks of what was never sent are ignored */
+ * and sent again after a timeout; blocks of what was never sent are ignored. A timeout sends the
+ * left edge, and where that was reported itself, all that was */
 static void reported_data_is_kept(void **state)
 {
     (void)state;
@@ -398,14 +413,20 @@ static void reported_data_is_kept(void **state)
     hf_peer_send(&w.peer, ". seq 0 ack 0 <TS,sack 100000:200000>");
     hf_peer_send(&w.peer, ". seq 0 ack 0 <TS,sack -5000:-1000>");
     hf_peer_send(&w.peer, ". seq 0 ack 0 <TS,sack 2000:1000>");
-    hf_peer_skip(&w.peer);
+    WIRE_EXPECT_AT(&w, 0, ". seq 0:1448 ack 0"); /* a quarter of no round trip later */
+    assert_int_equal(hf_stack_count(w.rig.stack, HF_RETRANSMIT_RACK), 1);
     assert_int_equal(wire_info(&w).send_queue_bytes, 3 * MSS_TS);
-    assert_true(wire_until_sent(&w, HF_SEC(2)) != HF_NEVER);
-    assert_true(hf_peer_pop(&w.peer)); /* the left edge, whatever was reported */
-    assert_int_equal(w.peer.last.segment.seq, w.peer.irs);
-    acknowledge(&w, MSS_TS);
-    assert_true(hf_peer_pop(&w.peer)); /* reneged: what comes next is what was reported */
-    assert_int_equal(w.peer.last.segment.seq, w.peer.irs + MSS_TS);
+    WIRE_EXPECT_AT(&w, HF_SEC(1), ". seq 0:1448 ack 0");
+    WIRE_QUIET(&w);
+    acknowledge(&w, MSS_TS); /* reneged */
+    WIRE_QUIET(&w);
+    hf_ns at_ns = w.rig.now_ns - w.start_ns;
+    WIRE_EXPECT_AT(&w, at_ns + wire_info(&w).rto_ns, ". seq 1448:2896 ack 0");
+    WIRE_QUIET(&w);
+    acknowledge(&w, 2 * MSS_TS);
+    WIRE_EXPECT(&w, "P. seq 2896:4344 ack 0");
+    acknowledge(&w, 3 * MSS_TS);
+    WIRE_QUIET(&w);
     wire_close(&w);
 }
 

@@ -31,6 +31,35 @@ static int reset_config(void **state)
 
 /* ---- the peer's window ---- */
 
+/* A segment that comes again in a gap has an older number than ACKs that came before it; yet it
+ * acknowledges more, so it was sent later, and its window counts: nothing leaves beyond its edge.
+  *  */
+static void the_window_of_a_segment_sent_again_counts(void **state)
+{
+    (void)state;
+    config.congestion_control = 0;
+    struct wire w;
+    open_with(&w, 0, 4 * MSS);
+    wire_send(&w, 20 * MSS, 0);
+    assert_int_equal(hf_peer_skip(&w.peer), 4);
+    char text[100];
+    snprintf(text, sizeof text, ". seq 500 ack %d win %d", MSS, 4 * MSS);
+    hf_peer_send(&w.peer, text); /* behind a gap */
+    assert_int_equal(hf_peer_skip(&w.peer), 1);
+    snprintf(text, sizeof text, ". seq 0:500 ack %d win %d", 2 * MSS, 3 * MSS);
+    hf_peer_send(&w.peer, text);
+    assert_int_equal(wire_info(&w).snd_wnd_bytes, 3 * MSS);
+    assert_int_equal(wire_info(&w).snd_nxt - wire_info(&w).snd_una, 3 * MSS);
+    /* Older than that by both numbers, or by its acknowledgment: that came late. */
+    snprintf(text, sizeof text, ". seq 500 ack %d win %d", MSS, 9 * MSS);
+    hf_peer_send(&w.peer, text);
+    assert_int_equal(wire_info(&w).snd_wnd_bytes, 3 * MSS);
+    snprintf(text, sizeof text, ". seq 500 ack %d win %d", 2 * MSS, 4 * MSS);
+    hf_peer_send(&w.peer, text);
+    assert_int_equal(wire_info(&w).snd_wnd_bytes, 4 * MSS);
+    wire_close(&w);
+}
+
 /* covers: MUST-1, REC-1, CO-7323-18: 0xFFFF is a large window, not a negative one */
 static void the_widest_window_is_used_to_its_end(void **state)
 {
@@ -63,7 +92,7 @@ static void rounding_moves_no_edge_to_the_left(void **state)
 {
     (void)state;
     struct wire w;
-    config.quick_acks = 0; /* all is read by the time of the ACK */
+    config.quick_acks = config.quick_acks_after_idle = 0; /* all is read by the time of the ACK */
     open_with(&w, WIRE_OPTIONS, 0);
     uint8_t shift = wire_info(&w).rcv_shift;
     assert_true(shift > 0);
@@ -501,6 +530,7 @@ int main(void)
 {
 #define WINDOW_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
+        WINDOW_TEST(the_window_of_a_segment_sent_again_counts),
         WINDOW_TEST(the_widest_window_is_used_to_its_end),
         WINDOW_TEST(the_largest_shift_is_no_overflow),
         WINDOW_TEST(idle_time_is_no_part_of_the_user_timeout),

@@ -75,6 +75,10 @@ static void each_segment_sent_again_is_told(void **state)
         assert_int_equal(tally.of[HF_TRACE_RETRANSMIT][HF_RETRANSMIT_RTO], 1);
         assert_int_equal(tally.of[HF_TRACE_RETRANSMIT][HF_RETRANSMIT_GO_BACK], packets - 1);
         assert_int_equal(bench_info(&b, b.conn).segments_retransmitted, 8);
+        struct hf_stack_info all;
+        hf_stack_info(b.rig.stack, &all);
+        assert_int_equal(all.segments_retransmitted, 8);
+        assert_int_equal(all.bytes_retransmitted, 8000);
         bench_close(&b);
     }
 }

@@ -129,6 +129,7 @@ static void quick_acks_can_be_switched(void **state)
     struct bench b;
     int64_t value;
     bench_init(&b);
+    b.config.quick_acks_after_idle = 0;
     bench_open(&b, false, 1);
     bench_syn_rcvd(&b, HALF_OPEN, "<mss 1000>");
     hf_peer_send(&b.peer, ". ack 1");

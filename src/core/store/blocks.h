@@ -52,6 +52,13 @@ static inline uint32_t hf_blocks_window_bytes(const struct hf_blocks *b)
 {
     return hf_blocks_share_bytes(b, b->pool.used);
 }
+/** Bytes that the blocks hold which only sends may still have: half of the budget less those. */
+static inline uint32_t hf_blocks_send_bytes(const struct hf_blocks *b)
+{
+    uint32_t share = b->pool.limit / 2;
+    uint64_t bytes = (uint64_t)(share > b->send_used ? share - b->send_used : 0) << b->shift;
+    return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
+}
 /** True if a send may have a block now. */
 bool hf_blocks_may_send(const struct hf_blocks *b);
 

@@ -75,6 +75,8 @@ static const struct hf_setting_row rows[] = {
     FIXED("net.ipv4.ip_no_pmtu_disc", "0", "dont_fragment", 1),
     FIXED("net.ipv4.ip_no_pmtu_disc", "1", "dont_fragment", 0),
     DEFAULT("net.ipv4.tcp_abort_on_overflow", "0"),
+    FIXED("net.ipv4.tcp_early_retrans", "0", "loss_probe", 0),
+    FIXED("net.ipv4.tcp_early_retrans", "3", "loss_probe", 1),
     DEFAULT("net.ipv4.tcp_ecn", "0"),
     DEFAULT("net.ipv4.tcp_ecn", "2"),
     SCALED("net.ipv4.tcp_fin_timeout", "fin_wait_2_ns", HF_SEC(1)),

@@ -19,12 +19,15 @@ NONBLOCK = "   +0 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0\n"
 class Case:
     """One script of the table: a state, what happens in it, and the rows that this shows.
 
-    A note says in the title what is a choice of the stack rather than a rule.
+    A note says in the title what is a choice of the stack rather than a rule; a setting is one of
+    Linux, made before all else.
     """
 
-    def __init__(self, state, name, rows, run, *, stamps=False, every_isn=True, note=None):
+    def __init__(self, state, name, rows, run, *, stamps=False, every_isn=True, note=None,
+                 setting=None):
         self.state, self.name, self.rows, self.run = state, name, rows, run
         self.stamps, self.every_isn, self.note = stamps, every_isn, note
+        self.setting = setting
 
     @property
     def title(self):

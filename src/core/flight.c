@@ -1,0 +1,124 @@
+/**
+ * The flight record: taken with the first segment, given back when nothing is in flight, nothing
+ * out of order, and nothing more can be told of either. Owns where the scoreboard's runs are.
+ */
+#include "stack.h"
+
+/** What left while there was no record, one segment or a FIN: nobody noted when. */
+static void remember_sent(const struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f)
+{
+    if (c->syn_unacked || hf_conn_in_flight(c) == 0)
+        return;
+    struct hf_board b = {&f->board, f->own_runs, HF_RUNS_OWN};
+    hf_board_append(&b, c->snd_una, hf_conn_in_flight(c), hf_conn_mss(c), s->p.now_ns, 0);
+    f->own_runs[0].again = true; /* so its ACK tells no time */
+    f->rto_at = c->rtx_at;
+}
+
+struct hf_flight *hf_conn_need_flight(struct hf_stack *s, struct hf_conn *c)
+{
+    if (c->flight != HF_NIL)
+        return hf_flight_of(s, c);
+    uint32_t index = hf_pool_take(&s->flights);
+    if (index == HF_NIL)
+        return NULL;
+    c->flight = index;
+    struct hf_flight *f = hf_flight_of(s, c);
+    f->cursor = (struct hf_place){HF_NIL, 0};
+    f->cursor_seq = c->snd_una;
+    f->timed_at = f->rto_at = f->reorder_at = f->probe.at = HF_NEVER;
+    f->pacer.next_at = f->planned_at = INT64_MIN;
+    f->resent_at = s->p.now_ns - HF_SEC(3600); /* long ago */
+    f->gaps = f->gaps_next = f->gaps_prev = f->runs = HF_NIL;
+    f->runs_capacity = HF_RUNS_OWN;
+    f->conn = c->index;
+    hf_rack_init(&f->rack, c->snd_una);
+    remember_sent(s, c, f);
+    return f;
+}
+
+static struct hf_pool *pool_of_runs(struct hf_stack *s, uint32_t capacity)
+{
+    if (capacity == HF_RUNS_SOME)
+        return &s->runs_some;
+    return capacity == HF_RUNS_MANY ? &s->runs_many : &s->runs_most;
+}
+
+static struct hf_run *runs_of(struct hf_stack *s, struct hf_flight *f)
+{
+    if (f->runs == HF_NIL)
+        return f->own_runs;
+    return hf_pool_at(pool_of_runs(s, f->runs_capacity), f->runs);
+}
+
+static const struct hf_run *runs_to_read(const struct hf_stack *s, const struct hf_flight *f)
+{
+    if (f->runs == HF_NIL)
+        return f->own_runs;
+    if (f->runs_capacity == HF_RUNS_SOME)
+        return hf_pool_at(&s->runs_some, f->runs);
+    return hf_pool_at(f->runs_capacity == HF_RUNS_MANY ? &s->runs_many : &s->runs_most, f->runs);
+}
+
+uint32_t hf_flight_resent_bytes(const struct hf_stack *s, const struct hf_flight *f)
+{
+    const struct hf_run *runs = runs_to_read(s, f);
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < f->board.count; i++)
+        bytes += runs[i].again && !runs[i].sacked && !runs[i].lost ? runs[i].bytes : 0;
+    return bytes;
+}
+
+static void give_runs(struct hf_stack *s, struct hf_flight *f)
+{
+    if (f->runs != HF_NIL)
+        hf_pool_give(pool_of_runs(s, f->runs_capacity), f->runs);
+    f->runs = HF_NIL;
+}
+
+/** Moves the runs to the next larger place; they stay where they are if it can't be had. */
+static void grow(struct hf_stack *s, struct hf_flight *f)
+{
+    uint32_t capacity = HF_RUNS_MAX;
+    if (f->runs_capacity < HF_RUNS_MANY)
+        capacity = f->runs_capacity == HF_RUNS_OWN ? HF_RUNS_SOME : HF_RUNS_MANY;
+    uint32_t index = hf_pool_take_dirty(pool_of_runs(s, capacity));
+    if (index == HF_NIL)
+        return;
+    memcpy(hf_pool_at(pool_of_runs(s, capacity), index), runs_of(s, f),
+           f->board.count * sizeof(struct hf_run));
+    give_runs(s, f);
+    f->runs = index;
+    f->runs_capacity = (uint16_t)capacity;
+}
+
+struct hf_board hf_flight_large_board(struct hf_stack *s, struct hf_flight *f, uint32_t more)
+{
+    while (f->board.count + more > f->runs_capacity && f->runs_capacity < HF_RUNS_MAX) {
+        uint32_t before = f->runs_capacity;
+        grow(s, f);
+        if (f->runs_capacity == before)
+            break;
+    }
+    return (struct hf_board){&f->board, runs_of(s, f), f->runs_capacity};
+}
+
+void hf_conn_drop_flight(struct hf_stack *s, struct hf_conn *c)
+{
+    struct hf_flight *f = hf_flight_of(s, c);
+    if (f == NULL)
+        return;
+    hf_gaps_drop(s, c);
+    give_runs(s, f);
+    hf_pool_give(&s->flights, c->flight);
+    c->flight = HF_NIL;
+    c->twice_due = false;
+}
+
+void hf_conn_release_flight(struct hf_stack *s, struct hf_conn *c)
+{
+    const struct hf_flight *f = hf_flight_of(s, c);
+    if (f != NULL && f->gaps == HF_NIL && !f->fin_waits && !c->twice_due &&
+        hf_conn_in_flight(c) == 0 && c->rtx_timer != HF_RTX_SETTLE)
+        hf_conn_drop_flight(s, c);
+}

@@ -1,0 +1,244 @@
+/**
+ * HyStart++: rounds, the thresholds, and the way into conservative slow start, back and out.
+ */
+#include "core/hystart.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { SEGMENT = 1000 };
+
+/** A flow that has a window's worth in flight; each ACK covers one segment. */
+struct flow {
+    struct hf_hystart h;
+    hf_seq snd_una, snd_nxt;
+    enum hf_hystart_phase phase;
+};
+
+static struct flow started(uint32_t first)
+{
+    return (struct flow){.snd_una = hf_seq_make(first),
+                         .snd_nxt = hf_seq_make(first + 100 * SEGMENT)};
+}
+
+/** One ACK within the round. */
+static void ack(struct flow *f, hf_ns rtt_ns)
+{
+    f->snd_una = hf_seq_add(f->snd_una, SEGMENT);
+    f->phase = hf_hystart_ack(&f->h, rtt_ns, f->snd_una, f->snd_nxt);
+}
+
+/** The last ACK of the round, with as much in flight again as in each round. */
+static void end_round(struct flow *f, hf_ns rtt_ns)
+{
+    f->snd_una = f->snd_nxt;
+    f->snd_nxt = hf_seq_add(f->snd_una, 100 * SEGMENT);
+    f->phase = hf_hystart_ack(&f->h, rtt_ns, f->snd_una, f->snd_nxt);
+}
+
+/** A round of `samples` ACKs, all of which take as long. */
+static void go_round(struct flow *f, int samples, hf_ns rtt_ns)
+{
+    for (int i = 1; i < samples; i++)
+        ack(f, rtt_ns);
+    end_round(f, rtt_ns);
+}
+
+/* [RFC9406#4.2] max(4 ms, min(last / 8, 16 ms)): what is less is noise.
+ * covers: CO-9406-03 */
+static void rises_by_the_threshold(void **state)
+{
+    (void)state;
+    static const struct {
+        hf_ns last_ns, threshold_ns;
+    } rows[] = {
+        {HF_US(100), HF_MS(4)},  {HF_MS(20), HF_MS(4)},      {HF_MS(32), HF_MS(4)},
+        {HF_MS(40), HF_MS(5)},   {HF_MS(100), HF_US(12500)}, {HF_MS(128), HF_MS(16)},
+        {HF_MS(300), HF_MS(16)}, {HF_SEC(59), HF_MS(16)},
+    };
+    for (size_t i = 0; i < HF_COUNT_OF(rows); i++) {
+        struct flow f = started(0);
+        go_round(&f, 8, rows[i].last_ns);
+        struct flow less = f;
+        go_round(&less, 8, rows[i].last_ns + rows[i].threshold_ns - HF_US(2));
+        assert_int_equal(less.phase, HF_HYSTART_SLOW_START);
+        go_round(&f, 8, rows[i].last_ns + rows[i].threshold_ns);
+        assert_int_equal(f.phase, HF_HYSTART_CONSERVATIVE);
+    }
+}
+
+/* Eight samples are asked for, whatever the first seven say; the least of them counts. DEVIATION
+ * D-40: and then of the next eight, so that a queue that builds up within a round is seen in it.
+ * covers: CO-9406-03, CO-9406-01 */
+static void eight_samples_are_needed(void **state)
+{
+    (void)state;
+    struct flow f = started(5);
+    go_round(&f, 8, HF_MS(40));
+    for (int i = 0; i < 7; i++) {
+        ack(&f, HF_MS(90));
+        assert_int_equal(f.phase, HF_HYSTART_SLOW_START);
+    }
+    struct flow low = f;
+    ack(&f, 0); /* an ACK without a sample is none */
+    assert_int_equal(f.phase, HF_HYSTART_SLOW_START);
+    ack(&f, HF_MS(90));
+    assert_int_equal(f.phase, HF_HYSTART_CONSERVATIVE);
+    ack(&low, HF_MS(41));
+    ack(&low, HF_MS(90));
+    assert_int_equal(low.phase, HF_HYSTART_SLOW_START);
+    for (int i = 2; i < 8; i++)
+        ack(&low, HF_MS(90));
+    ack(&low, HF_MS(44)); /* one of eight is no rise, wherever it stands */
+    for (int i = 0; i < 7; i++) {
+        ack(&low, HF_MS(90));
+        assert_int_equal(low.phase, HF_HYSTART_SLOW_START);
+    }
+    ack(&low, HF_MS(90));
+    assert_int_equal(low.phase, HF_HYSTART_CONSERVATIVE);
+}
+
+/* More ACKs in one round than the counter of samples holds. covers: CO-9406-01 */
+static void a_long_round_is_one_round(void **state)
+{
+    (void)state;
+    struct flow f = started(0);
+    go_round(&f, 8, HF_MS(20));
+    f.snd_nxt = hf_seq_add(f.snd_una, 2000 * SEGMENT);
+    go_round(&f, 8, HF_MS(20)); /* ends the round that began before */
+    for (int i = 0; i < 300; i++) {
+        f.snd_una = hf_seq_add(f.snd_una, 1);
+        f.phase = hf_hystart_ack(&f.h, HF_MS(50), f.snd_una, f.snd_nxt);
+        assert_int_equal(f.phase, i < 7 ? HF_HYSTART_SLOW_START : HF_HYSTART_CONSERVATIVE);
+    }
+    for (int i = 0; i < 300; i++) { /* whenever one below comes, it was no rise */
+        struct flow later = f;
+        later.phase = hf_hystart_ack(&later.h, HF_MS(30), f.snd_una, f.snd_nxt);
+        assert_int_equal(later.phase, HF_HYSTART_SLOW_START);
+        hf_hystart_ack(&f.h, HF_MS(50), f.snd_una, f.snd_nxt);
+    }
+}
+
+/* The first round has nothing to be compared with; nor has one after a round without samples.
+ * covers: CO-9406-03 */
+static void both_rounds_must_have_been_measured(void **state)
+{
+    (void)state;
+    struct flow f = started(0);
+    for (int i = 0; i < 50; i++)
+        ack(&f, HF_MS(10 + i));
+    assert_int_equal(f.phase, HF_HYSTART_SLOW_START);
+    end_round(&f, HF_MS(10));
+    go_round(&f, 9, 0);
+    go_round(&f, 9, HF_MS(100));
+    assert_int_equal(f.phase, HF_HYSTART_SLOW_START);
+    go_round(&f, 9, HF_MS(200));
+    assert_int_equal(f.phase, HF_HYSTART_CONSERVATIVE);
+}
+
+/* [RFC9406#4.2] A round ends when what was next to be sent at its start is acknowledged, not
+ * before; sequence numbers wrap. covers: CO-9406-01 */
+static void rounds_are_told_by_numbers(void **state)
+{
+    (void)state;
+    static const uint32_t starts[] = {0, 77, UINT32_MAX - 50 * SEGMENT, 0x7fffffff};
+    for (size_t i = 0; i < HF_COUNT_OF(starts); i++) {
+        struct flow f = started(starts[i]);
+        hf_seq end = f.snd_nxt;
+        go_round(&f, 8, HF_MS(20));
+        assert_true(hf_seq_eq(f.snd_una, end));
+        hf_seq next_end = f.snd_nxt;
+        assert_true(hf_seq_eq(f.h.round_end, next_end));
+        f.snd_nxt = hf_seq_add(f.snd_nxt, 7 * SEGMENT); /* sent during the round: of the next */
+        f.snd_una = hf_seq_sub(next_end, 1);
+        f.phase = hf_hystart_ack(&f.h, HF_MS(20), f.snd_una, f.snd_nxt);
+        assert_true(hf_seq_eq(f.h.round_end, next_end));
+        f.snd_una = next_end;
+        f.phase = hf_hystart_ack(&f.h, HF_MS(20), f.snd_una, f.snd_nxt);
+        assert_true(hf_seq_eq(f.h.round_end, f.snd_nxt));
+    }
+}
+
+/* [RFC9406#4.2] Two rounds (DEVIATION D-40), of which the one it began in is the first.
+ * covers: CO-9406-05 */
+static void two_conservative_rounds_end_it(void **state)
+{
+    (void)state;
+    struct flow f = started(0);
+    go_round(&f, 20, HF_MS(40));
+    for (int round = 1; round <= 2; round++) {
+        for (int i = 0; i < 19; i++) {
+            ack(&f, HF_MS(50 + round));
+            bool conservative = round > 1 || i >= 7;
+            assert_int_equal(f.phase,
+                             conservative ? HF_HYSTART_CONSERVATIVE : HF_HYSTART_SLOW_START);
+        }
+        end_round(&f, HF_MS(50 + round));
+        assert_int_equal(f.phase, round < 2 ? HF_HYSTART_CONSERVATIVE : HF_HYSTART_OVER);
+    }
+}
+
+/* [RFC9406#4.2] A rise that does not last was jitter: slow start goes on, and a later rise begins
+ * its rounds anew. covers: CO-9406-04 */
+static void a_spurious_rise_is_taken_back(void **state)
+{
+    (void)state;
+    struct flow f = started(0);
+    go_round(&f, 10, HF_MS(40));
+    go_round(&f, 10, HF_MS(60));
+    assert_int_equal(f.phase, HF_HYSTART_CONSERVATIVE);
+    for (int i = 0; i < 20; i++) /* not under the baseline */
+        ack(&f, HF_MS(60));
+    assert_int_equal(f.phase, HF_HYSTART_CONSERVATIVE);
+    f.h.samples = 0;
+    for (int i = 0; i < 7; i++) {
+        ack(&f, HF_US(59998));
+        assert_int_equal(f.phase, HF_HYSTART_CONSERVATIVE);
+    }
+    ack(&f, HF_US(59998));
+    assert_int_equal(f.phase, HF_HYSTART_SLOW_START);
+    end_round(&f, HF_MS(40));
+    go_round(&f, 10, HF_MS(41));
+    assert_int_equal(f.phase, HF_HYSTART_SLOW_START);
+    for (int round = 1; round <= 2; round++) {
+        go_round(&f, 10, HF_MS(50));
+        assert_int_equal(f.phase, round < 2 ? HF_HYSTART_CONSERVATIVE : HF_HYSTART_OVER);
+    }
+}
+
+/* Times that are out of all proportion are no harm. */
+static void odd_times(void **state)
+{
+    (void)state;
+    struct flow f = started(0);
+    go_round(&f, 10, 1);
+    go_round(&f, 10, HF_SEC(1000000));
+    assert_int_equal(f.phase, HF_HYSTART_CONSERVATIVE);
+    f = started(0);
+    go_round(&f, 10, HF_NEVER);
+    go_round(&f, 10, HF_NEVER);
+    assert_int_equal(f.phase, HF_HYSTART_SLOW_START);
+    go_round(&f, 10, -5);
+    assert_int_equal(f.phase, HF_HYSTART_SLOW_START);
+    f = started(0);
+    go_round(&f, 10, HF_MS(20));
+    go_round(&f, 10, HF_US(1ll << 32) + HF_MS(20));
+    assert_int_equal(f.phase, HF_HYSTART_CONSERVATIVE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rises_by_the_threshold),
+        cmocka_unit_test(eight_samples_are_needed),
+        cmocka_unit_test(a_long_round_is_one_round),
+        cmocka_unit_test(both_rounds_must_have_been_measured),
+        cmocka_unit_test(rounds_are_told_by_numbers),
+        cmocka_unit_test(two_conservative_rounds_end_it),
+        cmocka_unit_test(a_spurious_rise_is_taken_back),
+        cmocka_unit_test(odd_times),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,115 @@
+/* What the other tests of recovery leave: times finer than queues are long, what is not sent again,
+ * pacing, and which congestion control reduces. */
+#include "recovery.h"
+
+static struct hf_config config;
+
+static int reset_config(void **state)
+{
+    (void)state;
+    recovery_config(&config);
+    return 0;
+}
+
+/* covers: CO-8985-01: the least round trip is 10 ms, queues make it 400 ms: what leaves 5 ms apart
+ * is told apart all the same, so the first of two is lost when the second has arrived */
+static void times_are_finer_than_queues_are_long(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 2, 2);
+    hf_rig_wait(&w.rig, HF_MS(10));
+    uint32_t at = 1000;
+    tell(&w, at, NULL);
+    for (int n = 0; n < 15; n++, at += SEG) { /* there is always one left in flight */
+        wire_send(&w, SEG, 0);
+        assert_int_equal(hf_peer_skip(&w.peer), 1);
+        hf_rig_wait(&w.rig, HF_MS(400));
+        tell(&w, at + SEG, NULL);
+    }
+    assert_true(wire_info(&w).srtt_ns > HF_MS(320));
+    wire_send(&w, SEG, 0);
+    hf_rig_wait(&w.rig, HF_MS(5));
+    wire_send(&w, SEG, 0);
+    assert_int_equal(hf_peer_skip(&w.peer), 2);
+    hf_rig_wait(&w.rig, HF_MS(395));
+    char text[32];
+    snprintf(text, sizeof text, "%u:%u", at + 2 * SEG, at + 3 * SEG);
+    tell(&w, at + SEG, text);
+    EXPECT_BYTES(&w, at + SEG, at + 2 * SEG);
+    wire_close(&w);
+}
+
+/* covers: CO-6675-08, CO-6675-10: as much as fits leaves at once; but there is no rescue: the last
+ * segment is missing, yet nothing says that it is lost, and it stays where it is */
+static void what_is_not_lost_is_not_sent_again(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 10, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:4000,5000:8000");
+    EXPECT_BYTES(&w, 0, 1000);
+    EXPECT_BYTES(&w, 4000, 5000);
+    WIRE_QUIET(&w);
+    /* Four are in flight: one more would fit. */
+    assert_int_equal(wire_info(&w).ssthresh_bytes, 5 * SEG);
+    wire_send(&w, 3 * SEG, 0);
+    EXPECT_BYTES(&w, 10000, 11000);
+    WIRE_QUIET(&w);
+    wire_close(&w);
+}
+
+/* covers: CO-9937-10: what a recovery sends is spread like anything else */
+static void a_recovery_is_paced(void **state)
+{
+    (void)state;
+    struct wire w;
+    config.pacing = 1;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 10, 10); /* the initial window is not */
+    wait_rtt(&w);
+    tell(&w, 0, "5000:10000");
+    hf_ns last_ns = since_start(&w);
+    EXPECT_BYTES(&w, 0, 1000);
+    for (uint32_t at = SEG; at < 5 * SEG; at += SEG) {
+        hf_ns sent_ns = wire_until_sent(&w, last_ns + RTT_NS);
+        assert_in_range(sent_ns, last_ns + HF_MS(2), last_ns + RTT_NS / 2);
+        EXPECT_BYTES(&w, at, at + SEG);
+        last_ns = sent_ns;
+    }
+    assert_int_equal(counted(&w, HF_RETRANSMIT_RACK), 5);
+    wire_close(&w);
+}
+
+/* covers: MAY-18: the setting says which algorithm reduces */
+static void the_setting_says_who_reduces(void **state)
+{
+    (void)state;
+    static const uint32_t left_segs[] = {[1] = 5, [2] = 7};
+    for (size_t i = 1; i < HF_COUNT_OF(left_segs); i++) {
+        struct wire w;
+        config.congestion_control = (int64_t)i;
+        recovery_open(&w, &config, WITH_SACK);
+        send_segs(&w, 10, 10);
+        wait_rtt(&w);
+        tell(&w, 0, "1000:5000");
+        EXPECT_BYTES(&w, 0, 1000);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, left_segs[i] * SEG);
+        wire_close(&w);
+    }
+}
+
+int main(void)
+{
+#define CORNERS_TEST(f) cmocka_unit_test_setup(f, reset_config)
+    const struct CMUnitTest tests[] = {
+        CORNERS_TEST(times_are_finer_than_queues_are_long),
+        CORNERS_TEST(what_is_not_lost_is_not_sent_again),
+        CORNERS_TEST(a_recovery_is_paced),
+        CORNERS_TEST(the_setting_says_who_reduces),
+    };
+    return cmocka_run_group_tests_name("recovery_corners", tests, NULL, NULL);
+}

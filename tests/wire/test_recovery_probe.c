@@ -1,0 +1,393 @@
+/* The tail loss probe: when it leaves, what it is, and what its answer says, RFC 8985 section 7. */
+#include "recovery.h"
+
+/* Two round trips, and what a receiver may need to be woken; or may delay the ACK of one segment.
+ * */
+#define PROBE_NS HF_MS(202)
+#define PROBE_ALONE_NS HF_MS(400)
+
+static struct hf_config config;
+
+static int reset_config(void **state)
+{
+    (void)state;
+    recovery_config(&config);
+    config.loss_probe = 1;
+    return 0;
+}
+
+static void expect_no_reduction(const struct wire *w)
+{
+    check_windows(w, wire_info(w).cwnd_bytes, 1u << 30);
+    assert_true(wire_info(w).cwnd_bytes >= 10 * SEG);
+    assert_int_equal(counted(w, HF_RECOVERY_PROBE_REPAIRED), 0);
+}
+
+/* ---- when ---- */
+
+/* covers: CO-8985-09, CO-8985-11: after two round trips the last segment again, once; then the
+ * timeout, one RTO after the probe and not doubled */
+static void the_last_segment_is_the_probe(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    EXPECT_BYTES_AT(&w, PROBE_NS, 2000, 3000);
+    assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 1);
+    assert_int_equal(counted(&w, HF_RETRANSMIT_LOSS_PROBE), 1);
+    assert_int_equal(wire_info(&w).retransmit_count, 0);
+    assert_int_equal(wire_info(&w).rto_ns, HF_SEC(1));
+    EXPECT_BYTES_AT(&w, PROBE_NS + HF_SEC(1), 0, 1000);
+    EXPECT_BYTES_AT(&w, PROBE_NS + HF_SEC(3), 0, 1000);
+    assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 1);
+    wire_close(&w);
+}
+
+/* covers: CO-8985-09: of one segment the receiver may delay the ACK */
+static void a_lone_segment_waits_for_a_delayed_ack(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 1, 1);
+    EXPECT_BYTES_AT(&w, PROBE_ALONE_NS, 0, 1000);
+    wire_close(&w);
+    config.loss_probe_ack_delay_ns = HF_MS(50);
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 1, 1);
+    EXPECT_BYTES_AT(&w, HF_MS(250), 0, 1000);
+    wire_close(&w);
+}
+
+/* covers: CO-8985-09: each new segment and each ACK of new data put it off */
+static void the_probe_counts_from_the_last_event(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    hf_rig_wait(&w.rig, HF_MS(50));
+    send_segs(&w, 1, 1);
+    hf_rig_wait(&w.rig, HF_MS(50));
+    tell(&w, 1000, NULL);
+    EXPECT_BYTES_AT(&w, HF_MS(100) + PROBE_NS, 3000, 4000);
+    wire_close(&w);
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 2, 2);
+    hf_rig_wait(&w.rig, HF_MS(150));
+    send_segs(&w, 1, 1);
+    EXPECT_BYTES_AT(&w, HF_MS(150) + PROBE_NS, 2000, 3000);
+    wire_close(&w);
+}
+
+/* covers: CO-8985-09, CO-8985-13: never later than the RTO, in whose place it stands then */
+static void the_probe_stands_in_the_timeouts_place(void **state)
+{
+    (void)state;
+    struct wire w;
+    config.rto_min_ns = HF_MS(1);
+    recovery_open(&w, &config, WITH_SACK);
+    assert_int_equal(wire_info(&w).rto_ns, HF_MS(300)); /* 100 + 4 * 50 */
+    send_segs(&w, 1, 1);
+    EXPECT_BYTES_AT(&w, HF_MS(300), 0, 1000);
+    assert_int_equal(counted(&w, HF_RETRANSMIT_LOSS_PROBE), 1);
+    EXPECT_BYTES_AT(&w, HF_MS(600), 0, 1000);
+    assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 1);
+    assert_int_equal(wire_info(&w).rto_ns, HF_MS(600));
+    wire_close(&w);
+}
+
+/* covers: CO-8985-01, CO-8985-09: not without SACK, nor in a recovery, nor after a timeout, nor
+ * where something is reported already: there RACK has the say; nor into a closed window */
+static void there_is_not_always_a_probe(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_STAMPS);
+    send_segs(&w, 3, 3);
+    EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
+    wire_close(&w);
+
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 10, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:4000");
+    EXPECT_BYTES(&w, 0, 1000);
+    hf_ns at_ns = since_start(&w);
+    EXPECT_BYTES_AT(&w, at_ns + HF_SEC(1), 0, 1000);
+    hf_peer_skip(&w.peer);
+    wait_rtt(&w);
+    tell(&w, 4000, NULL);
+    hf_peer_skip(&w.peer);
+    (void)wire_until_sent(&w, HF_SEC(9));
+    assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 0);
+    wire_close(&w);
+
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    hf_peer_send(&w.peer, ". seq 0 ack 1000 win 0");
+    WIRE_EXPECT_AT(&w, HF_SEC(1), ". seq 999 ack 0"); /* of the window */
+    assert_int_equal(counted(&w, HF_RETRANSMIT_LOSS_PROBE), 0);
+    wire_close(&w);
+    config.loss_probe = 0;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
+    wire_close(&w);
+}
+
+/* covers: CO-8985-10: after a probe none more until a round trip was measured */
+static void a_probe_needs_a_sample(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    EXPECT_BYTES_AT(&w, PROBE_NS, 2000, 3000);
+    wait_rtt(&w);
+    tell(&w, 3000, "2000:3000"); /* no sample: sent twice, and no timestamps */
+    wire_rebase(&w);
+    w.start_ns = w.rig.now_ns;
+    send_segs(&w, 3, 3);
+    EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000); /* the RTO */
+    assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 1);
+    tell(&w, 3000, "0:1000");
+    wire_rebase(&w);
+    send_segs(&w, 3, 3);
+    wait_rtt(&w);
+    tell(&w, 3000, NULL); /* a sample */
+    wire_rebase(&w);
+    w.start_ns = w.rig.now_ns;
+    send_segs(&w, 3, 3);
+    EXPECT_BYTES_AT(&w, 2 * wire_info(&w).srtt_ns + HF_MS(2), 2000, 3000);
+    wire_close(&w);
+}
+
+/* ---- what ---- */
+
+/* covers: CO-8985-11, CO-8985-12, CO-8985-18: a new segment where there is one and the peer's
+ * window lets it; the congestion window is exceeded by it. It needs no answer of its own */
+static void a_new_segment_is_a_better_probe(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 12, 10);
+    EXPECT_BYTES_AT(&w, PROBE_NS, 10000, 11000);
+    WIRE_QUIET(&w);
+    assert_int_equal(wire_info(&w).in_flight_bytes, 11 * SEG);
+    assert_int_equal(wire_info(&w).segments_retransmitted, 0);
+    wait_rtt(&w);
+    tell(&w, 11000, NULL);
+    EXPECT_BYTES(&w, 11000, 12000);
+    tell(&w, 12000, NULL);
+    expect_no_reduction(&w);
+    wire_close(&w);
+
+    recovery_open(&w, &config, WITH_SACK);
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 5000");
+    send_segs(&w, 12, 5);
+    EXPECT_BYTES_AT(&w, PROBE_NS, 4000, 5000);
+    wire_close(&w);
+}
+
+/* covers: CO-8985-11: the highest number is the FIN's: with the data before it, if one segment
+ * takes both, or alone */
+static void a_fin_is_probed(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 2, 2);
+    wire_finish(&w);
+    WIRE_EXPECT(&w, "F. seq 2000 ack 0");
+    WIRE_EXPECT_AT(&w, PROBE_NS, "FP. seq 1000:2000 ack 0");
+    wait_rtt(&w);
+    hf_peer_send(&w.peer, ". seq 0 ack 0 <sack 1000:2001>"); /* what stands before is lost */
+    EXPECT_BYTES(&w, 0, 1000);
+    WIRE_QUIET(&w);
+    hf_peer_send(&w.peer, ". seq 0 ack 2001");
+    assert_int_equal(wire_state(&w), HF_FIN_WAIT_2);
+    wire_close(&w);
+
+    recovery_open(&w, &config, WITH_SACK);
+    wire_finish(&w);
+    WIRE_EXPECT(&w, "F. seq 0 ack 0");
+    WIRE_EXPECT_AT(&w, PROBE_ALONE_NS, "F. seq 0 ack 0");
+    assert_int_equal(counted(&w, HF_RETRANSMIT_LOSS_PROBE), 1);
+    wire_close(&w);
+
+    recovery_open(&w, &config, WITH_SACK);
+    wire_set(&w, HF_OPT_CORK, 1);
+    wire_send(&w, 10, 0);
+    wire_finish(&w);
+    WIRE_EXPECT(&w, "FP. seq 0:10 ack 0");
+    WIRE_EXPECT_AT(&w, PROBE_ALONE_NS, "FP. seq 0:10 ack 0");
+    wire_close(&w);
+}
+
+/* covers: CO-8985-07: the probe shows by SACK that the rest is lost, and RACK sends it */
+static void the_probe_finds_a_lost_tail(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 5, 5);
+    wait_rtt(&w);
+    tell(&w, 2000, NULL);
+    EXPECT_BYTES_AT(&w, HF_MS(100) + PROBE_NS, 4000, 5000);
+    wait_rtt(&w);
+    tell(&w, 2000, "4000:5000"); /* 200 ms late for the others, so even a window is over */
+    EXPECT_BYTES(&w, 2000, 3000);
+    WIRE_QUIET(&w); /* one for one: PRR */
+    wait_rtt(&w);
+    tell(&w, 3000, "4000:5000");
+    EXPECT_BYTES(&w, 3000, 4000);
+    assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 0);
+    assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 1);
+    tell(&w, 5000, NULL);
+    wire_close(&w);
+}
+
+/* ---- its answer ---- */
+
+/* Three segments, the last of which was sent again as a probe; a round trip has passed since. */
+static void open_probed(struct wire *w)
+{
+    recovery_open(w, &config, WITH_SACK);
+    send_segs(w, 3, 3);
+    EXPECT_BYTES_AT(w, PROBE_NS, 2000, 3000);
+    wait_rtt(w);
+}
+
+/* Two round trips and a timeout later it is still as it was. */
+static void expect_nothing_later(struct wire *w)
+{
+    send_segs(w, 1, 1);
+    wait_rtt(w);
+    tell(w, 4000, NULL);
+    assert_int_equal(wire_until_sent(w, since_start(w) + HF_SEC(5)), HF_NEVER);
+}
+
+/* covers: CO-8985-12: it came twice, so nothing was lost */
+static void a_probe_that_came_twice(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        struct wire w;
+        open_probed(&w);
+        if (first)
+            tell(&w, 3000, NULL); /* the ACK of the originals came late */
+        tell(&w, 3000, "2000:3000");
+        expect_no_reduction(&w);
+        expect_nothing_later(&w);
+        expect_no_reduction(&w);
+        wire_close(&w);
+    }
+}
+
+/* covers: CO-8985-12: the receiver has SACK but no D-SACK: the second ACK is a duplicate */
+static void a_probe_whose_duplicate_is_not_told(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_probed(&w);
+    tell(&w, 3000, NULL);
+    tell(&w, 3000, NULL);
+    expect_nothing_later(&w);
+    expect_no_reduction(&w);
+    wire_close(&w);
+}
+
+/* covers: CO-8985-12: an ACK beyond it and no sign of a second copy: the probe repaired a loss,
+ * which counts as one: half of what was in flight then */
+static void a_probe_that_repaired(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 8, 8);
+    EXPECT_BYTES_AT(&w, PROBE_NS, 7000, 8000);
+    wait_rtt(&w);
+    tell(&w, 8000, NULL);
+    assert_int_equal(wire_info(&w).ssthresh_bytes, 1u << 30); /* not known yet */
+    send_segs(&w, 1, 1);
+    wait_rtt(&w);
+    tell(&w, 9000, NULL);
+    check_windows(&w, 4 * SEG, 4 * SEG);
+    assert_int_equal(counted(&w, HF_RECOVERY_PROBE_REPAIRED), 1);
+    send_segs(&w, 1, 1);
+    tell(&w, 10000, NULL);
+    check_windows(&w, 4 * SEG, 4 * SEG); /* once */
+    assert_int_equal(wire_until_sent(&w, since_start(&w) + HF_SEC(5)), HF_NEVER);
+    wire_close(&w);
+}
+
+/* The same where nothing more is sent: an RTO later nobody will tell any more. A choice of ours,
+ * the RFC waits for an ACK. */
+static void a_probe_that_nobody_speaks_of(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 8, 8);
+    EXPECT_BYTES_AT(&w, PROBE_NS, 7000, 8000);
+    wait_rtt(&w);
+    tell(&w, 8000, NULL);
+    hf_rig_wait(&w.rig, HF_MS(999));
+    assert_int_equal(counted(&w, HF_RECOVERY_PROBE_REPAIRED), 0);
+    hf_rig_wait(&w.rig, HF_MS(2));
+    assert_int_equal(counted(&w, HF_RECOVERY_PROBE_REPAIRED), 1);
+    check_windows(&w, 4 * SEG, 4 * SEG);
+    struct hf_stack_info info;
+    hf_stack_info(w.rig.stack, &info);
+    assert_int_equal(info.flights, 0);
+    wire_close(&w);
+}
+
+/* covers: CO-8985-16: a recovery ends the probe's episode: one reduction, not two */
+static void a_recovery_ends_the_episode(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 12, 10);
+    wait_rtt(&w);
+    tell(&w, 2000, NULL); /* slow start: all is out */
+    assert_int_equal(hf_peer_skip(&w.peer), 2);
+    EXPECT_BYTES_AT(&w, HF_MS(100) + PROBE_NS, 11000, 12000);
+    wait_rtt(&w);
+    tell(&w, 2000, "3000:12000");
+    EXPECT_BYTES(&w, 2000, 3000);
+    uint32_t ssthresh = wire_info(&w).ssthresh_bytes;
+    wait_rtt(&w);
+    tell(&w, 12000, NULL);
+    wire_send(&w, SEG, 0);
+    tell(&w, 13000, NULL);
+    assert_int_equal(wire_info(&w).ssthresh_bytes, ssthresh);
+    assert_int_equal(counted(&w, HF_RECOVERY_PROBE_REPAIRED), 0);
+    wire_close(&w);
+}
+
+int main(void)
+{
+#define PROBE_TEST(f) cmocka_unit_test_setup(f, reset_config)
+    const struct CMUnitTest tests[] = {
+        PROBE_TEST(the_last_segment_is_the_probe),
+        PROBE_TEST(a_lone_segment_waits_for_a_delayed_ack),
+        PROBE_TEST(the_probe_counts_from_the_last_event),
+        PROBE_TEST(the_probe_stands_in_the_timeouts_place),
+        PROBE_TEST(there_is_not_always_a_probe),
+        PROBE_TEST(a_probe_needs_a_sample),
+        PROBE_TEST(a_new_segment_is_a_better_probe),
+        PROBE_TEST(a_fin_is_probed),
+        PROBE_TEST(the_probe_finds_a_lost_tail),
+        PROBE_TEST(a_probe_that_came_twice),
+        PROBE_TEST(a_probe_whose_duplicate_is_not_told),
+        PROBE_TEST(a_probe_that_repaired),
+        PROBE_TEST(a_probe_that_nobody_speaks_of),
+        PROBE_TEST(a_recovery_ends_the_episode),
+    };
+    return cmocka_run_group_tests_name("recovery_probe", tests, NULL, NULL);
+}

@@ -1,0 +1,287 @@
+/* Timeouts with SACK, and reductions that were a mistake: RFC 8985 section 6.3, RFC 2018 section 8,
+ * RFC 3522 and RFC 4015, RFC 2883 section 5. */
+#include "recovery.h"
+
+static struct hf_config config;
+
+static int reset_config(void **state)
+{
+    (void)state;
+    recovery_config(&config);
+    return 0;
+}
+
+/* An ACK whose echo is the timestamp of what left at that time after the opening. */
+static void tell_echo(struct wire *w, hf_ns left_ns, uint32_t ack, const char *blocks)
+{
+    uint32_t newest = w->peer.ts_recent;
+    hf_ns last_ns = w->peer.last.at_ns - w->start_ns;
+    w->peer.ts_recent = newest - (uint32_t)(last_ns / HF_MS(1) - left_ns / HF_MS(1));
+    tell(w, ack, blocks);
+    w->peer.ts_recent = newest;
+}
+
+/* ---- timeouts ---- */
+
+/* covers: CO-8985-08, CO-6675-12: the first is sent again, and what left a round trip ago is lost;
+ * what left just now is not: its ACK may be on the way */
+static void what_left_just_now_is_not_lost(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    wait_rtt(&w);
+    tell(&w, 1000, NULL);
+    hf_rig_wait(&w.rig, HF_MS(950));
+    send_segs(&w, 2, 2); /* at 1050 ms */
+    EXPECT_BYTES_AT(&w, HF_MS(1100), 1000, 2000);
+    WIRE_QUIET(&w);
+    hf_rig_wait(&w.rig, HF_MS(45));
+    tell(&w, 2000, NULL); /* the window is two segments by now, and two are in flight */
+    WIRE_QUIET(&w);
+    check_windows(&w, 2 * SEG, 2 * SEG);
+    hf_rig_wait(&w.rig, HF_MS(5));
+    tell(&w, 2000, "3000:5000");
+    EXPECT_BYTES(&w, 2000, 3000);
+    wait_rtt(&w);
+    tell(&w, 5000, NULL);
+    WIRE_QUIET(&w);
+    assert_int_equal(wire_info(&w).segments_retransmitted, 2);
+    wire_close(&w);
+}
+
+/* covers: CO-2018-08, CO-6675-09: reported data is passed over after the first timeout, and no
+ * recovery begins before all from before it is acknowledged */
+static void reported_data_is_passed_over(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 10, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:3000");
+    EXPECT_BYTES_AT(&w, HF_MS(125), 0, 1000); /* RACK */
+    hf_ns at_ns = since_start(&w);
+    EXPECT_BYTES_AT(&w, at_ns + HF_SEC(1), 0, 1000);
+    WIRE_QUIET(&w);
+    assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 1);
+    check_windows(&w, SEG, wire_info(&w).ssthresh_bytes);
+    wait_rtt(&w);
+    tell(&w, 3000, NULL);
+    EXPECT_BYTES(&w, 3000, 4000);
+    EXPECT_BYTES(&w, 4000, 5000);
+    WIRE_QUIET(&w);
+    wait_rtt(&w);
+    tell(&w, 3000, "6000:10000"); /* slow start goes on */
+    assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 1);
+    wire_close(&w);
+}
+
+/* covers: CO-2018-08, CO-2018-07: SND.UNA itself was reported, and yet is not acknowledged: the
+ * peer has thrown away what it had, and all of it is sent again; a second timeout forgets it
+ * anyway */
+static void a_peer_that_reneges(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 4, 4);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:4000");
+    EXPECT_BYTES(&w, 0, 1000);
+    wait_rtt(&w);
+    tell(&w, 1000, NULL);
+    WIRE_QUIET(&w);
+    hf_ns at_ns = since_start(&w);
+    EXPECT_BYTES_AT(&w, at_ns + HF_SEC(1), 1000, 2000);
+    wait_rtt(&w);
+    tell(&w, 2000, NULL);
+    EXPECT_BYTES(&w, 2000, 3000);
+    EXPECT_BYTES(&w, 3000, 4000);
+    wire_close(&w);
+
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 4, 4);
+    wait_rtt(&w);
+    tell(&w, 0, "2000:4000");
+    at_ns = HF_MS(125);
+    EXPECT_BYTES_AT(&w, at_ns, 0, 1000);
+    hf_peer_skip(&w.peer);
+    (void)wire_until_sent(&w, HF_SEC(3));
+    EXPECT_BYTES(&w, 0, 1000); /* the first timeout */
+    hf_peer_skip(&w.peer);
+    (void)wire_until_sent(&w, HF_SEC(9));
+    EXPECT_BYTES(&w, 0, 1000); /* the second */
+    assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 2);
+    wait_rtt(&w);
+    tell(&w, 2000, NULL);
+    EXPECT_BYTES(&w, 2000, 3000); /* not reported since */
+    wire_close(&w);
+}
+
+/* ---- by timestamps ---- */
+
+/* covers: CO-9438-10: [RFC3522#3.2] the ACK echoes the original: the fast retransmission was
+ * a mistake. Windows are as before, and nothing more is sent again */
+static void a_mistaken_recovery_is_undone_by_its_stamp(void **state)
+{
+    (void)state;
+    for (unsigned sack = 0; sack < 2; sack++) {
+        struct wire w;
+        recovery_open(&w, &config, WITH_STAMPS | (sack ? WITH_SACK : 0));
+        send_segs(&w, 10, 10);
+        wait_rtt(&w);
+        tell(&w, 0, sack ? "1000:2000" : NULL);
+        tell(&w, 0, sack ? "1000:3000" : NULL);
+        tell(&w, 0, sack ? "1000:4000" : NULL);
+        EXPECT_BYTES(&w, 0, 1000);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, 5 * SEG);
+        hf_rig_wait(&w.rig, HF_MS(5));
+        assert_false(wire_info(&w).reordering);
+        tell_echo(&w, 0, 4000, NULL); /* the original, reordered: so the path does */
+        assert_true(wire_info(&w).reordering);
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_TIMESTAMP), 1);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, 1u << 30);
+        assert_true(wire_info(&w).cwnd_bytes >= 10 * SEG);
+        hf_rig_wait(&w.rig, HF_MS(20));
+        tell(&w, 10000, NULL);
+        WIRE_QUIET(&w);
+        assert_int_equal(wire_info(&w).segments_retransmitted, 1);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, 1u << 30);
+        wire_close(&w);
+    }
+}
+
+/* The same ACK, but it echoes the retransmission: it was needed. */
+static void a_needed_recovery_stays(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_STAMPS | WITH_SACK);
+    send_segs(&w, 10, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:4000");
+    EXPECT_BYTES(&w, 0, 1000);
+    wait_rtt(&w);
+    tell(&w, 10000, NULL);
+    check_windows(&w, 5 * SEG, 5 * SEG);
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_TIMESTAMP), 0);
+    wire_close(&w);
+}
+
+/* [RFC3522#3.2] [RFC4015#3] ACKs were late, not lost: cwnd and ssthresh are as before the
+ * timeout, and the rest of the window is not sent again */
+static void a_mistaken_timeout_is_undone_by_its_stamp(void **state)
+{
+    (void)state;
+    for (unsigned sack = 0; sack < 2; sack++) {
+        struct wire w;
+        recovery_open(&w, &config, WITH_STAMPS | (sack ? WITH_SACK : 0));
+        send_segs(&w, 20, 10);
+        EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
+        check_windows(&w, SEG, 5 * SEG);
+        hf_rig_wait(&w.rig, HF_MS(200));
+        tell_echo(&w, 0, 2000, NULL);
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_TIMESTAMP), 1);
+        assert_false(wire_info(&w).reordering);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, 1u << 30);
+        assert_in_range(wire_info(&w).cwnd_bytes, 10 * SEG, 12 * SEG);
+        while (hf_peer_pop(&w.peer)) /* new data only */
+            assert_true(w.peer.last.segment.seq - w.peer.irs >= 10000);
+        assert_int_equal(wire_info(&w).segments_retransmitted, 1);
+        wire_close(&w);
+    }
+}
+
+/* ---- by D-SACK ---- */
+
+/* Two segments are taken for lost and sent again; both originals were only late. */
+static void open_mistaken(struct wire *w)
+{
+    recovery_open(w, &config, WITH_SACK);
+    send_segs(w, 10, 10);
+    wait_rtt(w);
+    tell(w, 0, "2000:10000");
+    EXPECT_BYTES(w, 0, 1000);
+    EXPECT_BYTES(w, 1000, 2000);
+    assert_int_equal(wire_info(w).ssthresh_bytes, 5 * SEG);
+}
+
+/* covers: CO-2883-12, CO-9438-10: all that was sent again came twice, told by then or when it was
+ * over already */
+static void a_mistaken_recovery_is_undone_by_reports(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct wire w;
+        open_mistaken(&w);
+        hf_rig_wait(&w.rig, HF_MS(5));
+        if (late)
+            tell(&w, 10000, NULL);
+        wait_rtt(&w);
+        tell(&w, 10000, "0:1000");
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 0);
+        tell(&w, 10000, "1000:2000");
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 1);
+        check_windows(&w, 10 * SEG, 1u << 30);
+        wire_close(&w);
+    }
+}
+
+/* covers: CO-2883-12: a timeout that came too early, told in the same way */
+static void a_mistaken_timeout_is_undone_by_a_report(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct wire w;
+        recovery_open(&w, &config, WITH_SACK);
+        send_segs(&w, 10, 10);
+        EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
+        check_windows(&w, SEG, 5 * SEG);
+        hf_rig_wait(&w.rig, HF_MS(50));
+        if (late)
+            tell(&w, 10000, NULL);
+        wait_rtt(&w);
+        tell(&w, 10000, "0:1000");
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 1);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, 1u << 30);
+        assert_in_range(wire_info(&w).cwnd_bytes, 10 * SEG, 12 * SEG);
+        WIRE_QUIET(&w);
+        wire_close(&w);
+    }
+}
+
+/* covers: CO-2883-06, CO-2883-12: some of it is not all; nor is a report of what was never sent
+ * again, a copy of the network's */
+static void reports_of_some_undo_nothing(void **state)
+{
+    (void)state;
+    static const char *const reports[] = {"0:1000", "2000:3000", "1000:1500", "-1000:0"};
+    for (size_t i = 0; i < HF_COUNT_OF(reports); i++) {
+        struct wire w;
+        open_mistaken(&w);
+        wait_rtt(&w);
+        tell(&w, 10000, reports[i]);
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 0);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, 5 * SEG);
+        wire_close(&w);
+    }
+}
+
+int main(void)
+{
+#define UNDO_TEST(f) cmocka_unit_test_setup(f, reset_config)
+    const struct CMUnitTest tests[] = {
+        UNDO_TEST(what_left_just_now_is_not_lost),
+        UNDO_TEST(reported_data_is_passed_over),
+        UNDO_TEST(a_peer_that_reneges),
+        UNDO_TEST(a_mistaken_recovery_is_undone_by_its_stamp),
+        UNDO_TEST(a_needed_recovery_stays),
+        UNDO_TEST(a_mistaken_timeout_is_undone_by_its_stamp),
+        UNDO_TEST(a_mistaken_recovery_is_undone_by_reports),
+        UNDO_TEST(a_mistaken_timeout_is_undone_by_a_report),
+        UNDO_TEST(reports_of_some_undo_nothing),
+    };
+    return cmocka_run_group_tests_name("recovery_undo", tests, NULL, NULL);
+}
