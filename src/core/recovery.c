@@ -193,10 +193,18 @@ static void trace(struct hf_stack *s, const struct hf_conn *c, enum hf_reason re
     hf_trace_conn(s, c, HF_TRACE_RECOVERY, reason, c->cc.cwnd_bytes, c->cc.ssthresh_bytes, NULL);
 }
 
-/** From here on it is watched whether what is sent again was lost at all. */
-static void open_undo(const struct hf_conn *c, struct hf_flight *f, bool timeout)
+/** From here on it is watched whether what is sent again was lost at all. What was sent again
+ *  before and is still out counts: its ACK is none of an original, nor its duplicates of others. */
+static void open_undo(const struct hf_conn *c, struct hf_flight *f, const struct hf_board *b,
+                      bool timeout)
 {
+    struct hf_undo before = f->undo;
     f->undo = (struct hf_undo){.from = c->snd_una, .open = true, .timeout = timeout};
+    if (!hf_board_was_resent(b, c->snd_una, c->snd_nxt))
+        return;
+    f->undo.open = f->undo.sent = before.sent;
+    f->undo.first_ms = before.first_ms;
+    f->undo.resent_bytes = before.resent_bytes;
 }
 
 static void set_phase(struct hf_conn *c, struct hf_flight *f, enum hf_phase phase)
@@ -219,11 +227,11 @@ static void reduce(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
 }
 
 static void enter(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
-                  uint32_t delivered_bytes)
+                  const struct hf_board *b, uint32_t delivered_bytes)
 {
     reduce(s, c, f, hf_conn_in_flight(c));
     set_phase(c, f, HF_PHASE_RECOVERY);
-    open_undo(c, f, false);
+    open_undo(c, f, b, false);
     /* [RFC9937#6.1] what was in flight before this ACK */
     f->prr = (struct hf_prr){hf_conn_in_flight(c) - f->board.sacked_bytes + delivered_bytes, 0, 0};
     trace(s, c, HF_RECOVERY_BEGINS);
@@ -393,7 +401,7 @@ static void step(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
         lost |= c->sack_on && hf_board_was_resent(b, c->snd_una, c->snd_nxt);
     }
     if (f->phase == HF_PHASE_OPEN && lost)
-        enter(s, c, f, ack->delivered_bytes);
+        enter(s, c, f, b, ack->delivered_bytes);
     if (f->phase == HF_PHASE_RECOVERY)
         reduce_proportionally(s, c, f, ack);
 }
@@ -507,6 +515,8 @@ void hf_recovery_on_rto(struct hf_stack *s, struct hf_conn *c)
 {
     struct hf_flight *f = hf_flight_of(s, c);
     struct hf_cc_event e = hf_recovery_event(s, c);
+    /* In a recovery most of the flight has arrived beyond a gap, or is gone. */
+    e.flight_bytes = hf_min_u32(e.flight_bytes, c->cc.cwnd_bytes);
     hf_stack_cc(s)->on_rto(&c->cc, f == NULL ? NULL : &f->cc, &e);
     c->dup_acks = 0;
     bool only_fin = c->fin_sent && c->send.bytes == 0;
@@ -519,8 +529,10 @@ void hf_recovery_on_rto(struct hf_stack *s, struct hf_conn *c)
         sent_before = s->p.now_ns - f->rack.rtt_ns - window_ns;
     }
     if (lose_all(s, c, f, sent_before, HF_RETRANSMIT_GO_BACK)) {
-        if (c->rtx_count <= 1)
-            open_undo(c, f, true);
+        if (c->rtx_count <= 1) {
+            struct hf_board b = hf_flight_board(s, f, 0);
+            open_undo(c, f, &b, true);
+        }
         set_phase(c, f, HF_PHASE_LOSS); /* no recovery before its end [CO-6675-09] [CO-6582-06] */
         c->rtx_due = true;              /* the first of them, whatever the window */
     }
@@ -573,12 +585,13 @@ void hf_recovery_sent_again(struct hf_stack *s, struct hf_conn *c, struct hf_fli
                             uint32_t bytes, uint32_t mss)
 {
     struct hf_board b = hf_flight_board(s, f, 2 + HF_RUNS_RESERVE);
+    /* Also a probe, and all that is sent again without blame: a recovery may follow. */
+    if (!f->undo.open && !hf_board_was_resent(&b, c->snd_una, c->snd_nxt))
+        f->undo = (struct hf_undo){0};
     hf_board_resent(&b, seq, bytes, mss, s->p.now_ns);
     count_sent(c, f, bytes);
     f->resent_at = s->p.now_ns;
     f->timed_at = HF_NEVER; /* [MUST-18] Karn */
-    if (!f->undo.open)
-        return;
     f->undo.resent_bytes += bytes;
     if (!f->undo.sent)
         f->undo.first_ms = hf_stack_timestamp(s, c->ts_offset);

@@ -1,7 +1,7 @@
 /*
- * What an ACK costs that wants the sender to work: instructions, counted by valgrind, of thousands
- * of segments in flight of a peer that wants them small. Prints the mean of each kind of ACK, and
- * of the dearest stretch of them; skipped where valgrind is missing, or slowed down by a sanitizer.
+ * What an ACK costs that wants the sender to work: instructions, counted by valgrind, with
+ * thousands of segments in flight, of a peer that wants them small. Prints the mean of each kind of
+ * ACK, and of the dearest stretch; skipped where valgrind is missing, or a sanitizer is at work.
  *
  * The program runs itself under valgrind, with the kind of ACK and how many in its environment.
  */
@@ -67,12 +67,13 @@ static hf_handle open_tiny(struct hf_rig *rig, struct hf_peer *peer)
 
 static void write_ack(char text[160], enum kind kind, uint32_t i)
 {
-    uint32_t at = 1 + (1 + 6 * i) * TINY, n = TINY;
+    unsigned next = 1 + (i + 1) * TINY;
+    unsigned at = 1 + (1 + 6 * i) * TINY, n = TINY;
     switch (kind) {
-    case PLAIN: snprintf(text, 160, ". seq 1 ack %u win 65535", 1 + (i + 1) * TINY); return;
+    case PLAIN: snprintf(text, 160, ". seq 1 ack %u win 65535", next); return;
     case DUPLICATES: snprintf(text, 160, ". seq 1 ack 1 win 65535"); return;
     case TOLD_DUPLICATES:
-        snprintf(text, 160, ". seq 1 ack %u win 65535 <sack 1:%u>", 1u + TINY, 1u + TINY);
+        snprintf(text, 160, ". seq 1 ack %d win 65535 <sack 1:%d>", 1 + TINY, 1 + TINY);
         return;
     case SINGLE_BYTES: n = 1; break;
     case INTERLEAVED: break;

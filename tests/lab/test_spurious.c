@@ -80,8 +80,7 @@ static void stepped(void *ctx, struct hf_pair_side *side)
         return;
     t->timeouts = hf_stack_count(side->stack, HF_TIMER_RTO);
     t->undos = hf_stack_count(side->stack, HF_RECOVERY_UNDO_TIMESTAMP) +
-               hf_stack_count(side->stack, HF_RECOVERY_UNDO_DUPLICATE) +
-               hf_stack_count(side->stack, HF_RECOVERY_UNDO_LATE);
+               hf_stack_count(side->stack, HF_RECOVERY_UNDO_DUPLICATE);
     t->mistaken |= t->timeouts + hf_stack_count(side->stack, HF_RECOVERY_BEGINS) > 0;
     if (!t->mistaken) {
         t->cwnd_before = info.cwnd_bytes;
@@ -190,7 +189,7 @@ static void reordering_is_hardly_taken_for_loss(void **state)
                                hf_profile_name((enum hf_profile)profile), variant))
                     continue;
                 struct hf_pair_scenario *s =
-                    draw(lab, (enum hf_profile)profile, variant & 1, 12000000);
+                    draw(lab, (enum hf_profile)profile, variant & 1, 20000000);
                 s->seed = variant;
                 disturb(&s->ab.path, (enum disorder)d);
                 if (variant & 2)
@@ -204,8 +203,8 @@ static void reordering_is_hardly_taken_for_loss(void **state)
 /* ---- mistakes ---- */
 
 /** Both windows are as before, but for what slow start or avoidance added since; a window that has
- *  outgrown the one before already stays as it is. Slow start may have ended by HyStart++
- *  meanwhile, which sees the delay: at the window of before or more [RFC9406#4.2]. */
+ *  outgrown the one before already stays as it is. Slow start may have been ended by HyStart++,
+ *  which sees the delay: at the window of before or more [RFC9406#4.2]. */
 static void judge_undo(const struct lab *lab, struct runs *r, bool by_timeout)
 {
     const struct sender *t = &lab->sender;
@@ -237,7 +236,7 @@ static void a_spurious_timeout_costs_no_window(void **state)
                 if (!runs_next(&r, "%u/%s/%u", at_ms, hf_profile_name((enum hf_profile)profile),
                                variant))
                     continue;
-                uint64_t bytes = profile == HF_PROFILE_RFC ? 20000000 : 4000000; /* RTO 1 s */
+                uint64_t bytes = profile == HF_PROFILE_RFC ? 20000000 : 8000000; /* RTO 1 s */
                 struct hf_pair_scenario *s =
                     draw(lab, (enum hf_profile)profile, variant & 1, bytes);
                 struct hf_config *c = &lab->drawn.config[0];

@@ -120,6 +120,30 @@ static void a_peer_that_reneges(void **state)
     wire_close(&w);
 }
 
+/* covers: CO-5681-06: a timeout in a recovery, with most of the flight reported, leaves ssthresh no
+ * higher than the recovery has */
+static void a_timeout_in_a_recovery_reduces_again(void **state)
+{
+    (void)state;
+    for (int cc = 1; cc <= 2; cc++) {
+        struct wire w;
+        config.congestion_control = cc;
+        recovery_open(&w, &config, WITH_SACK);
+        send_segs(&w, 40, 10);
+        wait_rtt(&w);
+        tell(&w, 0, "1000:10000");
+        hf_peer_skip(&w.peer);
+        wait_rtt(&w);
+        tell(&w, 0, "1000:13000"); /* of what was sent since */
+        uint32_t ssthresh = wire_info(&w).ssthresh_bytes;
+        assert_true(wire_info(&w).in_flight_bytes > 2 * ssthresh);
+        hf_rig_wait(&w.rig, HF_SEC(2));
+        assert_true(counted(&w, HF_RETRANSMIT_RTO) >= 1);
+        assert_true(wire_info(&w).ssthresh_bytes <= ssthresh);
+        wire_close(&w);
+    }
+}
+
 /* ---- by timestamps ---- */
 
 /* covers: CO-9438-10: [RFC3522#3.2] the ACK echoes the original: the fast retransmission was
@@ -192,6 +216,47 @@ static void a_mistaken_timeout_is_undone_by_its_stamp(void **state)
         assert_int_equal(wire_info(&w).segments_retransmitted, 1);
         wire_close(&w);
     }
+}
+
+/* The next window lost something too, and that was sent again already when the recovery ended: the
+ * one that begins then sends something else again, later. What the first of them draws echoes a
+ * time before that, and yet it is no original that answers. */
+static void what_was_sent_again_before_is_no_original(void **state)
+{
+    (void)state;
+    struct wire w;
+    char blocks[80];
+    recovery_open(&w, &config, WITH_STAMPS | WITH_SACK);
+    send_segs(&w, 40, 10);
+    wait_rtt(&w);
+    tell_echo(&w, 0, 0, "1000:4000");
+    EXPECT_BYTES(&w, 0, 1000);
+    tell_echo(&w, 0, 0, "1000:9000");
+    hf_peer_skip(&w.peer);
+    uint32_t end = wire_info(&w).snd_nxt - w.peer.irs; /* 9000 and 10000 are lost */
+    assert_true(end >= 12000);
+    wait_rtt(&w);
+    snprintf(blocks, sizeof blocks, "11000:%u", end);
+    tell_echo(&w, RTT_NS, 9000, blocks);
+    EXPECT_BYTES(&w, 9000, 10000);
+    EXPECT_BYTES(&w, 10000, 11000);
+    wait_rtt(&w);
+    tell_echo(&w, 2 * RTT_NS, 10000, blocks);
+    assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 2);
+    hf_peer_skip(&w.peer);
+    uint32_t next = wire_info(&w).snd_nxt - w.peer.irs; /* the first of these is lost as well */
+    assert_true(next >= end + 2000);
+    wait_rtt(&w);
+    snprintf(blocks, sizeof blocks, "%u:%u,11000:%u", end + 1000, next, end);
+    tell_echo(&w, 2 * RTT_NS, 10000, blocks);
+    hf_rig_wait(&w.rig, HF_MS(40)); /* as long as RACK may wait */
+    assert_true(wire_info(&w).segments_retransmitted >= 4);
+    hf_peer_skip(&w.peer);
+    snprintf(blocks, sizeof blocks, "%u:%u", end + 1000, next);
+    tell_echo(&w, 2 * RTT_NS, end, blocks);
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_TIMESTAMP), 0);
+    assert_int_equal(wire_info(&w).loss_state, HF_LOSS_RECOVERY);
+    wire_close(&w);
 }
 
 /* ---- by D-SACK ---- */
@@ -276,9 +341,11 @@ int main(void)
         UNDO_TEST(what_left_just_now_is_not_lost),
         UNDO_TEST(reported_data_is_passed_over),
         UNDO_TEST(a_peer_that_reneges),
+        UNDO_TEST(a_timeout_in_a_recovery_reduces_again),
         UNDO_TEST(a_mistaken_recovery_is_undone_by_its_stamp),
         UNDO_TEST(a_needed_recovery_stays),
         UNDO_TEST(a_mistaken_timeout_is_undone_by_its_stamp),
+        UNDO_TEST(what_was_sent_again_before_is_no_original),
         UNDO_TEST(a_mistaken_recovery_is_undone_by_reports),
         UNDO_TEST(a_mistaken_timeout_is_undone_by_a_report),
         UNDO_TEST(reports_of_some_undo_nothing),
