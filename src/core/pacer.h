@@ -11,7 +11,9 @@
 
 #include "base.h"
 
-enum { HF_PACER_SEGS_MIN = 2 };
+/** A packet may be as large as so many segments, however slow the rate: two hundred connections
+ *  that sent smaller ones had no time left to read. Only links that cut packets see it. */
+enum { HF_PACER_SEGS_MIN = 8 };
 /** Timers come late by less than this: what they miss is made up for. Also the length of what
  *  leaves at once. */
 #define HF_PACER_SLACK_NS HF_MS(1)

@@ -20,11 +20,11 @@ static void the_rate_is_that_of_the_window(void **state)
     assert_int_equal(p.span_ns, HF_MS(50));
     assert_int_equal(hf_pace_span(&p, 60000), HF_MS(50));
     assert_int_equal(hf_pace_span(&p, 1200), HF_MS(1));
-    assert_int_equal(hf_pace_burst_bytes(&p, 600), 1200);
+    assert_int_equal(hf_pace_burst_bytes(&p, 100), 1200);
     assert_int_equal(hf_pace_burst_bytes(&p, MSS), HF_PACER_SEGS_MIN * MSS);
     p = hf_pace_make(60000, HF_MS(60), true);
     assert_int_equal(p.span_ns, HF_MS(30));
-    assert_int_equal(hf_pace_burst_bytes(&p, 600), 2000);
+    assert_int_equal(hf_pace_burst_bytes(&p, 100), 2000);
     p = hf_pace_make(1u << 30, HF_MS(1), true); /* the largest there is */
     assert_int_equal(hf_pace_span(&p, 1u << 30), HF_US(500));
     assert_int_equal(hf_pace_burst_bytes(&p, MSS), 1u << 31);
