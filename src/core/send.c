@@ -123,8 +123,9 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
     hf_seq seq = hf_seq_make(seg->seq), ack = hf_seq_make(seg->ack);
     bool newest =
         hf_seq_lt(c->snd_wl1, seq) || (hf_seq_eq(c->snd_wl1, seq) && hf_seq_le(c->snd_wl2, ack));
-    /* Beyond [RFC9293#3.10.7.4]: who acknowledges more spoke later, also where the segment is one
-     * sent again. Its ACK moves the window; without its size the edge would move too far. */
+    /* DEVIATION D-41 from [RFC9293#3.10.7.4]: who acknowledges more spoke later, also where the
+     * segment is one sent again. Its ACK moves the window; without its size the edge would move too
+     * far. */
     newest |= hf_seq_gt(ack, c->snd_wl2);
     if (!newest || hf_seq_lt(ack, c->snd_una))
         return;
