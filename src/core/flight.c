@@ -44,25 +44,23 @@ static struct hf_pool *pool_of_runs(struct hf_stack *s, uint32_t capacity)
     return capacity == HF_RUNS_MANY ? &s->runs_many : &s->runs_most;
 }
 
-static struct hf_run *runs_of(struct hf_stack *s, struct hf_flight *f)
+/** Those that are not in the record itself. */
+static struct hf_run *runs_outside(const struct hf_stack *s, const struct hf_flight *f)
 {
-    if (f->runs == HF_NIL)
-        return f->own_runs;
-    return hf_pool_at(pool_of_runs(s, f->runs_capacity), f->runs);
+    const struct hf_pool *pool = f->runs_capacity == HF_RUNS_SOME   ? &s->runs_some
+                                 : f->runs_capacity == HF_RUNS_MANY ? &s->runs_many
+                                                                    : &s->runs_most;
+    return hf_pool_at(pool, f->runs);
 }
 
-static const struct hf_run *runs_to_read(const struct hf_stack *s, const struct hf_flight *f)
+static struct hf_run *runs_of(const struct hf_stack *s, struct hf_flight *f)
 {
-    if (f->runs == HF_NIL)
-        return f->own_runs;
-    if (f->runs_capacity == HF_RUNS_SOME)
-        return hf_pool_at(&s->runs_some, f->runs);
-    return hf_pool_at(f->runs_capacity == HF_RUNS_MANY ? &s->runs_many : &s->runs_most, f->runs);
+    return f->runs == HF_NIL ? f->own_runs : runs_outside(s, f);
 }
 
 uint32_t hf_flight_resent_bytes(const struct hf_stack *s, const struct hf_flight *f)
 {
-    const struct hf_run *runs = runs_to_read(s, f);
+    const struct hf_run *runs = f->runs == HF_NIL ? f->own_runs : runs_outside(s, f);
     uint32_t bytes = 0;
     for (uint32_t i = 0; i < f->board.count; i++)
         bytes += runs[i].again && !runs[i].sacked && !runs[i].lost ? runs[i].bytes : 0;

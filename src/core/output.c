@@ -237,11 +237,6 @@ static bool has_pace(const struct hf_stack *s, const struct hf_conn *c)
     return s->p.cfg.pacing != 0 && hf_rtt_srtt_ns(&c->rtt) >= HF_PACER_SLACK_NS;
 }
 
-static uint32_t initial_window(const struct hf_stack *s, const struct hf_conn *c, uint32_t mss)
-{
-    return hf_cc_initial_window(mss, (uint32_t)s->p.cfg.initial_window_segs, c->syn_retransmitted);
-}
-
 /** The rate lets this leave now, as much of it as may leave at once. */
 static bool may_leave(struct hf_stack *s, struct hf_conn *c, struct plan *p)
 {
@@ -251,7 +246,7 @@ static bool may_leave(struct hf_stack *s, struct hf_conn *c, struct plan *p)
     bool slow_start = c->cc.cwnd_bytes < c->cc.ssthresh_bytes;
     struct hf_pace pace = hf_pace_make(c->cc.cwnd_bytes, hf_rtt_srtt_ns(&c->rtt), slow_start);
     if (f->pacer.next_at == INT64_MIN)
-        hf_pacer_start(&f->pacer, initial_window(s, c, p->mss), s->p.now_ns);
+        hf_pacer_start(&f->pacer, hf_recovery_start_event(s, c).initial_window_bytes, s->p.now_ns);
     f->pacer.waits = f->pacer.next_at > s->p.now_ns;
     if (f->pacer.waits) {
         hf_timer_again(s, c);

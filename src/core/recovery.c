@@ -297,12 +297,11 @@ static void reduce_proportionally(struct hf_stack *s, struct hf_conn *c, struct 
 
 /* ---- mistakes ------------------------------------------------------------------------------ */
 
-static void undo(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
-                 const struct hf_board *b, enum hf_reason reason)
+static void undo(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, struct hf_board *b,
+                 enum hf_reason reason)
 {
     struct hf_cc_event e = hf_recovery_event(s, c);
-    struct hf_board all = *b;
-    hf_board_find_all(&all);
+    hf_board_find_all(b);
     hf_stack_cc(s)->on_undo(&c->cc, &f->cc, &e);
     /* Three segments passed what was taken for lost: where that is never seen before it is sent
      * again, this is the only way to know [RFC8985#4]. */
@@ -338,7 +337,7 @@ static bool all_came_twice(const struct hf_conn *c, struct hf_flight *f,
 }
 
 static void judge(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
-                  const struct hf_ack *a, const struct hf_board *b)
+                  const struct hf_ack *a, struct hf_board *b)
 {
     if (hf_ack_tells_duplicate(c, a->seg))
         hf_rack_duplicate(&f->rack, &c->reordering, c->snd_una, c->snd_nxt);
@@ -543,8 +542,7 @@ void hf_recovery_resend_all(struct hf_stack *s, struct hf_conn *c, enum hf_reaso
 {
     struct hf_flight *f = hf_flight_of(s, c);
     if (f != NULL)
-        hf_trace_conn(s, c, HF_TRACE_RECOVERY, HF_RECOVERY_AGAIN, c->cc.cwnd_bytes,
-                      c->cc.ssthresh_bytes, NULL);
+        trace(s, c, HF_RECOVERY_AGAIN);
     else
         hf_trace_conn(s, c, HF_TRACE_RETRANSMIT, reason, c->snd_una.v, c->rtx_count, NULL);
     if (lose_all(s, c, f, HF_NEVER, reason))
@@ -554,9 +552,8 @@ void hf_recovery_resend_all(struct hf_stack *s, struct hf_conn *c, enum hf_reaso
 
 /* ---- what output did ----------------------------------------------------------------------- */
 
-static void count_sent(const struct hf_conn *c, struct hf_flight *f, uint32_t bytes)
+static void count_sent(struct hf_flight *f, uint32_t bytes)
 {
-    (void)c;
     if (f->phase == HF_PHASE_RECOVERY)
         f->prr.sent_bytes += bytes; /* [RFC9937#6.3] */
 }
@@ -578,7 +575,7 @@ void hf_recovery_sent_new(struct hf_stack *s, struct hf_conn *c, struct hf_fligh
 {
     struct hf_board b = hf_flight_board(s, f, 1);
     hf_board_append(&b, seq, bytes, mss, s->p.now_ns, grain_ns(s, c, f));
-    count_sent(c, f, bytes);
+    count_sent(f, bytes);
 }
 
 void hf_recovery_sent_again(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, hf_seq seq,
@@ -589,7 +586,7 @@ void hf_recovery_sent_again(struct hf_stack *s, struct hf_conn *c, struct hf_fli
     if (!f->undo.open && !hf_board_was_resent(&b, c->snd_una, c->snd_nxt))
         f->undo = (struct hf_undo){0};
     hf_board_resent(&b, seq, bytes, mss, s->p.now_ns);
-    count_sent(c, f, bytes);
+    count_sent(f, bytes);
     f->resent_at = s->p.now_ns;
     f->timed_at = HF_NEVER; /* [MUST-18] Karn */
     f->undo.resent_bytes += bytes;

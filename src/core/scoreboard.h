@@ -12,8 +12,8 @@
  * is not noted, which sends too much again at worst, or is put to the run beside it.
  *
  * Invariants, checked in debug builds: sacked_bytes and lost_bytes are the sums over the runs so
- * marked; no run is both; two runs side by side that are marked alike and need not be told apart
- * are one.
+ * marked; no run is both. Two runs side by side that need not be told apart are joined when either
+ * is marked.
  */
 #ifndef HF_CORE_SCOREBOARD_H
 #define HF_CORE_SCOREBOARD_H
@@ -71,7 +71,7 @@ struct hf_delivery {
 };
 
 /** Notes that [seq, seq + bytes) was sent for the first time, at SND.NXT. What was sent within
- *  grain_ns of a run's beginning may join it. False: no room; hf_board_may_append tells before. */
+ *  grain_ns of a run's beginning may join it. There must be room: hf_board_may_append. */
 void hf_board_append(struct hf_board *b, hf_seq seq, uint32_t bytes, uint32_t mss, hf_ns now,
                      hf_ns grain_ns);
 bool hf_board_may_append(const struct hf_board *b);
