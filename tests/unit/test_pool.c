@@ -490,6 +490,37 @@ static void refuses_cut_bytes(void **state)
     bench_close(&b);
 }
 
+/* Three objects are in use, the first three there are; the bytes say so of one that was never given
+ * out instead of the third. The count is the same, and no free slot is missed. */
+static void refuses_an_object_that_never_was(void **state)
+{
+    (void)state;
+    struct bench a, b;
+    size_t n;
+    unsigned met = 0;
+    bench_open_sized(&a, sizeof(struct object), 1024, 500);
+    for (uint64_t number = 100; number < 103; number++)
+        take_numbered(&a, number);
+    uint8_t *bytes = save(&a.pool, &n);
+    bench_open_sized(&b, sizeof(struct object), 1024, 500);
+    for (size_t at = 0; at + sizeof(uint64_t) <= n; at += sizeof(uint32_t)) {
+        uint64_t word;
+        const uint64_t first_three = 7, another = 3 | 1u << 6;
+        memcpy(&word, bytes + at, sizeof word);
+        if (word != first_three)
+            continue;
+        met++;
+        memcpy(bytes + at, &another, sizeof another);
+        assert_int_equal(restore(&b, bytes, n), HF_E_VERSION);
+        memcpy(bytes + at, &first_three, sizeof first_three);
+    }
+    assert_int_equal(met, 1); /* the bits of the only chunk */
+    assert_int_equal(restore(&b, bytes, n), HF_OK);
+    free(bytes);
+    bench_close(&a);
+    bench_close(&b);
+}
+
 /** Uses a pool that was restored from doubtful bytes as far as its interface goes. */
 static void exercise(struct bench *b)
 {
@@ -610,6 +641,7 @@ int main(void)
         cmocka_unit_test(restores_an_empty_pool),
         cmocka_unit_test(refuses_other_sizes),
         cmocka_unit_test(refuses_cut_bytes),
+        cmocka_unit_test(refuses_an_object_that_never_was),
         cmocka_unit_test(survives_damaged_bytes),
         cmocka_unit_test(survives_numbers_at_the_edge),
         cmocka_unit_test(restore_without_memory_leaves_nothing),
