@@ -230,6 +230,27 @@ static void a_window_taken_back_is_told(void **state)
     wire_close(&w);
 }
 
+/* The edge that counts first is that of the answer to our SYN. */
+static void what_a_syn_announced_and_is_taken_back_is_told(void **state)
+{
+    (void)state;
+    for (int less = 0; less < 2; less++) {
+        struct hf_rig_config rig = {.config = &config, .seed = 5};
+        struct wire w = {.setup = {.state = HF_SYN_SENT}};
+        assert_int_equal(hf_rig_open(&w.rig, &rig), HF_OK);
+        hf_peer_open(&w.peer, &w.rig, false, 80, 5000, 1000);
+        struct hf_connect what = {.local = {.port = 5000}, .remote = w.peer.here};
+        assert_int_equal(hf_connect(w.rig.stack, &what, &w.conn, 0), HF_OK);
+        hf_rig_pull(&w.rig);
+        w.peer.window = 1000;
+        assert_true(hf_peer_accept(&w.peer, "<mss 1460>"));
+        w.peer.window = (uint16_t)(1000 - less);
+        hf_peer_send(&w.peer, ".");
+        assert_int_equal(hf_stack_count(w.rig.stack, HF_WINDOW_PEER_SHRANK), less);
+        hf_rig_close(&w.rig);
+    }
+}
+
 /* covers: SHLD-16, CO-1122-09: what lies in the smaller window is sent again as usual */
 static void old_data_in_a_smaller_window_is_sent_again(void **state)
 {
@@ -538,6 +559,7 @@ int main(void)
         WINDOW_TEST(rounding_moves_no_edge_to_the_left),
         WINDOW_TEST(nothing_new_beyond_a_window_taken_back),
         WINDOW_TEST(a_window_taken_back_is_told),
+        WINDOW_TEST(what_a_syn_announced_and_is_taken_back_is_told),
         WINDOW_TEST(old_data_in_a_smaller_window_is_sent_again),
         WINDOW_TEST(data_beyond_the_window_is_no_timeout),
         WINDOW_TEST(a_closed_window_is_probed_from_the_first_timeout_on),

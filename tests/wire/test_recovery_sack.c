@@ -361,6 +361,26 @@ static void a_bare_fin_arrives_alone(void **state)
     wire_close(&w);
 }
 
+/* The FIN that left by itself has arrived, the text before it has not: only that comes again. */
+static void text_comes_again_without_a_fin_that_arrived(void **state)
+{
+    (void)state;
+    struct wire w;
+    config.nagle = 0;
+    recovery_open(&w, &config, WITH_SACK);
+    wire_send(&w, 600, 0);
+    EXPECT_BYTES(&w, 0, 600);
+    shut(&w);
+    EXPECT_BYTES(&w, 600, 600);
+    wait_rtt(&w);
+    tell(&w, 0, "600:601");
+    EXPECT_BYTES_AT(&w, since_start(&w) + RTT_NS / 4, 0, 600);
+    assert_false(w.peer.last.segment.flags & HF_FIN);
+    tell(&w, 601, NULL);
+    assert_int_equal(wire_info(&w).in_flight_bytes, 0);
+    wire_close(&w);
+}
+
 int main(void)
 {
 #define SACK_TEST(f) cmocka_unit_test_setup(f, reset_config)
@@ -379,6 +399,7 @@ int main(void)
         SACK_TEST(nor_is_the_second_timeout),
         SACK_TEST(a_fin_arrives_with_its_text),
         SACK_TEST(a_bare_fin_arrives_alone),
+        SACK_TEST(text_comes_again_without_a_fin_that_arrived),
     };
     return cmocka_run_group_tests_name("recovery_sack", tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "support/wire_calls.h"
 #include "support/wire_flows.h"
 #include "support/wire_rows.h"
 
@@ -136,6 +137,28 @@ static void a_repeated_fin_is_acknowledged_again(void **state)
         }
 }
 
+/* Both FINs were exchanged: an RST behind them takes nothing from what waits to be read.
+ * covers: SM-CLG-2-rst, SM-LAK-2-rst */
+static void a_reset_leaves_what_is_unread(void **state)
+{
+    (void)state;
+    for (int last = 0; last < 2; last++) {
+        struct wire w;
+        wire_open(&w, &(struct wire_setup){.state = HF_ESTABLISHED});
+        if (!last)
+            wire_finish(&w);
+        hf_peer_send(&w.peer, "F. seq 0:100 ack 0");
+        if (last)
+            wire_finish(&w);
+        hf_peer_skip(&w.peer);
+        assert_int_equal(wire_state(&w), last ? HF_LAST_ACK : HF_CLOSING);
+        hf_peer_send(&w.peer, "R seq 101");
+        assert_int_equal(wire_state(&w), HF_CLOSED);
+        wire_take(&w, 100);
+        wire_close(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +170,7 @@ int main(void)
         cmocka_unit_test(a_lost_fin_comes_again),
         cmocka_unit_test(simultaneous_close_with_a_lost_fin),
         cmocka_unit_test(a_repeated_fin_is_acknowledged_again),
+        cmocka_unit_test(a_reset_leaves_what_is_unread),
     };
     return cmocka_run_group_tests_name("sm_closing_last_ack", tests, NULL, NULL);
 }
