@@ -68,7 +68,6 @@ struct hf_cc_event {
     hf_seq snd_una, snd_nxt;       /**< after this ACK: rounds are told by them */
     hf_ns srtt_ns;                 /**< 0: not known */
     hf_ns rtt_ns;                  /**< measured by this very ACK; 0: it gave no sample */
-    bool cwnd_limited;             /**< the window was what held the sender back */
     bool again;                    /**< the timer expired for this segment before */
 };
 
@@ -76,10 +75,13 @@ struct hf_cc_algorithm {
     const char *name;
     /** The connection is established. initial_window_bytes. */
     void (*on_open)(struct hf_cc *cc, const struct hf_cc_event *e);
-    /** New data acknowledged outside of fast recovery. acked_bytes, slow_start_segs, cwnd_limited,
-     *  and what times and rounds are told by; also while what an RTO lost is sent again. Not for
-     *  the ACK of a SYN [RFC5681#3.1]. */
+    /** New data acknowledged outside of fast recovery, where the window is what held the sender
+     *  back. acked_bytes, slow_start_segs, and what times and rounds are told by; also while what
+     *  an RTO lost is sent again. Not for the ACK of a SYN [RFC5681#3.1]. */
     void (*on_ack)(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e);
+    /** The same, but the window was not used up: that says nothing of what the path would bear,
+     *  and it stays. */
+    void (*on_unused)(struct hf_cc_run *run, hf_ns now_ns);
     /** Loss was found: fast recovery begins. Sets ssthresh_bytes and keeps what was before;
      *  cwnd_bytes stays, the recovery moves it from here. flight_bytes. */
     void (*on_loss)(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e);
@@ -139,6 +141,7 @@ void hf_cc_reduce(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_ev
 void hf_cc_restart(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e);
 
 /* Members of the table that don't differ. */
+void hf_cc_unused(struct hf_cc_run *run, hf_ns now_ns);
 void hf_cc_open(struct hf_cc *cc, const struct hf_cc_event *e);
 void hf_cc_recovered(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e);
 void hf_cc_undo(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e);

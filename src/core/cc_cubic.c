@@ -87,13 +87,14 @@ static void begin_stage(struct hf_cc *cc, struct hf_cc_run *run, const struct hf
     };
 }
 
-/* [RFC9438#4.2] Time in which the window was not used, and so not tried, is not part of t. */
-static void pause_stage(struct hf_cubic *s, hf_ns now_ns)
+/* [RFC9438#4.2] Time in which the window was not used, and so not tried, is not part of t
+ * [RFC9438#5.8]. */
+static void cubic_unused(struct hf_cc_run *run, hf_ns now_ns)
 {
-    if (s->paused)
+    if (run == NULL || run->cubic.paused)
         return;
-    s->paused = true;
-    s->epoch_at = now_ns - s->epoch_at;
+    run->cubic.paused = true;
+    run->cubic.epoch_at = now_ns - run->cubic.epoch_at;
 }
 
 static void resume_stage(struct hf_cubic *s, hf_ns now_ns)
@@ -165,15 +166,10 @@ static void slow_start(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_
 
 static void cubic_ack(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e)
 {
-    /* [RFC9438#5.8] A window that is not used says nothing of what the path would bear. */
-    if (!e->cwnd_limited) {
-        if (run != NULL)
-            pause_stage(&run->cubic, e->now_ns);
-    } else if (cc->cwnd_bytes < cc->ssthresh_bytes) { /* DEVIATION D-38: not if it is equal */
+    if (cc->cwnd_bytes < cc->ssthresh_bytes) /* DEVIATION D-38: not if it is equal */
         slow_start(cc, run, e);
-    } else if (run != NULL) {
+    else if (run != NULL)
         avoid_congestion(cc, run, e);
-    }
 }
 
 /** [RFC9438#4.6] Of what was in flight, not of cwnd; a new stage follows. */
@@ -218,6 +214,7 @@ const struct hf_cc_algorithm hf_cc_cubic = {
     .name = "cubic",
     .on_open = hf_cc_open,
     .on_ack = cubic_ack,
+    .on_unused = cubic_unused,
     .on_loss = cubic_loss,
     .on_recovered = hf_cc_recovered,
     .on_rto = cubic_rto,

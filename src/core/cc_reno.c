@@ -143,14 +143,17 @@ void hf_cc_smaller_mss(struct hf_cc *cc, const struct hf_cc_event *e, uint32_t o
         hf_cc_set_window(cc, e, (uint64_t)cc->cwnd_bytes * e->mss_bytes / old_mss_bytes);
 }
 
+void hf_cc_unused(struct hf_cc_run *run, hf_ns now_ns)
+{
+    (void)run;
+    (void)now_ns;
+}
+
 /* Reno. */
 
 /* [MUST-19] slow start and congestion avoidance */
 static void reno_ack(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e)
 {
-    /* A window that is not used says nothing of what the path would bear. */
-    if (!e->cwnd_limited)
-        return;
     uint32_t cwnd_bytes = cc->cwnd_bytes;
     if (cwnd_bytes < cc->ssthresh_bytes) {
         hf_cc_slow_start(cc, e, hf_cc_slow_start_bytes(cc, e));
@@ -196,6 +199,7 @@ const struct hf_cc_algorithm hf_cc_reno = {
     .name = "reno",
     .on_open = hf_cc_open,
     .on_ack = reno_ack,
+    .on_unused = hf_cc_unused,
     .on_loss = reno_loss,
     .on_recovered = hf_cc_recovered,
     .on_rto = reno_rto,
@@ -236,6 +240,7 @@ const struct hf_cc_algorithm hf_cc_none = {
     .name = "none",
     .on_open = none_open,
     .on_ack = none_run_event,
+    .on_unused = hf_cc_unused,
     .on_loss = none_run_event,
     .on_recovered = none_run_event,
     .on_rto = none_run_event,

@@ -196,32 +196,10 @@ void hf_conn_release_if_done(struct hf_stack *s, struct hf_conn *c)
 
 /* ---- sizes -------------------------------------------------------------------------------- */
 
-uint32_t hf_conn_mss(const struct hf_conn *c)
-{
-    /* [MUST-16] the smaller of the peer's limit and the path's, less our own options. */
-    uint32_t path = hf_conn_mss_limit(c);
-    uint32_t options = c->ts_on ? 12 : 0;
-    return hf_min_u32(c->snd_mss, path) - options; /* 65535 limits nothing, as [UN-08] has it */
-}
-
-uint16_t hf_conn_mss_limit(const struct hf_conn *c)
-{
-    return (uint16_t)(c->path_mtu - hf_conn_ip_bytes(c) - HF_TCP_HEADER_BYTES);
-}
-
 void hf_conn_set_mss_limit(const struct hf_stack *s, struct hf_conn *c, uint16_t limit_bytes)
 {
     uint16_t mss = hf_stack_own_mss(s, &c->remote, limit_bytes);
     c->path_mtu = (uint16_t)(mss + hf_conn_ip_bytes(c) + HF_TCP_HEADER_BYTES);
-}
-
-uint16_t hf_stack_own_mss(const struct hf_stack *s, const struct hf_addr *remote,
-                          uint16_t limit_bytes)
-{
-    /* [MUST-67] options are the sender's care. */
-    uint32_t ip = hf_addr_is_mapped(remote) ? HF_IPV4_HEADER_BYTES : HF_IPV6_HEADER_BYTES;
-    uint16_t path = (uint16_t)((uint32_t)s->p.cfg.mtu_bytes - ip - HF_TCP_HEADER_BYTES);
-    return limit_bytes > 0 && limit_bytes < path ? limit_bytes : path;
 }
 
 uint16_t hf_stack_peer_mss(const struct hf_stack *s, const struct hf_addr *remote, bool has_mss,

@@ -106,7 +106,8 @@ void hf_conn_drop_flight(struct hf_stack *s, struct hf_conn *c)
     struct hf_flight *f = hf_flight_of(s, c);
     if (f == NULL)
         return;
-    hf_gaps_drop(s, c);
+    if (f->gaps != HF_NIL)
+        hf_gaps_drop(s, c);
     give_runs(s, f);
     hf_pool_give(&s->flights, c->flight);
     c->flight = HF_NIL;

@@ -48,7 +48,7 @@ static void fill_loss(const struct hf_stack *s, const struct hf_conn *c, struct 
         [HF_PHASE_LOSS] = HF_LOSS_TIMEOUT,
     };
     const struct hf_flight *f = hf_flight_of(s, c);
-    i->pipe_bytes = hf_conn_pipe(s, c);
+    i->pipe_bytes = hf_conn_pipe(c, hf_flight_of(s, c));
     i->reordering = c->reordering.seen;
     if (f == NULL)
         return;

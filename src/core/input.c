@@ -312,7 +312,7 @@ static void take_other_news(struct hf_stack *s, struct hf_conn *c, const struct 
     struct hf_ack a = {seg, c->snd_una, hf_conn_in_flight(c), 0, is_duplicate_ack(s, c, seg)};
     if (c->flight == HF_NIL || c->syn_unacked || (!a.duplicate && seg->sack_count == 0))
         return;
-    hf_recovery_on_ack(s, c, &a);
+    hf_recovery_on_ack(s, c, hf_flight_of(s, c), &a);
     hf_loss_timer_on_sack(s, c);
     hf_output_want(s, c);
 }

@@ -101,9 +101,8 @@ static bool ends_by_timeout(const struct hf_conn *c, const struct hf_flight *f)
     return !c->sack_on && f->phase == HF_PHASE_RECOVERY && f->partial_acked;
 }
 
-void hf_loss_timer_on_ack(struct hf_stack *s, struct hf_conn *c)
+void hf_loss_timer_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f)
 {
-    struct hf_flight *f = hf_flight_of(s, c);
     bool idle = hf_conn_in_flight(c) == 0;
     if (f == NULL) {
         if (idle)
@@ -138,9 +137,8 @@ void hf_loss_timer_on_sack(struct hf_stack *s, struct hf_conn *c)
     arm(s, c, f);
 }
 
-void hf_loss_timer_on_sent(struct hf_stack *s, struct hf_conn *c, bool again)
+void hf_loss_timer_on_sent(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, bool again)
 {
-    struct hf_flight *f = hf_flight_of(s, c);
     if (f == NULL) {
         if (c->rtx_timer != HF_RTX_RTO && c->rtx_timer != HF_RTX_SYN)
             hf_timer_rtx(s, c, HF_RTX_RTO, rto_from_now(s, c)); /* [RFC6298#5.1] */

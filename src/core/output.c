@@ -11,6 +11,7 @@ enum plan_kind { PLAN_SYN, PLAN_RESEND, PLAN_NEW, PLAN_PROBE, PLAN_ACK };
 /** A segment that will be sent. */
 struct plan {
     enum plan_kind kind;
+    struct hf_flight *flight; /**< the connection's; NULL: there is none */
     hf_seq seq;
     uint32_t bytes; /**< payload */
     uint32_t mss;   /**< if bytes is more, the link cuts */
@@ -54,14 +55,6 @@ static bool may_send_data(const struct hf_conn *c)
     return false;
 }
 
-/** Data or a FIN that was never sent. */
-static bool has_unsent(const struct hf_conn *c)
-{
-    if (c->fin_sent)
-        return false;
-    return c->fin_queued || hf_seq_gt(hf_conn_data_end(c), c->snd_nxt);
-}
-
 /* ---- planning ----------------------------------------------------------------------------- */
 
 /** What the slices of one packet hold, wherever in a block it begins. */
@@ -70,19 +63,23 @@ static uint32_t slices_limit(const struct hf_stack *s)
     return (HF_OUTPUT_SLICES_EACH - 2) * s->blocks.block_bytes;
 }
 
-/** Payload of a full-sized segment beside the SACK blocks that go along [MUST-16]. */
-static uint32_t payload_limit(const struct hf_stack *s, const struct hf_conn *c)
+/** Options that tell of out-of-order data; no setting lets an MSS be below 48. */
+static uint32_t sack_bytes(const struct hf_stack *s, const struct hf_conn *c)
 {
-    /* More than a packet's slices can hold, of small blocks and a huge MTU, is no segment. */
-    uint32_t mss = hf_min_u32(hf_conn_mss(c), slices_limit(s));
-    if (!hf_sack_is_due(s, c))
-        return mss;
     struct hf_segment seg = {0};
     hf_gaps_sack(s, c, &seg, c->ts_on ? 3 : 4);
     if (seg.sack_count == 0)
-        return mss;
-    uint32_t options = SACK_OPTION_BYTES + (uint32_t)seg.sack_count * SACK_BLOCK_BYTES;
-    return mss - options; /* some are left: no setting lets an MSS be below 48 */
+        return 0;
+    return SACK_OPTION_BYTES + (uint32_t)seg.sack_count * SACK_BLOCK_BYTES;
+}
+
+/** Payload of a full-sized segment beside the SACK blocks that go along [MUST-16]. */
+static uint32_t payload_limit(const struct hf_stack *s, const struct hf_conn *c,
+                              const struct hf_flight *f)
+{
+    /* More than a packet's slices can hold, of small blocks and a huge MTU, is no segment. */
+    uint32_t mss = hf_min_u32(hf_conn_mss(c), slices_limit(s));
+    return hf_sack_is_due(c, f) ? mss - sack_bytes(s, c) : mss;
 }
 
 static bool is_urgent(const struct hf_conn *c, hf_seq seq)
@@ -129,7 +126,7 @@ static uint32_t in_one_segment(const struct hf_conn *c, hf_seq seq, uint32_t num
 static void plan_resend_first(const struct hf_stack *s, const struct hf_conn *c, struct plan *p)
 {
     hf_seq base = hf_conn_data_base(c);
-    uint32_t mss = payload_limit(s, c);
+    uint32_t mss = payload_limit(s, c, p->flight);
     plan_again(c, p, base, in_one_segment(c, base, c->snd_nxt.v - base.v, mss), mss);
 }
 
@@ -159,20 +156,23 @@ static uint32_t peer_room(const struct hf_conn *c, hf_seq next)
 
 /** How much the congestion window admits: what arrived or was lost is in flight no more. So the
  *  first duplicate ACKs each let a new segment out: limited transmit [RFC3042] [RFC6675#5]. */
-static uint32_t cwnd_room(const struct hf_stack *s, const struct hf_conn *c)
+static uint32_t cwnd_room(const struct hf_conn *c, const struct hf_flight *f)
 {
-    uint32_t pipe = hf_conn_pipe(s, c);
+    uint32_t pipe = hf_conn_pipe(c, f);
     return c->cc.cwnd_bytes > pipe ? c->cc.cwnd_bytes - pipe : 0;
 }
 
-/** New data, as much as the peer's window and `room` admit. False: nothing may be sent. */
+/** New data, as much as the peer's window and `room` admit, in a plan that is empty yet. False:
+ *  nothing may be sent. */
 static bool plan_new(const struct hf_stack *s, const struct hf_conn *c, struct plan *p,
                      uint32_t room)
 {
     hf_seq next = c->snd_nxt, end = hf_conn_data_end(c);
     uint32_t waiting = hf_seq_gt(end, next) ? end.v - next.v : 0;
     uint32_t in_flight = hf_conn_in_flight(c);
-    *p = (struct plan){.kind = PLAN_NEW, .seq = next, .mss = payload_limit(s, c)};
+    p->kind = PLAN_NEW;
+    p->seq = next;
+    p->mss = payload_limit(s, c, p->flight);
     p->bytes = hf_min_u32(waiting, hf_min_u32(room, peer_room(c, next)));
     if (p->bytes >= p->mss) { /* [SHLD-28] */
         p->bytes = hf_min_u32(p->bytes, packet_limit(s, c, next, p->mss));
@@ -190,14 +190,13 @@ static bool plan_new(const struct hf_stack *s, const struct hf_conn *c, struct p
 
 /** What is lost, from its first segment on, as much as the windows admit [CO-8985-14]. Nothing else
  *  is sent again before its time [CO-6675-10]. */
-static bool plan_lost(struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f,
-                      struct plan *p)
+static bool plan_lost(struct hf_stack *s, const struct hf_conn *c, struct plan *p)
 {
-    struct hf_board b = hf_flight_board(s, f, 0);
+    struct hf_board b = hf_flight_board(s, p->flight, 0);
     const struct hf_run *run = hf_board_first_lost(&b);
-    uint32_t mss = payload_limit(s, c), numbers = run->bytes;
+    uint32_t mss = payload_limit(s, c, p->flight), numbers = run->bytes;
     uint32_t fin = hf_seq_gt(hf_run_end(run), hf_conn_data_end(c)); /* DEVIATION D-13 */
-    uint32_t room = hf_min_u32(cwnd_room(s, c) + fin, peer_room(c, run->begin));
+    uint32_t room = hf_min_u32(cwnd_room(c, p->flight) + fin, peer_room(c, run->begin));
     room = hf_min_u32(room, packet_limit(s, c, run->begin, mss) + fin);
     if (numbers > room)
         numbers = room / mss * mss;
@@ -211,10 +210,10 @@ static bool plan_lost(struct hf_stack *s, const struct hf_conn *c, struct hf_fli
 /** New data if there is some, else the last segment again [RFC8985#7.3]: the ACK of either shows
  *  whether the tail was lost. A bare FIN would not: receivers need not report one beyond a gap. The
  *  congestion window has no say [CO-8985-18]. */
-static bool plan_loss_probe(struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f,
-                            struct plan *p)
+static bool plan_loss_probe(struct hf_stack *s, const struct hf_conn *c, struct plan *p)
 {
-    uint32_t mss = payload_limit(s, c);
+    struct hf_flight *f = p->flight;
+    uint32_t mss = payload_limit(s, c, f);
     f->probe.due = false;
     bool data = hf_seq_gt(hf_conn_data_end(c), c->snd_nxt) && !c->fin_sent;
     struct hf_board b = hf_flight_board(s, f, 1);
@@ -223,7 +222,7 @@ static bool plan_loss_probe(struct hf_stack *s, const struct hf_conn *c, struct 
         uint32_t numbers = hf_board_last_segment(&b, c->fin_sent, &begin);
         if (numbers == 0 || in_one_segment(c, begin, numbers, mss) < numbers)
             return false; /* it has arrived; or is none any more: the path's MTU is smaller now */
-        *p = (struct plan){.again = HF_RETRANSMIT_LOSS_PROBE};
+        *p = (struct plan){.flight = f, .again = HF_RETRANSMIT_LOSS_PROBE};
         plan_again(c, p, begin, numbers, mss);
     }
     p->probe = true;
@@ -238,11 +237,9 @@ static bool has_pace(const struct hf_stack *s, const struct hf_conn *c)
 }
 
 /** The rate lets this leave now, as much of it as may leave at once. */
-static bool may_leave(struct hf_stack *s, struct hf_conn *c, struct plan *p)
+static bool is_its_time(struct hf_stack *s, struct hf_conn *c, struct plan *p)
 {
-    struct hf_flight *f = hf_flight_of(s, c);
-    if (f == NULL || !has_pace(s, c))
-        return true;
+    struct hf_flight *f = p->flight;
     bool slow_start = c->cc.cwnd_bytes < c->cc.ssthresh_bytes;
     struct hf_pace pace = hf_pace_make(c->cc.cwnd_bytes, hf_rtt_srtt_ns(&c->rtt), slow_start);
     if (f->pacer.next_at == INT64_MIN)
@@ -263,24 +260,29 @@ static bool may_leave(struct hf_stack *s, struct hf_conn *c, struct plan *p)
     return true;
 }
 
+static bool may_leave(struct hf_stack *s, struct hf_conn *c, struct plan *p)
+{
+    return !has_pace(s, c) || is_its_time(s, c, p);
+}
+
 /** What the congestion window and the rate have to admit. */
 static bool plan_in_window(struct hf_stack *s, struct hf_conn *c, struct plan *p)
 {
-    struct hf_flight *f = hf_flight_of(s, c);
-    if (f != NULL && f->board.lost_bytes > 0)
-        return plan_lost(s, c, f, p) && may_leave(s, c, p);
-    if (!has_unsent(c))
+    if (p->flight != NULL && p->flight->board.lost_bytes > 0)
+        return plan_lost(s, c, p) && may_leave(s, c, p);
+    if (!hf_conn_has_unsent(c))
         return false;
-    f = hf_conn_need_flight(s, c);
-    if (f == NULL) {
+    if (p->flight == NULL)
+        p->flight = hf_conn_need_flight(s, c);
+    if (p->flight == NULL) {
         hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_FLIGHT, s->flights.used, s->flights.limit,
                       NULL);
-        return hf_conn_in_flight(c) == 0 && plan_new(s, c, p, cwnd_room(s, c));
+        return hf_conn_in_flight(c) == 0 && plan_new(s, c, p, cwnd_room(c, NULL));
     }
-    struct hf_board b = hf_flight_board(s, f, 1);
+    struct hf_board b = hf_flight_board(s, p->flight, 1);
     if (!hf_board_may_append(&b)) /* there is an ACK to come, or a time-out, that makes room */
         return false;
-    return plan_new(s, c, p, cwnd_room(s, c)) && may_leave(s, c, p);
+    return plan_new(s, c, p, cwnd_room(c, p->flight)) && may_leave(s, c, p);
 }
 
 static bool plan_data(struct hf_stack *s, struct hf_conn *c, struct plan *p)
@@ -289,15 +291,14 @@ static bool plan_data(struct hf_stack *s, struct hf_conn *c, struct plan *p)
         plan_resend_first(s, c, p);
         return true;
     }
-    struct hf_flight *f = hf_flight_of(s, c);
-    if (f != NULL && f->probe.due && plan_loss_probe(s, c, f, p))
+    if (p->flight != NULL && p->flight->probe.due && plan_loss_probe(s, c, p))
         return true;
     return plan_in_window(s, c, p);
 }
 
 static bool plan_next(struct hf_stack *s, struct hf_conn *c, struct plan *p)
 {
-    *p = (struct plan){.kind = PLAN_SYN, .seq = c->iss};
+    *p = (struct plan){.kind = PLAN_SYN, .seq = c->iss, .flight = hf_flight_of(s, c)};
     if (c->syn_due)
         return true;
     if (may_send_data(c) && plan_data(s, c, p))
@@ -307,11 +308,11 @@ static bool plan_next(struct hf_stack *s, struct hf_conn *c, struct plan *p)
          * [MUST-36] [SHLD-12]; nothing of the stream goes along: DEVIATION D-12 for the window's
          * probe. */
         hf_seq seq = c->rtx_timer == HF_RTX_KEEPALIVE ? c->snd_nxt : c->snd_una;
-        *p = (struct plan){.kind = PLAN_PROBE, .seq = hf_seq_sub(seq, 1)};
+        *p = (struct plan){.kind = PLAN_PROBE, .flight = p->flight, .seq = hf_seq_sub(seq, 1)};
         return true;
     }
     if (c->ack_due) {
-        *p = (struct plan){.kind = PLAN_ACK, .seq = c->snd_nxt};
+        *p = (struct plan){.kind = PLAN_ACK, .flight = p->flight, .seq = c->snd_nxt};
         return true;
     }
     return false;
@@ -350,7 +351,7 @@ static void fill_segment(struct hf_stack *s, struct hf_conn *c, const struct pla
         seg->ack = c->rcv_nxt.v;
         seg->window = hf_receive_window(s, c);
         seg->has_timestamps = c->ts_on;
-        if (hf_sack_is_due(s, c))
+        if (hf_sack_is_due(c, p->flight))
             hf_gaps_sack(s, c, seg, c->ts_on ? 3 : 4);
         if (p->bytes > 0 && is_urgent(c, p->seq)) {
             seg->flags |= HF_URG; /* [MUST-30] */
@@ -364,9 +365,9 @@ static void fill_segment(struct hf_stack *s, struct hf_conn *c, const struct pla
 }
 
 /** Where a sequence number stands in the send queue; remembered for the next segment. */
-static struct hf_place place_of(struct hf_stack *s, struct hf_conn *c, hf_seq seq)
+static struct hf_place place_of(struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f,
+                                hf_seq seq)
 {
-    struct hf_flight *f = hf_flight_of(s, c);
     hf_seq base = hf_conn_data_base(c);
     struct hf_place from = hf_queue_front(&c->send);
     uint32_t distance = seq.v - base.v;
@@ -404,7 +405,7 @@ static void build(struct hf_stack *s, struct hf_conn *c, const struct plan *p, u
     size_t count = 0;
     if (p->bytes > 0) {
         uint32_t taken;
-        count = hf_place_slices(&s->blocks, place_of(s, c, p->seq), p->bytes, slices,
+        count = hf_place_slices(&s->blocks, place_of(s, c, p->flight, p->seq), p->bytes, slices,
                                 HF_OUTPUT_SLICES_EACH, &taken);
         HF_ASSERT(taken == p->bytes);
         s->slices_used += (uint32_t)count;
@@ -434,7 +435,7 @@ static void build(struct hf_stack *s, struct hf_conn *c, const struct plan *p, u
 
 static void sent_new(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
 {
-    struct hf_flight *f = hf_flight_of(s, c);
+    struct hf_flight *f = p->flight;
     bool first = hf_conn_in_flight(c) == 0;
     c->snd_nxt = hf_seq_add(p->seq, p->bytes + p->fin);
     c->fin_sent |= p->fin;
@@ -455,7 +456,7 @@ static void sent_new(struct hf_stack *s, struct hf_conn *c, const struct plan *p
 
 static void sent_again(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
 {
-    struct hf_flight *f = hf_flight_of(s, c);
+    struct hf_flight *f = p->flight;
     c->rtx_due = false;
     uint32_t segs = p->bytes > p->mss ? p->bytes / p->mss : 1; /* of a super-packet: whole ones */
     c->retransmitted_segs = (uint16_t)hf_min_u32(c->retransmitted_segs + segs, UINT16_MAX);
@@ -477,9 +478,9 @@ static void sent_data(struct hf_stack *s, struct hf_conn *c, const struct plan *
     else
         sent_new(s, c, p);
     if (p->probe)
-        hf_loss_probe_sent(c, hf_flight_of(s, c), again);
-    if (again || p->probe || !hf_loss_timer_is_planned(s, c))
-        hf_loss_timer_on_sent(s, c, again);
+        hf_loss_probe_sent(c, p->flight, again);
+    if (again || p->probe || !hf_loss_timer_is_planned(s, p->flight))
+        hf_loss_timer_on_sent(s, c, p->flight, again);
 }
 
 static void sent(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
@@ -513,7 +514,7 @@ static void arm(struct hf_stack *s, struct hf_conn *c)
 {
     if (c->syn_unacked || hf_conn_in_flight(c) > 0)
         return; /* their timer runs */
-    if (!may_send_data(c) || !has_unsent(c)) {
+    if (!may_send_data(c) || !hf_conn_has_unsent(c)) {
         if (c->rtx_timer != HF_RTX_KEEPALIVE && c->rtx_timer != HF_RTX_SETTLE)
             hf_timer_idle(s, c);
         return;
@@ -531,7 +532,7 @@ static void arm(struct hf_stack *s, struct hf_conn *c)
 /** A burst into a path that was idle for long starts small again [RFC5681#4.1]. */
 static void restart_after_idle(struct hf_stack *s, struct hf_conn *c)
 {
-    if (hf_conn_in_flight(c) > 0 || c->syn_unacked || !has_unsent(c))
+    if (hf_conn_in_flight(c) > 0 || c->syn_unacked || !hf_conn_has_unsent(c))
         return;
     hf_ns idle_ns = s->p.now_ns - hf_stamp_ns(c->progress, s->p.now_ns);
     if (idle_ns <= hf_rtt_rto_ns(&c->rtt) || s->p.cfg.idle_restart == 0)
@@ -545,7 +546,7 @@ static bool may_send_more(const struct hf_conn *c, const struct plan *p)
 {
     if (p->kind == PLAN_ACK)
         return false;
-    return p->kind != PLAN_NEW || has_unsent(c) || c->probe_due || c->rtx_due;
+    return p->kind != PLAN_NEW || hf_conn_has_unsent(c) || c->probe_due || c->rtx_due;
 }
 
 enum hf_turn hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *header,

@@ -14,14 +14,6 @@ void hf_rack_init(struct hf_rack *r, hf_seq una)
     *r = (struct hf_rack){.sent_at = INT64_MIN, .end = una, .fack = una};
 }
 
-hf_ns hf_rack_min_rtt_ns(const struct hf_rack *r, hf_ns otherwise)
-{
-    uint32_t now_us = r->min_rtt_us[0], before_us = r->min_rtt_us[1];
-    if (now_us == 0 && before_us == 0)
-        return otherwise;
-    return HF_US(now_us == 0 || (before_us != 0 && before_us < now_us) ? before_us : now_us);
-}
-
 /** [RFC8985#6.2] step 1: the least of a window of time, so that a longer path is found out. */
 static void note_min_rtt(struct hf_rack *r, hf_ns now, hf_ns rtt_ns)
 {

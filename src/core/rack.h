@@ -35,7 +35,13 @@ void hf_rack_init(struct hf_rack *r, hf_seq una);
 /** Takes what an ACK delivered [RFC8985#6.2] steps 1 to 3. */
 void hf_rack_take(struct hf_rack *r, struct hf_reordering *path, const struct hf_delivery *d);
 /** The least round trip lately, `otherwise` if none was measured. */
-hf_ns hf_rack_min_rtt_ns(const struct hf_rack *r, hf_ns otherwise);
+static inline hf_ns hf_rack_min_rtt_ns(const struct hf_rack *r, hf_ns otherwise)
+{
+    uint32_t now_us = r->min_rtt_us[0], before_us = r->min_rtt_us[1];
+    if (now_us == 0 && before_us == 0)
+        return otherwise;
+    return HF_US(now_us == 0 || (before_us != 0 && before_us < now_us) ? before_us : now_us);
+}
 /** An ACK told of a duplicate: the window was too small [RFC8985#6.2] step 4. */
 void hf_rack_duplicate(struct hf_rack *r, struct hf_reordering *path, hf_seq una, hf_seq nxt);
 /** A recovery is over. */

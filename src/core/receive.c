@@ -26,9 +26,10 @@ static uint32_t window_target(const struct hf_stack *s, const struct hf_conn *c)
 static bool is_worth_opening(const struct hf_stack *s, const struct hf_conn *c, uint32_t target)
 {
     uint32_t wnd = hf_conn_rcv_wnd(c);
-    uint32_t step =
-        hf_min_u32(c->options.receive_buffer_bytes / 2, hf_stack_own_mss(s, &c->remote, 0));
-    return target > wnd && target - wnd >= step;
+    if (target <= wnd)
+        return false;
+    return target - wnd >= c->options.receive_buffer_bytes / 2 ||
+           target - wnd >= hf_stack_own_mss(s, &c->remote, 0);
 }
 
 bool hf_receive_should_update(const struct hf_stack *s, const struct hf_conn *c)

@@ -58,9 +58,9 @@ static uint32_t most_in_flight(const struct hf_conn *c, struct hf_flight *f, uin
 
 /** The window, not the application, is what holds the sender back: most of it was used in the last
  *  round trip. Slow start doubles what was used, and no more [CO-7661-03]. */
-static bool is_cwnd_limited(const struct hf_conn *c, uint32_t peak_bytes, uint32_t mss)
+static bool is_cwnd_limited(const struct hf_conn *c, uint32_t peak_bytes)
 {
-    return peak_bytes + mss > c->cc.cwnd_bytes ||
+    return peak_bytes + hf_conn_mss(c) > c->cc.cwnd_bytes ||
            (c->cc.cwnd_bytes < c->cc.ssthresh_bytes && peak_bytes > c->cc.cwnd_bytes / 2);
 }
 
@@ -78,13 +78,17 @@ static uint32_t growth_bytes(const struct hf_conn *c, const struct hf_ack *a,
 static void grow(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, const struct hf_ack *a,
                  uint32_t acked_bytes, const struct hf_delivery *d)
 {
+    const struct hf_cc_algorithm *cc = hf_stack_cc(s);
+    if (!is_cwnd_limited(c, most_in_flight(c, f, a->flight_before))) {
+        cc->on_unused(f == NULL ? NULL : &f->cc, s->p.now_ns);
+        return;
+    }
     struct hf_cc_event e = hf_recovery_event(s, c);
     e.acked_bytes = acked_bytes;
     e.slow_start_segs = (uint32_t)s->p.cfg.slow_start_segs;
-    e.cwnd_limited = is_cwnd_limited(c, most_in_flight(c, f, a->flight_before), e.mss_bytes);
     if (d != NULL && d->has_newest && !d->newest_again)
         e.rtt_ns = hf_max_ns(s->p.now_ns - d->newest_sent_at, 1);
-    hf_stack_cc(s)->on_ack(&c->cc, f == NULL ? NULL : &f->cc, &e);
+    cc->on_ack(&c->cc, f == NULL ? NULL : &f->cc, &e);
 }
 
 /* ---- what an ACK says ---------------------------------------------------------------------- */
@@ -278,7 +282,7 @@ static void reduce_proportionally(struct hf_stack *s, struct hf_conn *c, struct 
     if (delivered_bytes == 0 && p->sent_bytes > 0)
         return;
     p->delivered_bytes += delivered_bytes;
-    uint32_t pipe = hf_conn_pipe(s, c), ssthresh = c->cc.ssthresh_bytes, send = 0;
+    uint32_t pipe = hf_conn_pipe(c, f), ssthresh = c->cc.ssthresh_bytes, send = 0;
     if (pipe > ssthresh) {
         uint64_t whole = (uint64_t)p->delivered_bytes * ssthresh;
         uint64_t share = (whole + p->flight_bytes - 1) / hf_max_u32(p->flight_bytes, 1);
@@ -425,9 +429,9 @@ static void take_plain(struct hf_stack *s, struct hf_conn *c, struct hf_flight *
     f->recover_valid &= hf_seq_le(c->snd_una, f->recover);
 }
 
-void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_ack *a)
+void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
+                        const struct hf_ack *a)
 {
-    struct hf_flight *f = hf_flight_of(s, c);
     if (f == NULL) {
         if (a->acked_bytes > 0)
             grow(s, c, NULL, a, a->acked_bytes, NULL);
@@ -574,7 +578,8 @@ void hf_recovery_sent_new(struct hf_stack *s, struct hf_conn *c, struct hf_fligh
                           uint32_t bytes, uint32_t mss)
 {
     struct hf_board b = hf_flight_board(s, f, 1);
-    hf_board_append(&b, seq, bytes, mss, s->p.now_ns, grain_ns(s, c, f));
+    hf_ns grain = f->board.count > 0 ? grain_ns(s, c, f) : 0;
+    hf_board_append(&b, seq, bytes, mss, s->p.now_ns, grain);
     count_sent(f, bytes);
 }
 

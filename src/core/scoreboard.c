@@ -22,7 +22,8 @@ static uint32_t find(const struct hf_board *b, hf_seq seq)
 static void remove_runs(struct hf_board *b, uint32_t at, uint32_t n)
 {
     uint32_t behind = b->state->count - at - n;
-    memmove(&b->runs[at], &b->runs[at + n], behind * sizeof *b->runs);
+    if (behind > 0)
+        memmove(&b->runs[at], &b->runs[at + n], behind * sizeof *b->runs);
     b->state->count = (uint16_t)(b->state->count - n);
 }
 
@@ -209,7 +210,6 @@ static bool tells_time(const struct hf_run *r, const struct hf_delivery *d, bool
 /** The segments of a run up to `end` have arrived, and were not known to. */
 static void deliver(const struct hf_run *r, hf_seq end, struct hf_delivery *d, bool selectively)
 {
-    d->again |= r->again;
     /* [RFC8985#6.2] step 3 */
     d->reordered |= !r->again && hf_seq_lt(end, d->fack);
     d->foremost = hf_seq_max(d->foremost, end);

@@ -61,7 +61,6 @@ struct hf_delivery {
     /* out */
     uint32_t acked_bytes;  /**< cumulatively, not selectively before */
     uint32_t sacked_bytes; /**< selectively, for the first time */
-    bool again;            /**< of something that was sent again */
     bool reordered;        /**< of something sent once, below fack */
     bool has_newest;
     hf_ns newest_sent_at; /**< of what arrived, what was sent last [RFC8985#6.2] */

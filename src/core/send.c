@@ -7,6 +7,13 @@
 enum { WAKE_MAX = 128 };
 static const unsigned SEND_FLAGS = HF_SEND_MORE | HF_SEND_URGENT;
 
+/** The peer has let more out, if there is more: unsent, or lost. */
+static void more_may_leave(struct hf_stack *s, struct hf_conn *c)
+{
+    if (hf_conn_has_unsent(c) || hf_conn_in_flight(c) > 0)
+        hf_output_want(s, c);
+}
+
 /* ---- acknowledgments ---------------------------------------------------------------------- */
 
 /** Something was sent again, and this echoes a time before. Either what was sent before came late,
@@ -24,10 +31,9 @@ static bool may_measure_timeout(const struct hf_conn *c, const struct hf_flight 
 
 /** Time since the segment that this timestamp echoes; 0: no use. */
 static hf_ns timestamp_rtt(const struct hf_stack *s, const struct hf_conn *c,
-                           const struct hf_segment *seg)
+                           const struct hf_flight *f, const struct hf_segment *seg)
 {
-    if (!c->ts_on || seg->ts_echo == 0 /* or none came */ ||
-        may_measure_timeout(c, hf_flight_of(s, c), seg))
+    if (!c->ts_on || seg->ts_echo == 0 /* or none came */ || may_measure_timeout(c, f, seg))
         return 0;
     int32_t ms = (int32_t)(hf_stack_timestamp(s, c->ts_offset) - seg->ts_echo);
     return ms < 0 || ms > 600000 ? 0 : hf_max_ns(HF_MS(ms), HF_MS(1));
@@ -37,9 +43,9 @@ static hf_ns timestamp_rtt(const struct hf_stack *s, const struct hf_conn *c,
  * Takes a round-trip sample [RFC6298#3]. A timed segment gives the exact time; what was sent again
  * can only be judged by the timestamp it carried (Karn).
  */
-static void sample_rtt(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+static void sample_rtt(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
+                       const struct hf_segment *seg)
 {
-    struct hf_flight *f = hf_flight_of(s, c);
     enum hf_reason reason = HF_RTT_TIMED;
     hf_ns rtt_ns = 0;
     /* The SYN left one RTO before its deadline. */
@@ -48,7 +54,7 @@ static void sample_rtt(struct hf_stack *s, struct hf_conn *c, const struct hf_se
     else if (f != NULL && f->timed_at != HF_NEVER && hf_seq_ge(hf_seq_make(seg->ack), f->timed_seq))
         rtt_ns = hf_max_ns(s->p.now_ns - f->timed_at, 1); /* an answer may come at once */
     else if (c->syn_unacked || f == NULL || f->phase != HF_PHASE_OPEN || c->rtx_count > 0) {
-        rtt_ns = timestamp_rtt(s, c, seg);
+        rtt_ns = timestamp_rtt(s, c, f, seg);
         reason = HF_RTT_TIMESTAMP;
     }
     if (f != NULL && f->timed_at != HF_NEVER && rtt_ns > 0)
@@ -86,15 +92,16 @@ void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
     bool was_syn = c->syn_unacked;
     hf_seq una_before = c->snd_una;
     uint32_t flight_before = hf_conn_in_flight(c);
-    sample_rtt(s, c, seg);
-    uint32_t acked = advance_una(s, c, hf_seq_make(seg->ack));
     struct hf_flight *f = hf_flight_of(s, c);
+    sample_rtt(s, c, f, seg);
+    uint32_t acked = advance_una(s, c, hf_seq_make(seg->ack));
     if (f != NULL && f->pending_mtu > 0 && hf_seq_gt(c->snd_una, f->pending_seq))
         f->pending_mtu = 0; /* [RFC5927#7.2] what was said not to fit has arrived */
-    uint32_t full = hf_conn_mss(c) + (c->ts_on ? 12 : 0);
-    if (acked >= hf_conn_mss(c))
-        c->max_acked =
-            (uint16_t)hf_max_u32(c->max_acked, full + HF_TCP_HEADER_BYTES + hf_conn_ip_bytes(c));
+    uint32_t mss = hf_conn_mss(c);
+    if (acked >= mss) {
+        uint32_t full = mss + (c->ts_on ? 12 : 0) + HF_TCP_HEADER_BYTES + hf_conn_ip_bytes(c);
+        c->max_acked = (uint16_t)hf_max_u32(c->max_acked, full);
+    }
     if (c->urgent_out && hf_seq_ge(c->snd_una, c->snd_up)) {
         c->urgent_out = false;
         hf_round_begin(s, c);
@@ -102,20 +109,21 @@ void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
     c->rtx_count = 0;
     c->progress = hf_stamp_make(s->p.now_ns);
     struct hf_ack a = {seg, una_before, flight_before, acked, false};
-    hf_recovery_on_ack(s, c, &a);
+    hf_recovery_on_ack(s, c, f, &a);
     c->dup_acks = 0;
     if (was_syn && c->syn_retransmitted) {
         struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
         hf_rtt_after_syn_retransmit(&c->rtt, &limits); /* [RFC6298#5.7] */
     }
-    hf_loss_timer_on_ack(s, c);
-    hf_conn_release_flight(s, c);
+    hf_loss_timer_on_ack(s, c, f);
+    if (f != NULL)
+        hf_conn_release_flight(s, c);
     if (c->send.bytes == 0 && hf_conn_in_flight(c) == 0 && !was_syn)
         hf_conn_raise(s, c, HF_EV_SENT_ALL);
     hf_send_room(s, c);
     if (c->app_closed)
         hf_timer_orphan(s, c); /* it makes progress */
-    hf_output_want(s, c);
+    more_may_leave(s, c);
 }
 
 void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
@@ -151,12 +159,13 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
         if (c->rtx_timer == HF_RTX_PERSIST)
             hf_timer_idle(s, c);
         if (hf_conn_in_flight(c) > 0 && !c->syn_unacked) { /* sent into the closed window: gone */
-            hf_loss_timer_on_ack(s, c); /* the deadline was that of the next probe */
+            hf_loss_timer_on_ack(s, c,
+                                 hf_flight_of(s, c)); /* the deadline was that of the next probe */
             hf_recovery_resend_all(s, c, HF_RETRANSMIT_RTO);
         }
     }
     if (moves)
-        hf_output_want(s, c);
+        more_may_leave(s, c);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
@@ -314,7 +323,7 @@ static int64_t full(struct hf_stack *s, struct hf_conn *c)
         hf_ns again = hf_ns_add(s->p.now_ns, s->p.cfg.sws_override_ns);
         bool idle =
             c->rtx_timer == HF_RTX_OFF || (c->rtx_timer == HF_RTX_KEEPALIVE && c->probe_count == 0);
-        if (idle && c->rtx_at > again)
+        if (idle)
             hf_timer_rtx(s, c, HF_RTX_OVERRIDE, again);
     }
     return HF_E_AGAIN;

@@ -400,10 +400,14 @@ static inline uint32_t hf_conn_rcv_wnd(const struct hf_conn *c)
 {
     return c->rcv_adv.v - c->rcv_nxt.v;
 }
-/** In flight as far as is known: neither arrived nor lost [RFC9937#6.2]. */
-static inline uint32_t hf_conn_pipe(const struct hf_stack *s, const struct hf_conn *c)
+/** Data or a FIN that was never sent. */
+static inline bool hf_conn_has_unsent(const struct hf_conn *c)
 {
-    const struct hf_flight *f = hf_flight_of(s, c);
+    return !c->fin_sent && (c->fin_queued || hf_seq_gt(hf_conn_data_end(c), c->snd_nxt));
+}
+/** In flight as far as is known: neither arrived nor lost [RFC9937#6.2]. */
+static inline uint32_t hf_conn_pipe(const struct hf_conn *c, const struct hf_flight *f)
+{
     uint32_t all = hf_conn_in_flight(c);
     uint32_t gone = f == NULL ? 0 : f->board.sacked_bytes + f->board.lost_bytes;
     return all > gone ? all - gone : 0;
@@ -413,16 +417,31 @@ static inline uint32_t hf_conn_ip_bytes(const struct hf_conn *c)
 {
     return hf_addr_is_mapped(&c->remote) ? HF_IPV4_HEADER_BYTES : HF_IPV6_HEADER_BYTES;
 }
-/** Payload of a full-sized segment with timestamps counted, other options not [MUST-16]. */
-uint32_t hf_conn_mss(const struct hf_conn *c);
 /** Payload of the largest segment that the path, and the application, let through. */
-uint16_t hf_conn_mss_limit(const struct hf_conn *c);
+static inline uint16_t hf_conn_mss_limit(const struct hf_conn *c)
+{
+    return (uint16_t)(c->path_mtu - hf_conn_ip_bytes(c) - HF_TCP_HEADER_BYTES);
+}
+/** Payload of a full-sized segment with timestamps counted, other options not [MUST-16]: the
+ *  smaller of the peer's limit and the path's, less our own options. */
+static inline uint32_t hf_conn_mss(const struct hf_conn *c)
+{
+    uint32_t options = c->ts_on ? 12 : 0;
+    /* 65535 limits nothing, as [UN-08] has it */
+    return hf_min_u32(c->snd_mss, hf_conn_mss_limit(c)) - options;
+}
 /** 0: that of the stack's MTU. */
 void hf_conn_set_mss_limit(const struct hf_stack *s, struct hf_conn *c, uint16_t limit_bytes);
 /** MSS option for a path of this family, and no more than limit_bytes unless that is 0
  *  [RFC9293#3.7.1]. */
-uint16_t hf_stack_own_mss(const struct hf_stack *s, const struct hf_addr *remote,
-                          uint16_t limit_bytes);
+static inline uint16_t hf_stack_own_mss(const struct hf_stack *s, const struct hf_addr *remote,
+                                        uint16_t limit_bytes)
+{
+    /* [MUST-67] options are the sender's care. */
+    uint32_t ip = hf_addr_is_mapped(remote) ? HF_IPV4_HEADER_BYTES : HF_IPV6_HEADER_BYTES;
+    uint16_t path = (uint16_t)((uint32_t)s->p.cfg.mtu_bytes - ip - HF_TCP_HEADER_BYTES);
+    return limit_bytes > 0 && limit_bytes < path ? limit_bytes : path;
+}
 struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s);
 /** The peer's MSS as it counts: default when absent, floor of the settings. */
 uint16_t hf_stack_peer_mss(const struct hf_stack *s, const struct hf_addr *remote, bool has_mss,
@@ -544,7 +563,9 @@ struct hf_ack {
     uint32_t acked_bytes;   /**< of data, newly; the SYN's, and of a FIN, is none */
     bool duplicate;         /**< by all five conditions of [RFC5681#2] */
 };
-void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_ack *a);
+/** f is the connection's flight, or NULL, here and where more is told of what it may be. */
+void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
+                        const struct hf_ack *a);
 /** The first block tells of data that came twice, and not of something that is new there: it lies
  *  below this very ACK (SND.UNA may be ahead of it) or in the second block [RFC2883#5]. */
 bool hf_ack_tells_duplicate(const struct hf_conn *c, const struct hf_segment *seg);
@@ -575,15 +596,14 @@ bool hf_loss_timer_is_due(struct hf_stack *s, struct hf_conn *c);
 /** When that is, of any of the connection's timers. */
 hf_ns hf_loss_timer_at(const struct hf_stack *s, const struct hf_conn *c);
 /** SND.UNA moved. */
-void hf_loss_timer_on_ack(struct hf_stack *s, struct hf_conn *c);
+void hf_loss_timer_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f);
 /** An ACK brought other news. */
 void hf_loss_timer_on_sack(struct hf_stack *s, struct hf_conn *c);
 /** Data or a FIN left, for the first time or again. */
-void hf_loss_timer_on_sent(struct hf_stack *s, struct hf_conn *c, bool again);
+void hf_loss_timer_on_sent(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, bool again);
 /** Nothing would be changed by that: new data, and all was planned at this instant. */
-static inline bool hf_loss_timer_is_planned(const struct hf_stack *s, const struct hf_conn *c)
+static inline bool hf_loss_timer_is_planned(const struct hf_stack *s, const struct hf_flight *f)
 {
-    const struct hf_flight *f = hf_flight_of(s, c);
     return f != NULL && f->planned_at == s->p.now_ns && f->rto_at != HF_NEVER;
 }
 /** Nothing is due before `at`. */
@@ -671,11 +691,9 @@ void hf_gaps_drop(struct hf_stack *s, struct hf_conn *c);
 /** Gives up out-of-order data, of this connection or another, to free a block. */
 bool hf_gaps_reclaim(struct hf_stack *s, struct hf_conn *c);
 /** True while the next segment has SACK blocks. */
-static inline bool hf_sack_is_due(const struct hf_stack *s, const struct hf_conn *c)
+static inline bool hf_sack_is_due(const struct hf_conn *c, const struct hf_flight *f)
 {
-    if (c->flight == HF_NIL || !c->sack_on)
-        return false;
-    return c->twice_due || hf_flight_of(s, c)->gaps != HF_NIL;
+    return f != NULL && c->sack_on && (c->twice_due || f->gaps != HF_NIL);
 }
 /** Fills in the SACK blocks of a segment to send [RFC2018#4] [RFC2883#4]; at most max. */
 void hf_gaps_sack(const struct hf_stack *s, const struct hf_conn *c, struct hf_segment *seg,

@@ -56,9 +56,9 @@ static hf_ns earliest(const struct hf_stack *s, const struct hf_conn *c)
     return hf_min_ns(sender, hf_min_ns(c->ack_at, c->life_at));
 }
 
-static void arm(struct hf_stack *s, struct hf_conn *c)
+/** Of a deadline that was set; the others have the node where it is, or have none. */
+static void arm(struct hf_stack *s, struct hf_conn *c, hf_ns at)
 {
-    hf_ns at = earliest(s, c);
     if (at == HF_NEVER)
         return;
     /* Far deadlines fire early and are armed again: a node's tick is 32 bits wide. */
@@ -76,26 +76,26 @@ void hf_timer_rtx(struct hf_stack *s, struct hf_conn *c, enum hf_rtx_timer what,
 {
     c->rtx_timer = (uint8_t)what & 15u;
     c->rtx_at = at;
-    arm(s, c);
+    if (at != HF_NEVER)
+        arm(s, c, hf_min_ns(at, user_at(s, c)));
 }
 
 void hf_timer_again(struct hf_stack *s, struct hf_conn *c)
 {
-    arm(s, c);
+    arm(s, c, hf_min_ns(user_at(s, c), pace_at(s, c)));
 }
 
 void hf_timer_ack(struct hf_stack *s, struct hf_conn *c, hf_ns at)
 {
     c->ack_at = at;
-    if (at != HF_NEVER) /* else the node stands for the others already, or for an earlier instant */
-        arm(s, c);
+    arm(s, c, at);
 }
 
 void hf_timer_life(struct hf_stack *s, struct hf_conn *c, enum hf_life_timer what, hf_ns at)
 {
     c->life_timer = (uint8_t)what & 7u;
     c->life_at = at;
-    arm(s, c);
+    arm(s, c, at);
 }
 
 void hf_timers_off(struct hf_stack *s, struct hf_conn *c)
@@ -349,5 +349,5 @@ void hf_timers_fire(struct hf_stack *s, struct hf_conn *c)
     if (c->state == HF_CLOSED)
         hf_conn_release_if_done(s, c);
     else
-        arm(s, c);
+        arm(s, c, earliest(s, c));
 }

@@ -20,6 +20,7 @@ struct flow {
     struct hf_cc cc;
     struct hf_cc_run run;
     struct hf_cc_event e; /**< what the next ACK brings, but for acked_bytes */
+    bool unused;          /**< the window is not what holds the sender back */
 };
 
 static inline struct flow opened(uint32_t mss_bytes, uint32_t initial_window_bytes)
@@ -28,8 +29,7 @@ static inline struct flow opened(uint32_t mss_bytes, uint32_t initial_window_byt
                            .initial_window_bytes = initial_window_bytes,
                            .now_ns = HF_SEC(1000),
                            .srtt_ns = HF_MS(100),
-                           .slow_start_segs = 2,
-                           .cwnd_limited = true}};
+                           .slow_start_segs = 2}};
     cubic->on_open(&f.cc, &f.e);
     return f;
 }
@@ -37,7 +37,10 @@ static inline struct flow opened(uint32_t mss_bytes, uint32_t initial_window_byt
 static inline void ack(struct flow *f, uint32_t acked_bytes)
 {
     f->e.acked_bytes = acked_bytes;
-    cubic->on_ack(&f->cc, &f->run, &f->e);
+    if (f->unused)
+        cubic->on_unused(&f->run, f->e.now_ns);
+    else
+        cubic->on_ack(&f->cc, &f->run, &f->e);
 }
 
 /** Everything in flight, which fills the window, is acknowledged at once after `span_ns`. */

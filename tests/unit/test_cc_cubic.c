@@ -179,11 +179,11 @@ static void slow_start_by_bytes(void **state)
         for (int j = 0; j < MSS; j++)
             ack(&f, 1);
         assert_int_equal(f.cc.cwnd_bytes, 11 * MSS);
-        f.e.cwnd_limited = false;
+        f.unused = true;
         ack(&f, MSS);
         assert_int_equal(f.cc.cwnd_bytes, 11 * MSS);
         f.cc.ssthresh_bytes = 11 * MSS + 1;
-        f.e.cwnd_limited = true;
+        f.unused = false;
         ack(&f, MSS);
         assert_int_equal(f.cc.cwnd_bytes, 11 * MSS + 1);
     }
@@ -230,8 +230,7 @@ static void goes_without_a_run(void **state)
     for (int i = 0; i < 10; i++)
         cubic->on_ack(&f.cc, NULL, &f.e);
     assert_int_equal(f.cc.cwnd_bytes, 7 * MSS);
-    f.e.cwnd_limited = false;
-    cubic->on_ack(&f.cc, NULL, &f.e);
+    cubic->on_unused(NULL, f.e.now_ns);
     assert_int_equal(f.cc.cwnd_bytes, 7 * MSS);
 }
 
@@ -265,7 +264,7 @@ static void random_event(struct flow *f, struct hf_random *random)
     f->e.snd_una.v += (uint32_t)(y >> 60);
     f->e.snd_nxt.v = f->e.snd_una.v + (uint32_t)(y >> 62);
     f->e.slow_start_segs = x >> 36 & 3;
-    f->e.cwnd_limited = (x >> 40 & 7) != 0;
+    f->unused = (x >> 40 & 7) == 0;
     uint32_t bytes = (uint32_t)x >> (x >> 43) % 32;
     switch ((x >> 52) % 32) {
     case 0:

@@ -154,11 +154,11 @@ static void unused_time_does_not_count(void **state)
         ack_window_after(&f, HF_MS(100));
     struct flow paused = f;
     uint32_t before_bytes = f.cc.cwnd_bytes;
-    paused.e.cwnd_limited = false;
+    paused.unused = true;
     for (int i = 0; i < 3000; i++)
         ack_window_after(&paused, HF_MS(100));
     assert_int_equal(paused.cc.cwnd_bytes, before_bytes);
-    paused.e.cwnd_limited = true;
+    paused.unused = false;
     for (int i = 0; i < 100; i++) {
         ack_window_after(&f, HF_MS(100));
         ack_window_after(&paused, HF_MS(100));
@@ -168,9 +168,9 @@ static void unused_time_does_not_count(void **state)
 
     /* Before a stage has begun there is nothing to pause. */
     struct flow late = reduced(MSS, 1000), early = late;
-    late.e.cwnd_limited = false;
+    late.unused = true;
     ack_window_after(&late, HF_SEC(500));
-    late.e.cwnd_limited = true;
+    late.unused = false;
     ack_window_after(&late, HF_MS(1));
     ack_window_after(&early, HF_MS(1));
     ack_window_after(&late, HF_SEC(3));

@@ -29,8 +29,7 @@ static struct flow opened(uint32_t initial_window_bytes)
 
 static void ack(struct flow *f, uint32_t acked_bytes)
 {
-    struct hf_cc_event e = {
-        .mss_bytes = MSS, .acked_bytes = acked_bytes, .slow_start_segs = 2, .cwnd_limited = true};
+    struct hf_cc_event e = {.mss_bytes = MSS, .acked_bytes = acked_bytes, .slow_start_segs = 2};
     reno->on_ack(&f->cc, &f->run, &e);
 }
 
@@ -111,10 +110,8 @@ static void slow_start_is_as_steep_as_set(void **state)
     } rows[] = {{1, 11 * MSS, 2 * MSS}, {4, 14 * MSS, 2 * MSS}, {0, 30 * MSS, 5 * MSS}};
     for (size_t i = 0; i < HF_COUNT_OF(rows); i++) {
         struct flow f = opened(10 * MSS);
-        struct hf_cc_event e = {.mss_bytes = MSS,
-                                .acked_bytes = 20 * MSS,
-                                .slow_start_segs = rows[i].segs,
-                                .cwnd_limited = true};
+        struct hf_cc_event e = {
+            .mss_bytes = MSS, .acked_bytes = 20 * MSS, .slow_start_segs = rows[i].segs};
         reno->on_ack(&f.cc, &f.run, &e);
         assert_int_equal(f.cc.cwnd_bytes, rows[i].after_ack);
         rto(&f, 30 * MSS, false);
@@ -122,21 +119,6 @@ static void slow_start_is_as_steep_as_set(void **state)
         reno->on_ack(&f.cc, &f.run, &e);
         assert_int_equal(f.cc.cwnd_bytes, rows[i].after_rto);
     }
-}
-
-/* covers: CO-7661-03 */
-static void does_not_grow_unused(void **state)
-{
-    (void)state;
-    struct flow f = opened(10 * MSS);
-    struct hf_cc_event e = {.mss_bytes = MSS, .acked_bytes = MSS, .cwnd_limited = false};
-    for (int i = 0; i < 100; i++)
-        reno->on_ack(&f.cc, &f.run, &e);
-    assert_int_equal(f.cc.cwnd_bytes, 10 * MSS);
-    f.cc.ssthresh_bytes = 5 * MSS;
-    for (int i = 0; i < 100; i++)
-        reno->on_ack(&f.cc, &f.run, &e);
-    assert_int_equal(f.cc.cwnd_bytes, 10 * MSS);
 }
 
 /* [RFC5681#3.1] In congestion avoidance one segment a window, however the ACKs are cut.
@@ -290,11 +272,8 @@ static void goes_without_a_run(void **state)
 {
     (void)state;
     struct flow f = opened(10 * MSS);
-    struct hf_cc_event e = {.mss_bytes = MSS,
-                            .flight_bytes = 10 * MSS,
-                            .acked_bytes = 100 * MSS,
-                            .slow_start_segs = 2,
-                            .cwnd_limited = true};
+    struct hf_cc_event e = {
+        .mss_bytes = MSS, .flight_bytes = 10 * MSS, .acked_bytes = 100 * MSS, .slow_start_segs = 2};
     reno->on_loss(&f.cc, NULL, &e);
     reno->on_recovered(&f.cc, NULL, &e);
     reno->on_undo(&f.cc, NULL, &e);
@@ -414,7 +393,6 @@ static void window_stays_in_bounds(void **state)
             .flight_bytes = (uint32_t)(x >> 32 >> x % 32),
             .acked_bytes = (uint32_t)x >> (x >> 40) % 32,
             .initial_window_bytes = 10 * MSS,
-            .cwnd_limited = (x >> 50 & 1) != 0,
             .again = (x >> 51 & 1) != 0,
         };
         void (*const events[])(struct hf_cc *, struct hf_cc_run *, const struct hf_cc_event *) = {
@@ -440,16 +418,14 @@ static void none_never_limits(void **state)
     (void)state;
     const struct hf_cc_algorithm *none = &hf_cc_none;
     struct hf_cc cc;
-    struct hf_cc_event e = {.mss_bytes = MSS,
-                            .flight_bytes = MSS,
-                            .acked_bytes = MSS,
-                            .initial_window_bytes = MSS,
-                            .cwnd_limited = true};
+    struct hf_cc_event e = {
+        .mss_bytes = MSS, .flight_bytes = MSS, .acked_bytes = MSS, .initial_window_bytes = MSS};
     none->on_open(&cc, &e);
     assert_int_equal(cc.cwnd_bytes, HF_CWND_MAX_BYTES);
     struct hf_cc before = cc;
     struct hf_cc_run run = {0}, run_before = {0};
     none->on_ack(&cc, &run, &e);
+    none->on_unused(&run, 1);
     none->on_loss(&cc, &run, &e);
     none->on_recovered(&cc, &run, &e);
     none->on_rto(&cc, &run, &e);
@@ -468,7 +444,6 @@ int main(void)
         cmocka_unit_test(initial_windows),
         cmocka_unit_test(slow_start_by_bytes),
         cmocka_unit_test(slow_start_is_as_steep_as_set),
-        cmocka_unit_test(does_not_grow_unused),
         cmocka_unit_test(avoidance_adds_one_segment_a_window),
         cmocka_unit_test(slow_start_ends_at_ssthresh),
         cmocka_unit_test(ssthresh_is_half_the_flight),

@@ -500,6 +500,34 @@ static void the_buffer_is_changed_while_it_is_used(void **state)
     wire_close(&w);
 }
 
+/* A buffer smaller than a unit of the window: an empty one is told of as a unit, or the connection
+ * would stand still. covers: MUST-37 */
+static void a_buffer_below_the_unit_opens(void **state)
+{
+    (void)state;
+    struct wire w;
+    config.receive_buffer_bytes = 1 << 20;
+    config.receive_buffer_max_bytes = 1 << 20;
+    config.window_scale = 10;
+    open_with(&w, WIRE_OPTIONS, 0);
+    assert_true(1u << wire_info(&w).rcv_shift > 100);
+    wire_set(&w, HF_OPT_RECEIVE_BUFFER_BYTES, 100);
+    for (uint32_t i = 0; i < 2000 && wire_info(&w).rcv_wnd_bytes > 0; i++) {
+        uint32_t n = wire_info(&w).rcv_wnd_bytes < MSS ? wire_info(&w).rcv_wnd_bytes : MSS - 100;
+        char text[40];
+        snprintf(text, sizeof text, "P. len %u", n);
+        hf_peer_send(&w.peer, text);
+        hf_peer_skip(&w.peer);
+        if (wire_info(&w).receive_queue_bytes > 0 && wire_info(&w).rcv_wnd_bytes > 0)
+            wire_take(&w, wire_info(&w).receive_queue_bytes);
+    }
+    assert_int_equal(wire_info(&w).rcv_wnd_bytes, 0);
+    wire_take(&w, wire_info(&w).receive_queue_bytes);
+    assert_true(hf_peer_pop(&w.peer));
+    assert_int_equal(w.peer.last.segment.window, 1);
+    wire_close(&w);
+}
+
 /* What the SYN announced holds, although the buffer was made smaller before the answer came.
  * covers: SHLD-14 */
 static void the_window_of_the_syn_holds(void **state)
@@ -569,6 +597,7 @@ int main(void)
         WINDOW_TEST(a_closed_window_opens_by_reading),
         WINDOW_TEST(what_was_announced_once_is_taken),
         WINDOW_TEST(the_buffer_is_changed_while_it_is_used),
+        WINDOW_TEST(a_buffer_below_the_unit_opens),
         WINDOW_TEST(the_window_of_the_syn_holds),
         WINDOW_TEST(the_send_buffer_bounds_what_waits),
     };

@@ -273,6 +273,19 @@ static void floods_of_told_duplicates_undo_once(void **state)
     }
 }
 
+/* A board grows by steps: a few holes do not take the memory of many. */
+static void a_few_runs_take_little_memory(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 10, 10);
+    uint64_t before = wire_memory(&w);
+    tell(&w, 0, "1000:2000,3000:4000,5000:6000");
+    assert_in_range(wire_memory(&w) - before, 1, 64 << 10);
+    wire_close(&w);
+}
+
 int main(void)
 {
 #define ACK_TEST(f) cmocka_unit_test_setup(f, reset_config)
@@ -284,6 +297,7 @@ int main(void)
         ACK_TEST(interleaved_blocks_take_bounded_memory),
         ACK_TEST(duplicate_floods_send_a_bounded_number),
         ACK_TEST(floods_of_told_duplicates_undo_once),
+        ACK_TEST(a_few_runs_take_little_memory),
     };
     return cmocka_run_group_tests_name("hostile_acks", tests, NULL, NULL);
 }

@@ -102,11 +102,35 @@ static void the_setting_says_who_reduces(void **state)
     }
 }
 
+/* covers: CO-7661-03, CO-5681-05: a window of which the application uses little stays as it is */
+static void an_unused_window_does_not_grow(void **state)
+{
+    (void)state;
+    for (int cc = 1; cc <= 2; cc++) {
+        struct wire w;
+        config.congestion_control = cc;
+        recovery_open(&w, &config, WITH_SACK);
+        uint32_t acked = 0;
+        for (int i = 0; i < 50; i++) {
+            send_segs(&w, 4, 4);
+            wait_rtt(&w);
+            tell(&w, acked += 4 * SEG, NULL);
+        }
+        check_windows(&w, 10 * SEG, 1u << 30);
+        send_segs(&w, 10, 10);
+        wait_rtt(&w);
+        tell(&w, acked += 2 * SEG, NULL);
+        check_windows(&w, 12 * SEG, 1u << 30);
+        wire_close(&w);
+    }
+}
+
 int main(void)
 {
 #define CORNERS_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
         CORNERS_TEST(times_are_finer_than_queues_are_long),
+        CORNERS_TEST(an_unused_window_does_not_grow),
         CORNERS_TEST(what_is_not_lost_is_not_sent_again),
         CORNERS_TEST(a_recovery_is_paced),
         CORNERS_TEST(the_setting_says_who_reduces),
