@@ -438,7 +438,8 @@ static void sent_new(struct hf_stack *s, struct hf_conn *c, const struct plan *p
     struct hf_flight *f = p->flight;
     bool first = hf_conn_in_flight(c) == 0;
     c->snd_nxt = hf_seq_add(p->seq, p->bytes + p->fin);
-    c->fin_sent |= p->fin;
+    if (p->fin)
+        c->fin_sent = true;
     c->override_due = false;
     if (first) {
         c->progress = hf_stamp_make(s->p.now_ns);

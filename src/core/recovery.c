@@ -416,6 +416,13 @@ static bool is_plain(const struct hf_flight *f, const struct hf_ack *a)
            f->board.lost_bytes == 0 && !f->undo.open && !f->probe.open && !a->duplicate;
 }
 
+/** Kept on, the mark would lie ahead again after half of the number space. */
+static void pass_recover(const struct hf_conn *c, struct hf_flight *f)
+{
+    if (f->recover_valid && hf_seq_gt(c->snd_una, f->recover))
+        f->recover_valid = false;
+}
+
 static void take_plain(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
                        const struct hf_ack *a)
 {
@@ -426,7 +433,7 @@ static void take_plain(struct hf_stack *s, struct hf_conn *c, struct hf_flight *
     f->reorder_at = HF_NEVER;
     if (a->acked_bytes > 0)
         grow(s, c, f, a, hf_min_u32(a->acked_bytes, d.acked_bytes), &d);
-    f->recover_valid &= hf_seq_le(c->snd_una, f->recover);
+    pass_recover(c, f);
 }
 
 void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
@@ -469,9 +476,8 @@ void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight 
     uint32_t growth = growth_bytes(c, a, &d);
     if (growth > 0 && f->phase != HF_PHASE_RECOVERY && !was_recovery)
         grow(s, c, f, a, growth, &d);
-    /* Passed: kept on, the mark would lie ahead again after half of the number space. */
-    if (f->phase == HF_PHASE_OPEN && hf_seq_gt(c->snd_una, f->recover))
-        f->recover_valid = false;
+    if (f->phase == HF_PHASE_OPEN)
+        pass_recover(c, f);
 }
 
 void hf_recovery_on_reorder_timer(struct hf_stack *s, struct hf_conn *c)

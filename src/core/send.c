@@ -323,7 +323,7 @@ static int64_t full(struct hf_stack *s, struct hf_conn *c)
         hf_ns again = hf_ns_add(s->p.now_ns, s->p.cfg.sws_override_ns);
         bool idle =
             c->rtx_timer == HF_RTX_OFF || (c->rtx_timer == HF_RTX_KEEPALIVE && c->probe_count == 0);
-        if (idle)
+        if (idle && c->rtx_at > again)
             hf_timer_rtx(s, c, HF_RTX_OVERRIDE, again);
     }
     return HF_E_AGAIN;

@@ -13,6 +13,9 @@
  */
 #include "stack.h"
 
+/** Deadlines farther off fire early and are armed again: a node's tick is 32 bits wide. */
+#define REACH_NS HF_SEC(24 * 3600)
+
 enum { COUNT_MAX = 255, NO_LIMIT = -1, PROBE_DOUBLINGS_MAX = 20 };
 
 struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s)
@@ -56,20 +59,21 @@ static hf_ns earliest(const struct hf_stack *s, const struct hf_conn *c)
     return hf_min_ns(sender, hf_min_ns(c->ack_at, c->life_at));
 }
 
-/** Of a deadline that was set; the others have the node where it is, or have none. */
+/** A deadline was set: the node is where the others have it, and moves if this one is earlier. */
 static void arm(struct hf_stack *s, struct hf_conn *c, hf_ns at)
 {
     if (at == HF_NEVER)
         return;
-    /* Far deadlines fire early and are armed again: a node's tick is 32 bits wide. */
-    at = hf_min_ns(at, hf_ns_add(s->p.now_ns, HF_SEC(24 * 3600)));
+    hf_ns reach = hf_ns_add(s->p.now_ns, REACH_NS);
     uint32_t ref = hf_ref_make(HF_REF_CONN, c->index);
     if (hf_wheel_node_is_armed(&c->wheel)) {
+        at = hf_min_ns(hf_max_ns(at, s->p.now_ns), reach);
         if ((int32_t)((uint32_t)hf_wheel_tick(at) - c->wheel.tick) >= 0)
             return;
         hf_wheel_disarm(&s->wheel, ref);
+        at = earliest(s, c); /* if the clock jumped, the node may have been for one long due */
     }
-    hf_wheel_arm(&s->wheel, ref, at);
+    hf_wheel_arm(&s->wheel, ref, hf_min_ns(at, reach));
 }
 
 void hf_timer_rtx(struct hf_stack *s, struct hf_conn *c, enum hf_rtx_timer what, hf_ns at)

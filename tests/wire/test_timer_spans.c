@@ -232,6 +232,20 @@ static void a_deadline_of_days_hides_none_that_is_near(void **state)
     }
 }
 
+/* A machine that slept for weeks: what is long due stays due, whatever else is set meanwhile. */
+static void what_is_long_due_stays_due(void **state)
+{
+    (void)state;
+    for (int days = 1; days < 100; days += 7) {
+        struct wire w;
+        open_with(&w, DATA_BYTES);
+        w.rig.now_ns += HF_SEC(86400) * days;
+        hf_peer_send(&w.peer, ". seq 0:100 ack -1000"); /* its ACK may wait */
+        assert_true(hf_stack_deadline(w.rig.stack) <= w.rig.now_ns);
+        wire_close(&w);
+    }
+}
+
 static int fill_rfc(void **state)
 {
     (void)state;
@@ -250,6 +264,7 @@ int main(void)
         cmocka_unit_test(data_after_the_window_opened_has_its_rto),
         cmocka_unit_test(spans_begun_between_milliseconds_are_not_cut_short),
         cmocka_unit_test(a_deadline_of_days_hides_none_that_is_near),
+        cmocka_unit_test(what_is_long_due_stays_due),
     };
     return cmocka_run_group_tests_name("timer_spans", tests, fill_rfc, NULL);
 }
