@@ -1,16 +1,31 @@
 /**
  * HyStart++ [RFC9406]. Owns struct hf_hystart; the window is the business of who asks.
+ *
+ * DEVIATION D-40. A window leaves within half a round trip, and its first packets meet the queue
+ * that the idle half has emptied: the least round trip of a round tells of a queue one round late,
+ * when the window is twice as large. So a rise counts that some samples in a row show, wherever in
+ * the round, and it was jitter if a whole round shows none.
  */
 #include "hystart.h"
 
-/* [RFC9406#4.3] the recommended values, but for the last */
+/* [RFC9406#4.3] the recommended values, but for those of D-40 */
 enum {
     MIN_RTT_THRESH_US = 4000,
     MAX_RTT_THRESH_US = 16000,
     MIN_RTT_DIVISOR = 8,
-    N_RTT_SAMPLE = 8,
-    CSS_ROUNDS = 2, /* DEVIATION D-40 */
+    CSS_ROUNDS = 2,
+    HIGH_SHARE = 4, /**< a quarter of the last round's samples in a row, within bounds */
+    HIGH_LEAST = 5,
+    HIGH_MOST = 16,
 };
+
+/** [RFC9406#4.2] The sample is longer than the last round's least by more than noise. */
+static bool is_high(const struct hf_hystart *h, uint32_t sample_us)
+{
+    uint32_t threshold_us = hf_max_u32(
+        MIN_RTT_THRESH_US, hf_min_u32(h->last_min_us / MIN_RTT_DIVISOR, MAX_RTT_THRESH_US));
+    return h->last_min_us > 0 && sample_us >= (uint64_t)h->last_min_us + threshold_us;
+}
 
 static void take_sample(struct hf_hystart *h, hf_ns rtt_ns)
 {
@@ -23,46 +38,23 @@ static void take_sample(struct hf_hystart *h, hf_ns rtt_ns)
         h->current_min_us = sample_us;
     if (h->samples < UINT8_MAX)
         h->samples++;
-    if (h->conservative)
-        return;
-    h->few = h->few == N_RTT_SAMPLE ? 1 : h->few + 1;
-    if (h->few == 1 || sample_us < h->few_min_us)
-        h->few_min_us = sample_us;
-}
-
-/** [RFC9406#4.2] Has the least round trip grown by more than noise since the last round?
- *  DEVIATION D-40: the least of every eight samples, not of the whole round. */
-static bool round_trip_has_grown(const struct hf_hystart *h)
-{
-    if (h->last_min_us == 0)
-        return false;
-    uint32_t threshold_us = hf_max_u32(
-        MIN_RTT_THRESH_US, hf_min_u32(h->last_min_us / MIN_RTT_DIVISOR, MAX_RTT_THRESH_US));
-    return h->few == N_RTT_SAMPLE && h->few_min_us >= (uint64_t)h->last_min_us + threshold_us;
-}
-
-static void judge(struct hf_hystart *h)
-{
-    if (h->samples < N_RTT_SAMPLE)
-        return;
-    if (!h->conservative) {
-        if (!round_trip_has_grown(h))
-            return;
-        h->conservative = true;
-        h->css_rounds = 0;
-        h->current_min_us = h->few_min_us; /* what came before was another queue */
-    } else if (h->current_min_us < h->few_min_us) {
-        /* The rise was jitter: no queue has built up. */
-        h->conservative = false;
+    h->high = is_high(h, sample_us) ? h->high + 1 : 0;
+    if (h->high == h->high_enough) {
+        h->high = 0;
+        h->risen = h->conservative = true;
     }
 }
 
 static void begin_round(struct hf_hystart *h, hf_seq snd_nxt)
 {
+    if (!h->conservative)
+        h->last_min_us = h->current_min_us;
+    h->high_enough =
+        (uint8_t)hf_min_u32(hf_max_u32(h->samples / HIGH_SHARE, HIGH_LEAST), HIGH_MOST);
     h->round_end = snd_nxt;
-    h->last_min_us = h->current_min_us;
     h->current_min_us = 0;
-    h->samples = h->few = 0;
+    h->samples = h->high = 0;
+    h->risen = false;
 }
 
 enum hf_hystart_phase hf_hystart_ack(struct hf_hystart *h, hf_ns rtt_ns, hf_seq snd_una,
@@ -73,12 +65,13 @@ enum hf_hystart_phase hf_hystart_ack(struct hf_hystart *h, hf_ns rtt_ns, hf_seq 
         begin_round(h, snd_nxt);
     }
     take_sample(h, rtt_ns);
-    judge(h);
     if (hf_seq_ge(snd_una, h->round_end)) {
-        begin_round(h, snd_nxt);
+        h->conservative = h->risen;
         /* [RFC9406#4.2] The round in whose middle it began counts. */
-        if (h->conservative && ++h->css_rounds >= CSS_ROUNDS)
+        h->css_rounds = h->risen ? h->css_rounds + 1 : 0;
+        if (h->css_rounds >= CSS_ROUNDS)
             return HF_HYSTART_OVER;
+        begin_round(h, snd_nxt);
     }
     return h->conservative ? HF_HYSTART_CONSERVATIVE : HF_HYSTART_SLOW_START;
 }

@@ -10,15 +10,16 @@
 #include "base.h"
 
 struct hf_hystart {
-    uint32_t last_min_us, current_min_us; /**< least round trip of the last and of this round; 0:
-                                               none yet */
-    uint32_t few_min_us; /**< of the latest samples, up to eight; in conservative slow start of
-                              those that began it */
-    hf_seq round_end;    /**< the round ends when this is acknowledged */
-    uint8_t samples;     /**< in this round, saturating */
-    uint8_t few;         /**< how many few_min_us is of */
-    uint8_t css_rounds;  /**< rounds of conservative slow start so far */
+    uint32_t last_min_us;    /**< least round trip of the last round; in conservative slow start, of
+                                  the last before it; 0: none */
+    uint32_t current_min_us; /**< of this round so far */
+    hf_seq round_end;        /**< the round ends when this is acknowledged */
+    uint8_t samples;         /**< in this round, saturating */
+    uint8_t high;            /**< how many in a row have risen */
+    uint8_t high_enough;     /**< so many show a queue */
+    uint8_t css_rounds;      /**< rounds of conservative slow start so far */
     bool running : 1, conservative : 1;
+    bool risen : 1; /**< so many were high in this round */
 };
 
 enum hf_hystart_phase {
