@@ -4,15 +4,16 @@
  * DEVIATION D-40. A window leaves within half a round trip, and its first packets meet the queue
  * that the idle half has emptied: the least round trip of a round tells of a queue one round late,
  * when the window is twice as large. So a rise counts that some samples in a row show, wherever in
- * the round, and it was jitter if a whole round shows none.
+ * the round, and it was jitter if a whole round shows none. A row of them is no noise, so less of a
+ * rise is asked for.
  */
 #include "hystart.h"
 
 /* [RFC9406#4.3] the recommended values, but for those of D-40 */
 enum {
-    MIN_RTT_THRESH_US = 4000,
     MAX_RTT_THRESH_US = 16000,
     MIN_RTT_DIVISOR = 8,
+    MIN_RTT_THRESH_US = 2000,
     CSS_ROUNDS = 2,
     HIGH_SHARE = 4, /**< a quarter of the last round's samples in a row, within bounds */
     HIGH_LEAST = 5,

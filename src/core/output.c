@@ -249,8 +249,9 @@ static bool is_its_time(struct hf_stack *s, struct hf_conn *c, struct plan *p)
         hf_timer_again(s, c);
         return false;
     }
-    if (p->bytes > HF_PACER_SEGS_MIN * p->mss) {
-        uint32_t most = hf_pace_burst_bytes(&pace, p->mss) / p->mss * p->mss;
+    uint32_t least = hf_pacer_segs(s->flights.used) * p->mss;
+    if (p->bytes > least) {
+        uint32_t most = hf_pace_burst_bytes(&pace, least) / p->mss * p->mss;
         if (p->bytes > most) {
             p->bytes = most;
             p->fin = p->push = false;

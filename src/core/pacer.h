@@ -3,17 +3,18 @@
  * path sees no bursts.
  *
  * Bound: in any span t no more leaves than rate * t, what the rate gives in HF_PACER_SLACK_NS, and
- * one packet, which is no larger than that or HF_PACER_SEGS_MIN segments; and, once in a flight, an
- * initial window.
+ * one packet, which is no larger than that or hf_pacer_segs; and, once in a flight, an initial
+ * window.
  */
 #ifndef HF_CORE_PACER_H
 #define HF_CORE_PACER_H
 
 #include "base.h"
 
-/** A packet may be as large as so many segments, however slow the rate: two hundred connections
- *  that sent smaller ones had no time left to read. Only links that cut packets see it. */
-enum { HF_PACER_SEGS_MIN = 8 };
+/** A packet may be as large as so many segments, however slow the rate: two, or more where many
+ *  flights share what time there is for packets. Two hundred connections that sent two at a time had
+ *  none left to read. Only links that cut packets see it. */
+enum { HF_PACER_SEGS_MIN = 2, HF_PACER_SEGS_MOST = 8, HF_PACER_FLIGHTS_EACH = 16 };
 /** Timers come late by less than this: what they miss is made up for. Also the length of what
  *  leaves at once. */
 #define HF_PACER_SLACK_NS HF_MS(1)
@@ -42,11 +43,18 @@ static inline hf_ns hf_pace_span(const struct hf_pace *p, uint32_t bytes)
     return (hf_ns)((uint64_t)bytes * (uint64_t)p->span_ns / p->window_bytes);
 }
 
-/** The largest packet that may leave at once. */
-static inline uint32_t hf_pace_burst_bytes(const struct hf_pace *p, uint32_t mss)
+/** So many segments are no burst, beside so many flights. */
+static inline uint32_t hf_pacer_segs(uint32_t flights)
+{
+    uint32_t segs = hf_max_u32(HF_PACER_SEGS_MIN, flights / HF_PACER_FLIGHTS_EACH);
+    return hf_min_u32(segs, HF_PACER_SEGS_MOST);
+}
+
+/** The largest packet that may leave at once; at least `least`. */
+static inline uint32_t hf_pace_burst_bytes(const struct hf_pace *p, uint32_t least)
 {
     uint64_t bytes = (uint64_t)p->window_bytes * (uint64_t)HF_PACER_SLACK_NS / (uint64_t)p->span_ns;
-    return bytes > UINT32_MAX ? UINT32_MAX : hf_max_u32((uint32_t)bytes, HF_PACER_SEGS_MIN * mss);
+    return bytes > UINT32_MAX ? UINT32_MAX : hf_max_u32((uint32_t)bytes, least);
 }
 
 /** At the start of a flight: these may leave at once. */

@@ -21,13 +21,23 @@ static void the_rate_is_that_of_the_window(void **state)
     assert_int_equal(hf_pace_span(&p, 60000), HF_MS(50));
     assert_int_equal(hf_pace_span(&p, 1200), HF_MS(1));
     assert_int_equal(hf_pace_burst_bytes(&p, 100), 1200);
-    assert_int_equal(hf_pace_burst_bytes(&p, MSS), HF_PACER_SEGS_MIN * MSS);
+    assert_int_equal(hf_pace_burst_bytes(&p, 2 * MSS), 2 * MSS);
     p = hf_pace_make(60000, HF_MS(60), true);
     assert_int_equal(p.span_ns, HF_MS(30));
     assert_int_equal(hf_pace_burst_bytes(&p, 100), 2000);
     p = hf_pace_make(1u << 30, HF_MS(1), true); /* the largest there is */
     assert_int_equal(hf_pace_span(&p, 1u << 30), HF_US(500));
     assert_int_equal(hf_pace_burst_bytes(&p, MSS), 1u << 31);
+}
+
+static void many_flights_send_larger_packets(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t flights, segs;
+    } rows[] = {{0, 2}, {1, 2}, {47, 2}, {48, 3}, {127, 7}, {128, 8}, {1000000, 8}};
+    for (size_t i = 0; i < HF_COUNT_OF(rows); i++)
+        assert_int_equal(hf_pacer_segs(rows[i].flights), rows[i].segs);
 }
 
 /** A packet leaves; the first begins a flight. */
@@ -116,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rate_is_that_of_the_window),
+        cmocka_unit_test(many_flights_send_larger_packets),
         cmocka_unit_test(the_initial_window_is_free),
         cmocka_unit_test(any_span_is_bounded),
     };
