@@ -12,8 +12,8 @@
 #include "base.h"
 
 /** A packet may be as large as so many segments, however slow the rate: two, or more where many
- *  flights share what time there is for packets. Two hundred connections that sent two at a time had
- *  none left to read. Only links that cut packets see it. */
+ *  flights share what time there is for packets. Two hundred connections that sent two at a time
+ *  had none left to read. Only links that cut packets see it. */
 enum { HF_PACER_SEGS_MIN = 2, HF_PACER_SEGS_MOST = 8, HF_PACER_FLIGHTS_EACH = 16 };
 /** Timers come late by less than this: what they miss is made up for. Also the length of what
  *  leaves at once. */
