@@ -87,6 +87,11 @@ static inline uint32_t hf_max_u32(uint32_t a, uint32_t b)
 {
     return a > b ? a : b;
 }
+/** What is left of a when b is taken off: nothing, if b is more. */
+static inline uint32_t hf_rest_u32(uint32_t a, uint32_t b)
+{
+    return a - hf_min_u32(a, b);
+}
 static inline uint64_t hf_min_u64(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;

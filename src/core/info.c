@@ -31,7 +31,7 @@ static void fill_sequence(const struct hf_stack *s, const struct hf_conn *c, str
     i->send_queue_bytes = c->send.bytes;
     uint32_t limit = hf_send_limit(s, c);
     bool writable = !c->fin_queued && !c->app_closed && c->how == HF_CLOSED_NOT;
-    i->send_room_bytes = writable && c->send.bytes < limit ? limit - c->send.bytes : 0;
+    i->send_room_bytes = writable ? hf_rest_u32(limit, c->send.bytes) : 0;
     i->receive_queue_bytes = c->receive.bytes;
     i->out_of_order_bytes = hf_gaps_bytes(s, c);
     i->urgent_bytes = urgent_bytes(c);

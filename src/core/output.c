@@ -151,15 +151,14 @@ static uint32_t peer_room(const struct hf_conn *c, hf_seq next)
 {
     uint32_t used = next.v - c->snd_una.v;
     /* [MUST-34] [SHLD-15] It may have shrunk below what is in flight. */
-    return c->snd_wnd > used ? c->snd_wnd - used : 0;
+    return hf_rest_u32(c->snd_wnd, used);
 }
 
 /** How much the congestion window admits: what arrived or was lost is in flight no more. So the
  *  first duplicate ACKs each let a new segment out: limited transmit [RFC3042] [RFC6675#5]. */
 static uint32_t cwnd_room(const struct hf_conn *c, const struct hf_flight *f)
 {
-    uint32_t pipe = hf_conn_pipe(c, f);
-    return c->cc.cwnd_bytes > pipe ? c->cc.cwnd_bytes - pipe : 0;
+    return hf_rest_u32(c->cc.cwnd_bytes, hf_conn_pipe(c, f));
 }
 
 /** New data, as much as the peer's window and `room` admit, in a plan that is empty yet. False:

@@ -68,13 +68,13 @@ static inline void hf_pacer_start(struct hf_pacer *p, uint32_t initial_bytes, hf
 static inline hf_ns hf_pacer_span(const struct hf_pacer *p, const struct hf_pace *pace,
                                   uint32_t bytes)
 {
-    return hf_pace_span(pace, bytes - hf_min_u32(p->free_bytes, bytes));
+    return hf_pace_span(pace, hf_rest_u32(bytes, p->free_bytes));
 }
 
 /** Notes what leaves now, and takes span_ns. */
 static inline void hf_pacer_sent(struct hf_pacer *p, uint32_t bytes, hf_ns span_ns, hf_ns now)
 {
-    p->free_bytes -= hf_min_u32(p->free_bytes, bytes);
+    p->free_bytes = hf_rest_u32(p->free_bytes, bytes);
     if (span_ns > 0)
         p->next_at = hf_max_ns(p->next_at, now - HF_PACER_SLACK_NS) + span_ns;
 }

@@ -8,8 +8,7 @@
 
 uint32_t hf_receive_room(const struct hf_conn *c)
 {
-    uint32_t limit = c->options.receive_buffer_bytes;
-    return c->receive.bytes >= limit ? 0 : limit - c->receive.bytes;
+    return hf_rest_u32(c->options.receive_buffer_bytes, c->receive.bytes);
 }
 
 /** How far the window may reach from RCV.NXT: the buffer's room, and a share of the pool. */

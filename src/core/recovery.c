@@ -159,10 +159,10 @@ static uint32_t most_credit(const struct hf_conn *c, const struct hf_flight *f, 
 {
     uint32_t credit = f->board.sacked_bytes;
     if (f->phase == HF_PHASE_RECOVERY)
-        return f->prr.flight_bytes - hf_min_u32(f->prr.flight_bytes, f->prr.delivered_bytes);
+        return hf_rest_u32(f->prr.flight_bytes, f->prr.delivered_bytes);
     bool third = c->dup_acks == DUP_ACK_THRESHOLD - 1 && !is_before_last_loss(c, f);
     uint32_t limit = (third ? DUP_ACK_THRESHOLD : DUP_ACK_THRESHOLD - 1) * mss;
-    return limit - hf_min_u32(limit, credit);
+    return hf_rest_u32(limit, credit);
 }
 
 /**
@@ -179,13 +179,13 @@ static void take_credits(struct hf_conn *c, struct hf_flight *f, const struct hf
     if (a->duplicate && f->phase == HF_PHASE_LOSS)
         return;
     if (a->duplicate) {
-        uint32_t most = hf_conn_in_flight(c) - hf_min_u32(hf_conn_in_flight(c), credit + mss);
+        uint32_t most = hf_rest_u32(hf_conn_in_flight(c), credit + mss);
         d->sacked_bytes = hf_min_u32(hf_min_u32(mss, most), most_credit(c, f, mss));
         f->board.sacked_bytes = credit + d->sacked_bytes;
     } else if (credit > 0) {
         uint32_t moved = c->snd_una.v - a->una_before.v;
-        uint32_t passed = hf_min_u32(credit, moved - hf_min_u32(moved, mss));
-        d->acked_bytes -= hf_min_u32(d->acked_bytes, passed);
+        uint32_t passed = hf_min_u32(credit, hf_rest_u32(moved, mss));
+        d->acked_bytes = hf_rest_u32(d->acked_bytes, passed);
         f->board.sacked_bytes = hf_min_u32(credit - passed, hf_conn_in_flight(c));
     }
 }
@@ -288,7 +288,7 @@ static void reduce_proportionally(struct hf_stack *s, struct hf_conn *c, struct 
         uint64_t share = (whole + p->flight_bytes - 1) / hf_max_u32(p->flight_bytes, 1);
         send = share > p->sent_bytes ? (uint32_t)share - p->sent_bytes : 0;
     } else {
-        uint32_t owed = p->delivered_bytes - hf_min_u32(p->delivered_bytes, p->sent_bytes);
+        uint32_t owed = hf_rest_u32(p->delivered_bytes, p->sent_bytes);
         send = hf_max_u32(owed, delivered_bytes) + (ack->safe ? e.mss_bytes : 0);
         send = hf_min_u32(send, ssthresh - pipe);
     }
@@ -336,7 +336,7 @@ static bool all_came_twice(const struct hf_conn *c, struct hf_flight *f,
     if (hf_seq_lt(left, f->undo.from) || hf_seq_ge(left, right) || hf_seq_gt(right, f->recover))
         return false; /* of an older episode, or of nothing that we sent again */
     uint32_t before = f->undo.resent_bytes;
-    f->undo.resent_bytes -= hf_min_u32(before, right.v - left.v);
+    f->undo.resent_bytes = hf_rest_u32(before, right.v - left.v);
     return before > 0 && f->undo.resent_bytes == 0;
 }
 

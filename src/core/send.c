@@ -177,7 +177,7 @@ static uint32_t send_room(const struct hf_stack *s, const struct hf_conn *c, siz
     uint32_t limit = c->options.send_buffer_bytes;
     if (c->send.bytes + wanted > limit)
         limit = hf_send_limit(s, c);
-    return c->send.bytes >= limit ? 0 : limit - c->send.bytes;
+    return hf_rest_u32(limit, c->send.bytes);
 }
 
 /** 0, or why nothing can be written. */

@@ -410,7 +410,7 @@ static inline uint32_t hf_conn_pipe(const struct hf_conn *c, const struct hf_fli
 {
     uint32_t all = hf_conn_in_flight(c);
     uint32_t gone = f == NULL ? 0 : f->board.sacked_bytes + f->board.lost_bytes;
-    return all > gone ? all - gone : 0;
+    return hf_rest_u32(all, gone);
 }
 /** Bytes of an IP header towards this peer. */
 static inline uint32_t hf_conn_ip_bytes(const struct hf_conn *c)
