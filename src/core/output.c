@@ -161,8 +161,8 @@ static uint32_t cwnd_room(const struct hf_conn *c, const struct hf_flight *f)
     return hf_rest_u32(c->cc.cwnd_bytes, hf_conn_pipe(c, f));
 }
 
-/** New data, as much as the peer's window and `room` admit, in a plan that is empty yet. False:
- *  nothing may be sent. */
+/** New data, as much as the peer's window and `room` admit, in a plan that is empty yet; no FIN was
+ *  sent. False: nothing may be sent. */
 static bool plan_new(const struct hf_stack *s, const struct hf_conn *c, struct plan *p,
                      uint32_t room)
 {
@@ -182,7 +182,7 @@ static bool plan_new(const struct hf_stack *s, const struct hf_conn *c, struct p
     bool last = p->bytes == waiting;
     /* A FIN takes one number of the window like a byte does, but of the congestion window not.
      * DEVIATION D-13: so it waits for a window. */
-    p->fin = c->fin_queued && !c->fin_sent && last && c->snd_wnd > in_flight + p->bytes;
+    p->fin = c->fin_queued && last && c->snd_wnd > in_flight + p->bytes;
     p->push = last && p->bytes > 0; /* [MUST-61] */
     return p->bytes > 0 || p->fin;
 }
@@ -214,7 +214,7 @@ static bool plan_loss_probe(struct hf_stack *s, const struct hf_conn *c, struct 
     struct hf_flight *f = p->flight;
     uint32_t mss = payload_limit(s, c, f);
     f->probe.due = false;
-    bool data = hf_seq_gt(hf_conn_data_end(c), c->snd_nxt) && !c->fin_sent;
+    bool data = hf_seq_gt(hf_conn_data_end(c), c->snd_nxt);
     struct hf_board b = hf_flight_board(s, f, 1);
     if (!data || !hf_board_may_append(&b) || !plan_new(s, c, p, mss)) {
         hf_seq begin;

@@ -137,6 +137,35 @@ static void read_in_place(void **state)
     wire_close(&w);
 }
 
+/* To consume nothing is no reading: the peer hears nothing of the room that came back by other
+ * means than that, until something is read. */
+static void who_consumes_nothing_opens_no_window(void **state)
+{
+    (void)state;
+    struct wire w;
+    config.block_bytes = 1024;
+    config.pool_bytes = 64 * 1024;
+    config.receive_buffer_bytes = 30000;
+    config.receive_buffer_max_bytes = 0;
+    config.initial_window_segs = 22;
+    open_plain(&w);
+    for (int i = 0; i < 20; i++)
+        hf_peer_send(&w.peer, "P. len 1400");
+    hf_rig_wait(&w.rig, HF_SEC(1));
+    hf_peer_skip(&w.peer);
+    wire_send(&w, 22 * 1460, 0); /* what the pool has left is too little to open the window */
+    assert_int_equal(hf_peer_skip(&w.peer), 22);
+    wire_take(&w, 20 * 1400 - 1);
+    WIRE_QUIET(&w);
+    hf_peer_send(&w.peer, "."); /* now it has enough */
+    assert_int_equal(hf_receive_consume(w.rig.stack, w.conn, 0, w.rig.now_ns), HF_OK);
+    hf_rig_pull(&w.rig);
+    WIRE_QUIET(&w);
+    wire_take(&w, 1);
+    WIRE_EXPECT(&w, ". ack 28000 win 30000");
+    wire_close(&w);
+}
+
 /* ---- low-water marks ---- */
 
 static void readable_from_the_mark_on(void **state)
@@ -237,6 +266,7 @@ int main(void)
         CALL_TEST(a_commit_of_nothing),
         CALL_TEST(reserved_room_ends_with_the_buffer),
         CALL_TEST(read_in_place),
+        CALL_TEST(who_consumes_nothing_opens_no_window),
         CALL_TEST(readable_from_the_mark_on),
         CALL_TEST(a_mark_beyond_the_buffer),
         CALL_TEST(a_mark_is_lowered),

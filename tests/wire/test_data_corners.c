@@ -253,6 +253,52 @@ static void no_super_packets_without_checksums(void **state)
     }
 }
 
+/* Without memory for a record of what is in flight, one segment goes at a time, also where the link
+ * would cut more of them. */
+static void no_super_packets_without_a_record(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    b.config.offload_super_bytes = 65535;
+    b.config.offload_checksum = 1;
+    establish(&b, "<mss 1460>");
+    static const uint8_t data[4 * 1460];
+    assert_int_equal(hf_send(b.rig.stack, b.conn, data, sizeof data, 0, bench_now(&b)),
+                     sizeof data);
+    b.rig.account.fail_nth = b.rig.account.asked + 1;
+    b.rig.account.fail_from = true;
+    hf_rig_pull(&b.rig);
+    assert_true(hf_peer_expect(&b.peer, ". seq 1:1461 ack 1"));
+    assert_true(hf_peer_expect_nothing(&b.peer));
+    b.rig.account.fail_nth = 0;
+    hf_peer_send(&b.peer, ".");
+    assert_true(hf_peer_expect(&b.peer, "P. seq 1461:5841 ack 1"));
+    bench_close(&b);
+}
+
+/* Data in order that finds no memory: the peer hears at once that it has to come again, although an
+ * ACK of it would have waited. */
+static void data_in_order_without_memory_is_answered(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    b.config.quick_acks = 0;
+    establish(&b, "<mss 1460>");
+    b.rig.account.fail_nth = b.rig.account.asked + 1;
+    b.rig.account.fail_from = true;
+    hf_peer_send(&b.peer, "P. seq 1:101 ack 1");
+    assert_int_equal(bench_count(&b, HF_DROP_NO_BLOCK), 1);
+    assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 1"));
+    b.rig.account.fail_nth = 0;
+    hf_peer_send(&b.peer, "P. seq 1:101 ack 1");
+    assert_true(hf_peer_expect_nothing(&b.peer));
+    hf_rig_wait(&b.rig, HF_SEC(1));
+    assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 101"));
+    bench_close(&b);
+}
+
 /* Many blocks make one packet: an output gives no more of them than it has slices for, and the
  * next one goes on. Blocks of 512 bytes, super-packets of 64 each, a dozen connections. */
 static void slices_of_one_output_are_bounded(void **state)
@@ -300,6 +346,8 @@ int main(void)
         cmocka_unit_test(data_behind_bad_options_is_dropped),
         cmocka_unit_test(a_reservation_is_of_one_connection),
         cmocka_unit_test(no_super_packets_without_checksums),
+        cmocka_unit_test(no_super_packets_without_a_record),
+        cmocka_unit_test(data_in_order_without_memory_is_answered),
         cmocka_unit_test(slices_of_one_output_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

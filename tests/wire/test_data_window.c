@@ -60,6 +60,41 @@ static void the_window_of_a_segment_sent_again_counts(void **state)
     wire_close(&w);
 }
 
+/* It counts, but is no measure of what is newer: of two that acknowledge the same, still the one
+ * with the higher number is. */
+static void a_segment_sent_again_does_not_age_others(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, 0, 20000);
+    wire_send(&w, 2 * MSS, 0);
+    assert_int_equal(hf_peer_skip(&w.peer), 2);
+    hf_peer_send(&w.peer, ". seq 500 ack 1460 win 20000");
+    hf_peer_send(&w.peer, ". seq 0:100 ack 2920 win 10000");
+    assert_int_equal(wire_info(&w).snd_wnd_bytes, 10000);
+    hf_peer_send(&w.peer, ". seq 400 ack 2920 win 3000");
+    assert_int_equal(wire_info(&w).snd_wnd_bytes, 10000);
+    hf_peer_send(&w.peer, ". seq 500 ack 2920 win 3000");
+    assert_int_equal(wire_info(&w).snd_wnd_bytes, 3000);
+    wire_close(&w);
+}
+
+/* Of a segment with a newer number whose acknowledgment is an old one, the window is old too. */
+static void the_window_of_an_old_acknowledgment_is_old(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, 0, 20000);
+    wire_send(&w, 2 * MSS, 0);
+    assert_int_equal(hf_peer_skip(&w.peer), 2);
+    hf_peer_send(&w.peer, ". seq 0 ack 2920 win 10000");
+    hf_peer_send(&w.peer, ". seq 500 ack 1460 win 3000");
+    assert_int_equal(wire_info(&w).snd_wnd_bytes, 10000);
+    hf_peer_send(&w.peer, ". seq 500 ack 2920 win 3000");
+    assert_int_equal(wire_info(&w).snd_wnd_bytes, 3000);
+    wire_close(&w);
+}
+
 /* covers: MUST-1, REC-1, CO-7323-18: 0xFFFF is a large window, not a negative one */
 static void the_widest_window_is_used_to_its_end(void **state)
 {
@@ -137,6 +172,51 @@ static void room_for_a_segment_is_told(void **state)
     assert_true(hf_peer_pop(&w.peer));
     assert_int_equal(w.peer.last.segment.window, 3000);
     wire_close(&w);
+}
+
+/* A window of just a segment stops nobody: what is read then is told with the next ACK. */
+static void a_window_of_a_segment_is_open(void **state)
+{
+    (void)state;
+    for (uint32_t less = 0; less < 2; less++) {
+        struct wire w;
+        config.receive_buffer_bytes = 10 * MSS - less;
+        config.receive_buffer_max_bytes = 0;
+        open_with(&w, 0, 0);
+        for (int i = 0; i < 9; i++)
+            hf_peer_send(&w.peer, "P. len 1460");
+        hf_rig_wait(&w.rig, HF_SEC(1));
+        hf_peer_skip(&w.peer);
+        assert_int_equal(wire_info(&w).rcv_wnd_bytes, MSS - less);
+        wire_take(&w, 3 * MSS);
+        assert_int_equal(hf_peer_skip(&w.peer), less);
+        wire_close(&w);
+    }
+}
+
+/* Behind the peer's FIN nothing can come: the edge stays where it was, whatever is read. */
+static void the_edge_stays_after_the_end(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < WIRE_VARIANTS; variant++) {
+        struct wire w;
+        config.receive_buffer_bytes = 20001;
+        config.receive_buffer_max_bytes = 0;
+        open_with(&w, variant, 0);
+        for (int i = 0; i < 5; i++)
+            hf_peer_send(&w.peer, "P. len 1001");
+        hf_peer_send(&w.peer, "F.");
+        hf_peer_skip(&w.peer);
+        uint32_t edge = wire_info(&w).rcv_wnd_bytes;
+        uint16_t field = w.peer.last.segment.window;
+        wire_take(&w, 5 * 1001);
+        WIRE_QUIET(&w);
+        wire_send(&w, 100, 0);
+        assert_true(hf_peer_pop(&w.peer));
+        assert_int_equal(w.peer.last.segment.window, field);
+        assert_int_equal(wire_info(&w).rcv_wnd_bytes, edge);
+        wire_close(&w);
+    }
 }
 
 /* covers: TMO-USER-TIMEOUT-EST: before a closed window the user timeout counts from when something
@@ -251,6 +331,31 @@ static void what_a_syn_announced_and_is_taken_back_is_told(void **state)
     }
 }
 
+/* A FIN takes a number of the window as a byte does: where data fills that, or there is none, it
+ * waits. DEVIATION D-13 */
+static void a_fin_waits_for_the_window(void **state)
+{
+    (void)state;
+    for (uint32_t more = 0; more < 2; more++) {
+        struct wire w;
+        uint8_t bytes[1000] = {0};
+        char text[32];
+        open_with(&w, 0, (uint16_t)(sizeof bytes + more));
+        assert_int_equal(hf_send(w.rig.stack, w.conn, bytes, sizeof bytes, 0, w.rig.now_ns), 1000);
+        wire_finish(&w);
+        WIRE_EXPECT(&w, more ? "FP. seq 0:1000 ack 0" : "P. seq 0:1000 ack 0");
+        WIRE_QUIET(&w);
+        hf_peer_send(&w.peer, ". seq 0 ack 1000 win 0");
+        WIRE_QUIET(&w);
+        snprintf(text, sizeof text, ". seq 0 ack %u win 1", 1000 + more);
+        hf_peer_send(&w.peer, text);
+        if (!more)
+            WIRE_EXPECT(&w, "F. seq 1000 ack 0");
+        WIRE_QUIET(&w);
+        wire_close(&w);
+    }
+}
+
 /* covers: SHLD-16, CO-1122-09: what lies in the smaller window is sent again as usual */
 static void old_data_in_a_smaller_window_is_sent_again(void **state)
 {
@@ -330,6 +435,28 @@ static void a_closed_window_is_probed_from_the_first_timeout_on(void **state)
     hf_peer_send(&w.peer, ". seq 0 ack 10 win 500"); /* it opens, if only by so much */
     assert_true(wire_until_sent(&w, at_ns + HF_SEC(1)) != HF_NEVER);
     WIRE_EXPECT(&w, ". seq 10:510 ack 0");
+    wire_close(&w);
+}
+
+/* covers: SHLD-30: timeouts before the window was closed are no probes: the second one comes twice
+ * the RTO after the first */
+static void timeouts_before_are_no_probes(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, 0, 20000);
+    wire_send(&w, 1000, 0);
+    hf_peer_skip(&w.peer);
+    for (int n = 1; n <= 2; n++) {
+        assert_true(wire_until_sent(&w, HF_SEC(10)) != HF_NEVER);
+        WIRE_EXPECT(&w, "P. seq 0:1000 ack 0");
+    }
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 0");
+    hf_ns first_ns = wire_until_sent(&w, HF_SEC(30));
+    WIRE_EXPECT(&w, ". seq -1 ack 0");
+    hf_ns second_ns = wire_until_sent(&w, HF_SEC(100));
+    WIRE_EXPECT(&w, ". seq -1 ack 0");
+    assert_true(wire_is_about(second_ns - first_ns, 2 * wire_info(&w).rto_ns));
     wire_close(&w);
 }
 
@@ -455,6 +582,35 @@ static void a_closed_window_opens_by_reading(void **state)
     }
 }
 
+/* That our window closed and that it opened is told once each: by the segment that said so. */
+static void closing_and_opening_is_told_once(void **state)
+{
+    (void)state;
+    struct wire w;
+    config.receive_buffer_bytes = 2920;
+    open_with(&w, 0, 0);
+    hf_peer_send(&w.peer, "P. len 1460");
+    assert_true(hf_peer_skip(&w.peer) > 0);
+    assert_int_equal(hf_stack_count(w.rig.stack, HF_WINDOW_OPENED), 0); /* it never was closed */
+    assert_int_equal(hf_stack_count(w.rig.stack, HF_WINDOW_CLOSED), 0);
+    hf_peer_send(&w.peer, "P. len 1460");
+    for (int i = 0; i < 2; i++) {
+        assert_true(hf_peer_skip(&w.peer) > 0);
+        assert_int_equal(hf_stack_count(w.rig.stack, HF_WINDOW_CLOSED), 1);
+        assert_int_equal(hf_stack_count(w.rig.stack, HF_WINDOW_OPENED), 0);
+        hf_peer_send(&w.peer, "P. seq 2920:2921"); /* a probe */
+    }
+    hf_peer_skip(&w.peer);
+    wire_take(&w, 2920);
+    for (int i = 0; i < 2; i++) {
+        assert_true(hf_peer_skip(&w.peer) > 0);
+        assert_int_equal(hf_stack_count(w.rig.stack, HF_WINDOW_OPENED), 1);
+        assert_int_equal(hf_stack_count(w.rig.stack, HF_WINDOW_CLOSED), 1);
+        hf_peer_send(&w.peer, "P. seq 2919:2920"); /* old: it is acknowledged at once */
+    }
+    wire_close(&w);
+}
+
 /* covers: CO-7323-04: what was inside a window that we announced is taken, although its rounded
  * successor says less */
 static void what_was_announced_once_is_taken(void **state)
@@ -522,9 +678,36 @@ static void a_buffer_below_the_unit_opens(void **state)
             wire_take(&w, wire_info(&w).receive_queue_bytes);
     }
     assert_int_equal(wire_info(&w).rcv_wnd_bytes, 0);
+    hf_peer_send(&w.peer, "P. len 1"); /* a probe: what lies unread is no empty buffer */
+    assert_true(hf_peer_pop(&w.peer));
+    assert_int_equal(w.peer.last.segment.window, 0);
     wire_take(&w, wire_info(&w).receive_queue_bytes);
     assert_true(hf_peer_pop(&w.peer));
     assert_int_equal(w.peer.last.segment.window, 1);
+    wire_close(&w);
+}
+
+/* Less than a unit of the window is more than a segment, yet the field can't say it: to the peer
+ * the window is closed, and it hears of the first unit. covers: MUST-39 */
+static void a_window_below_its_unit_is_closed(void **state)
+{
+    (void)state;
+    struct wire w;
+    config.receive_buffer_bytes = 1 << 16;
+    config.receive_buffer_max_bytes = 0;
+    config.window_scale = 14;
+    open_with(&w, WIRE_OPTIONS, 0);
+    assert_int_equal(wire_info(&w).rcv_shift, 14);
+    while (wire_info(&w).rcv_wnd_bytes >= 4000)
+        hf_peer_send(&w.peer, "P. len 1400");
+    assert_in_range(wire_info(&w).rcv_wnd_bytes, 1460, 4000);
+    hf_rig_wait(&w.rig, HF_SEC(1));
+    assert_true(hf_peer_skip(&w.peer) > 0);
+    assert_int_equal(w.peer.last.segment.window, 0);
+    wire_take(&w, 20000);
+    assert_true(hf_peer_pop(&w.peer));
+    assert_int_equal(w.peer.last.segment.window, 1);
+    WIRE_QUIET(&w);
     wire_close(&w);
 }
 
@@ -580,24 +763,32 @@ int main(void)
 #define WINDOW_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
         WINDOW_TEST(the_window_of_a_segment_sent_again_counts),
+        WINDOW_TEST(a_segment_sent_again_does_not_age_others),
+        WINDOW_TEST(the_window_of_an_old_acknowledgment_is_old),
         WINDOW_TEST(the_widest_window_is_used_to_its_end),
         WINDOW_TEST(the_largest_shift_is_no_overflow),
         WINDOW_TEST(idle_time_is_no_part_of_the_user_timeout),
         WINDOW_TEST(room_for_a_segment_is_told),
+        WINDOW_TEST(a_window_of_a_segment_is_open),
+        WINDOW_TEST(the_edge_stays_after_the_end),
         WINDOW_TEST(rounding_moves_no_edge_to_the_left),
         WINDOW_TEST(nothing_new_beyond_a_window_taken_back),
         WINDOW_TEST(a_window_taken_back_is_told),
         WINDOW_TEST(what_a_syn_announced_and_is_taken_back_is_told),
+        WINDOW_TEST(a_fin_waits_for_the_window),
         WINDOW_TEST(old_data_in_a_smaller_window_is_sent_again),
         WINDOW_TEST(data_beyond_the_window_is_no_timeout),
         WINDOW_TEST(a_closed_window_is_probed_from_the_first_timeout_on),
+        WINDOW_TEST(timeouts_before_are_no_probes),
         WINDOW_TEST(only_unanswered_probes_are_trouble),
         WINDOW_TEST(windows_are_scaled_both_ways),
         WINDOW_TEST(the_right_edge_never_moves_left),
         WINDOW_TEST(a_closed_window_opens_by_reading),
+        WINDOW_TEST(closing_and_opening_is_told_once),
         WINDOW_TEST(what_was_announced_once_is_taken),
         WINDOW_TEST(the_buffer_is_changed_while_it_is_used),
         WINDOW_TEST(a_buffer_below_the_unit_opens),
+        WINDOW_TEST(a_window_below_its_unit_is_closed),
         WINDOW_TEST(the_window_of_the_syn_holds),
         WINDOW_TEST(the_send_buffer_bounds_what_waits),
     };

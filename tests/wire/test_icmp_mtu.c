@@ -293,6 +293,35 @@ static void a_claim_against_experience_waits_for_a_timeout(void **state)
     wire_close(&w);
 }
 
+/* [RFC5927#7.2] A claim that waits is about the packet that it quotes: when that has arrived, the
+ * timeout of a later one does not make it true. */
+static void a_claim_ends_with_what_it_quotes(void **state)
+{
+    (void)state;
+    for (int first_is_quoted = 0; first_is_quoted < 2; first_is_quoted++) {
+        struct wire w;
+        open_plain(&w, false);
+        wire_send(&w, 1460, 0);
+        assert_true(hf_peer_pop(&w.peer));
+        hf_peer_send(&w.peer, "."); /* 1500 is known to pass */
+        wire_send(&w, 2 * 1460, 0);
+        assert_true(hf_peer_pop(&w.peer));
+        struct wire_packet quoted = wire_last_packet(&w);
+        assert_true(hf_peer_pop(&w.peer));
+        if (!first_is_quoted)
+            quoted = wire_last_packet(&w);
+        send_too_big(&w, &quoted, 1300);
+        hf_peer_send(&w.peer, ". ack 2920");
+        WIRE_QUIET(&w);
+        w.start_ns = w.rig.now_ns;
+        assert_true(wire_until_sent(&w, HF_SEC(9)) != HF_NEVER);
+        assert_int_equal(wire_info(&w).path_mtu_bytes, first_is_quoted ? 1500 : 1300);
+        assert_true(hf_peer_pop(&w.peer));
+        assert_int_equal(w.peer.last.segment.payload_bytes, first_is_quoted ? 1460 : 1260);
+        wire_close(&w);
+    }
+}
+
 /* [RFC5927#7.2] Of the packets that have passed, the largest tells which claims are doubtful: those
  * below it. */
 static void a_claim_of_what_has_passed_is_believed_at_once(void **state)
@@ -311,6 +340,25 @@ static void a_claim_of_what_has_passed_is_believed_at_once(void **state)
         assert_int_equal(wire_info(&w).path_mtu_bytes, mtu == 1000 ? 1000 : 4464);
         wire_close(&w);
     }
+}
+
+/* The options of a segment have passed with it: of 1500 bytes, 1499 are doubtful. */
+static void options_are_part_of_what_has_passed(void **state)
+{
+    (void)state;
+    struct wire w;
+    struct wire_setup setup = {.state = HF_ESTABLISHED, .variant = WIRE_OPTIONS, .config = &config};
+    wire_open(&w, &setup);
+    wire_send(&w, 1448, 0);
+    assert_true(hf_peer_pop(&w.peer));
+    hf_peer_send(&w.peer, ".");
+    wire_send(&w, 1448, 0);
+    assert_true(hf_peer_pop(&w.peer));
+    struct wire_packet full = wire_last_packet(&w);
+    assert_int_equal(full.length_bytes, 1500);
+    send_too_big(&w, &full, 1499);
+    assert_int_equal(wire_info(&w).path_mtu_bytes, 1500);
+    wire_close(&w);
 }
 
 /* covers: CO-5927-01, CO-8201-02: quotes of what is not in flight, or not ours */
@@ -402,7 +450,9 @@ int main(void)
         MTU_TEST(a_tiny_mtu_is_as_good_as_a_small_one),
         MTU_TEST(a_claim_below_the_least_mtu_of_ipv6_is_discarded),
         MTU_TEST(a_claim_against_experience_waits_for_a_timeout),
+        MTU_TEST(a_claim_ends_with_what_it_quotes),
         MTU_TEST(a_claim_of_what_has_passed_is_believed_at_once),
+        MTU_TEST(options_are_part_of_what_has_passed),
         MTU_TEST(a_quote_of_nothing_in_flight_is_refused),
         MTU_TEST(a_message_about_the_syn),
         MTU_TEST(discovery_can_be_switched_off),

@@ -62,6 +62,79 @@ static void what_is_not_lost_is_not_sent_again(void **state)
     wire_close(&w);
 }
 
+/* [RFC7323#4.3] In a recovery without a timeout the echo of what was sent again first times it,
+ * also when more was sent again since. */
+static void what_is_sent_again_is_timed_by_its_echo(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK | WITH_STAMPS);
+    send_segs(&w, 10, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:5000");
+    EXPECT_BYTES(&w, 0, 1000); /* the peer's echo is of this from here on */
+    hf_rig_wait(&w.rig, HF_MS(50));
+    tell(&w, 0, "6000:10000,1000:5000");
+    assert_true(w.rig.caught_count > 0); /* 5000:6000 again, on its way */
+    hf_rig_wait(&w.rig, HF_MS(50));
+    uint64_t timed = counted(&w, HF_RTT_TIMESTAMP);
+    tell(&w, 5000, "6000:10000");
+    assert_int_equal(counted(&w, HF_RTT_TIMESTAMP), timed + 1);
+    EXPECT_BYTES(&w, 5000, 6000);
+    wire_close(&w);
+}
+
+/* A FIN that is sent again takes nothing of the congestion window, nor of a segment: it goes with
+ * the last byte. DEVIATION D-13 */
+static void a_fin_is_sent_again_with_the_last_segment(void **state)
+{
+    (void)state;
+    struct wire w;
+    static const uint8_t bytes[3 * SEG];
+    recovery_open(&w, &config, WITH_SACK);
+    assert_int_equal(hf_send(w.rig.stack, w.conn, bytes, 3 * SEG, 0, w.rig.now_ns), 3 * SEG);
+    wire_finish(&w);
+    assert_int_equal(hf_peer_skip(&w.peer), 3);
+    assert_true(wire_until_sent(&w, HF_SEC(3)) != HF_NEVER);
+    EXPECT_BYTES(&w, 0, 1000);
+    tell(&w, 1000, NULL);
+    assert_int_equal(wire_info(&w).cwnd_bytes, 2 * SEG);
+    WIRE_EXPECT(&w, ". seq 1000:2000 ack 0");
+    WIRE_EXPECT(&w, "FP. seq 2000:3000 ack 0");
+    WIRE_QUIET(&w);
+    wire_close(&w);
+}
+
+/* Of a super-packet that the rate lets leave in parts, only the last one ends the stream. */
+static void what_the_rate_parts_ends_once(void **state)
+{
+    (void)state;
+    struct wire w;
+    static const uint8_t bytes[20 * SEG];
+    config.pacing = 1;
+    config.offload_super_bytes = 65535;
+    config.offload_checksum = 1;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 10, 10);
+    wait_rtt(&w);
+    tell(&w, 10 * SEG, NULL);
+    assert_int_equal(hf_send(w.rig.stack, w.conn, bytes, 20 * SEG, 0, w.rig.now_ns), 20 * SEG);
+    wire_finish(&w);
+    size_t parts = 0;
+    for (uint32_t end = 0; end < 30 * SEG; parts++) {
+        assert_true(wire_until_sent(&w, since_start(&w) + RTT_NS) != HF_NEVER);
+        while (hf_peer_pop(&w.peer)) {
+            const struct hf_segment *seg = &w.peer.last.segment;
+            end = seg->seq - w.peer.irs + seg->payload_bytes;
+            assert_int_equal(seg->flags, end < 30 * SEG ? HF_ACK : HF_ACK | HF_PSH | HF_FIN);
+        }
+        if (end < 30 * SEG)
+            tell(&w, end, NULL);
+    }
+    assert_in_range(parts, 2, 20);
+    wire_close(&w);
+}
+
 /* covers: CO-9937-10: what a recovery sends is spread like anything else */
 static void a_recovery_is_paced(void **state)
 {
@@ -132,6 +205,9 @@ int main(void)
         CORNERS_TEST(times_are_finer_than_queues_are_long),
         CORNERS_TEST(an_unused_window_does_not_grow),
         CORNERS_TEST(what_is_not_lost_is_not_sent_again),
+        CORNERS_TEST(what_is_sent_again_is_timed_by_its_echo),
+        CORNERS_TEST(a_fin_is_sent_again_with_the_last_segment),
+        CORNERS_TEST(what_the_rate_parts_ends_once),
         CORNERS_TEST(a_recovery_is_paced),
         CORNERS_TEST(the_setting_says_who_reduces),
     };

@@ -145,6 +145,25 @@ static void a_syn_that_never_left_promised_nothing(void **state)
     }
 }
 
+/* A buffer that is made larger before the answer to our SYN came: there is nobody yet to tell. */
+static void a_larger_buffer_waits_for_the_answer(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    b.config.receive_buffer_bytes = 5000;
+    bench_open(&b, false, 1);
+    b.conn = bench_connect(&b);
+    assert_true(hf_peer_expect(&b.peer, "S seq 0 win 5000"));
+    assert_int_equal(hf_set(b.rig.stack, b.conn, HF_OPT_RECEIVE_BUFFER_BYTES, 50000, bench_now(&b)),
+                     HF_OK);
+    hf_rig_pull(&b.rig);
+    assert_true(hf_peer_expect_nothing(&b.peer));
+    hf_peer_send(&b.peer, "S. seq 0 ack 1");
+    assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 1 win 50000"));
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +172,7 @@ int main(void)
         cmocka_unit_test(a_syn_keeps_its_window),
         cmocka_unit_test(an_ack_says_no_more_than_the_syn_ack),
         cmocka_unit_test(a_syn_that_never_left_promised_nothing),
+        cmocka_unit_test(a_larger_buffer_waits_for_the_answer),
     };
     return cmocka_run_group_tests_name("syn_window", tests, NULL, NULL);
 }

@@ -311,6 +311,25 @@ static void urgent_data_suspends_growth(void **state)
     wire_close(&w);
 }
 
+/* A round trip begins with the acknowledgment of our urgent data: what was read before it does not
+ * count. */
+static void the_end_of_what_is_urgent_begins_a_round_trip(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < WIRE_VARIANTS; variant++) {
+        struct wire w;
+        open_with(&w, variant);
+        pass(&w, 3000);
+        wire_send(&w, 100, HF_SEND_URGENT);
+        hf_peer_send(&w.peer, ". ack 100");
+        pass(&w, BUFFER / 2);
+        assert_int_equal(buffer(&w), BUFFER);
+        pass(&w, 1);
+        assert_int_equal(buffer(&w), BUFFER + 2);
+        wire_close(&w);
+    }
+}
+
 /* ---- the send buffer ---- */
 
 static int64_t send_buffer(const struct wire *w)
@@ -408,13 +427,21 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, reset_config)
     const struct CMUnitTest tests[] = {
-        TEST(twice_what_is_read_in_a_round_trip), TEST(an_echo_ends_the_round_trip),
-        TEST(a_larger_window_is_announced),       TEST(the_round_trip_of_the_handshake_counts),
-        TEST(a_late_reader_changes_nothing),      TEST(a_reader_in_time_counts),
-        TEST(the_application_has_the_last_word),  TEST(a_listener_decides_for_its_connections),
-        TEST(no_further_than_the_setting),        TEST(no_further_than_the_field_can_say),
-        TEST(no_further_than_the_pool),           TEST(urgent_data_suspends_growth),
-        TEST(the_send_buffer_follows_the_window), TEST(the_send_buffer_has_its_limits),
+        TEST(twice_what_is_read_in_a_round_trip),
+        TEST(an_echo_ends_the_round_trip),
+        TEST(a_larger_window_is_announced),
+        TEST(the_round_trip_of_the_handshake_counts),
+        TEST(a_late_reader_changes_nothing),
+        TEST(a_reader_in_time_counts),
+        TEST(the_application_has_the_last_word),
+        TEST(a_listener_decides_for_its_connections),
+        TEST(no_further_than_the_setting),
+        TEST(no_further_than_the_field_can_say),
+        TEST(no_further_than_the_pool),
+        TEST(urgent_data_suspends_growth),
+        TEST(the_end_of_what_is_urgent_begins_a_round_trip),
+        TEST(the_send_buffer_follows_the_window),
+        TEST(the_send_buffer_has_its_limits),
         TEST(a_restored_stack_goes_on_measuring),
     };
     return cmocka_run_group_tests_name("tuning", tests, NULL, NULL);
