@@ -198,11 +198,31 @@ static void what_is_no_duplicate(void **state)
     wire_close(&w);
 }
 
+/* [RFC5681#3.1] After a time-out one segment leaves, whatever duplicate ACKs came before it: what
+ * they said to have arrived is taken for lost as well. */
+static void duplicates_before_a_timeout_are_forgotten(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, 0);
+    send_segs(&w, 6, 6);
+    wait_rtt(&w);
+    tell(&w, 0, NULL);
+    tell(&w, 0, NULL);
+    WIRE_QUIET(&w);
+    assert_true(wire_until_sent(&w, HF_SEC(5)) != HF_NEVER);
+    EXPECT_BYTES(&w, 0, 1000);
+    WIRE_QUIET(&w);
+    assert_int_equal(wire_info(&w).pipe_bytes, SEG);
+    wire_close(&w);
+}
+
 int main(void)
 {
 #define NEWRENO_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
         NEWRENO_TEST(the_first_two_let_new_data_out),
+        NEWRENO_TEST(duplicates_before_a_timeout_are_forgotten),
         NEWRENO_TEST(not_beyond_the_peers_window),
         NEWRENO_TEST(partial_acks_fill_hole_after_hole),
         NEWRENO_TEST(an_ack_inside_a_segment_is_partial),
