@@ -322,7 +322,7 @@ static bool is_answer_to_original(const struct hf_conn *c, const struct hf_fligh
                                   const struct hf_ack *a)
 {
     return f->undo.sent && c->ts_on && a->seg->ts_echo != 0 &&
-           hf_seq_gt(c->snd_una, a->una_before) && hf_seq_gt(c->snd_una, f->undo.from) &&
+           hf_seq_gt(c->snd_una, a->una_before) &&
            (int32_t)(a->seg->ts_echo - f->undo.first_ms) < 0;
 }
 

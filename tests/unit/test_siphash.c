@@ -137,6 +137,22 @@ static void generator_repeats_from_its_seed(void **state)
     assert_int_not_equal(one.k0, one.k1);
 }
 
+/* A key is two numbers of the generator, the next ones: no half of it is known. */
+static void both_halves_of_a_key_are_random(void **state)
+{
+    (void)state;
+    uint8_t seed[HF_RANDOM_SEED_BYTES];
+    struct hf_random r;
+    seed_from(seed, 21);
+    hf_random_init(&r, seed);
+    struct hf_random numbers = r;
+    for (int i = 0; i < 10; i++) {
+        struct hf_sip_key key = hf_random_key(&r);
+        assert_int_equal(key.k0, hf_random_next(&numbers));
+        assert_int_equal(key.k1, hf_random_next(&numbers));
+    }
+}
+
 static void every_seed_bit_counts(void **state)
 {
     (void)state;
@@ -180,6 +196,7 @@ int main(void)
         cmocka_unit_test(long_messages_differ),
         cmocka_unit_test(alignment_does_not_matter),
         cmocka_unit_test(generator_repeats_from_its_seed),
+        cmocka_unit_test(both_halves_of_a_key_are_random),
         cmocka_unit_test(every_seed_bit_counts),
         cmocka_unit_test(generator_bits_are_even),
     };

@@ -374,6 +374,35 @@ static void restores_what_was_saved(void **state)
     }
 }
 
+/* However many buckets it has, also one less than a power of two: the restored table grows on from
+ * there, and has every entry in its place. */
+static void restores_any_number_of_buckets(void **state)
+{
+    (void)state;
+    struct bench a, b;
+    size_t n;
+    uint32_t ref = 0;
+    bench_open(&a);
+    for (uint32_t buckets = 64; buckets <= 260; buckets++) {
+        while (a.table.bucket_count < buckets) {
+            assert_true(hf_table_insert(&a.table, mixed(ref, 13), ref));
+            ref++;
+        }
+        assert_int_equal(a.table.bucket_count, buckets);
+        uint8_t *bytes = save(&a.table, &n);
+        bench_open(&b);
+        assert_int_equal(restore(&b, bytes, n), HF_OK);
+        assert_int_equal(b.table.level_mask, a.table.level_mask);
+        for (uint32_t more = ref; more < ref + 20; more++)
+            assert_true(hf_table_insert(&b.table, mixed(more, 13), more));
+        for (uint32_t i = 0; i < ref + 20; i++)
+            assert_int_equal(times_found(&b.table, mixed(i, 13), i), 1);
+        free(bytes);
+        bench_close(&b);
+    }
+    bench_close(&a);
+}
+
 static void refuses_cut_bytes(void **state)
 {
     (void)state;
@@ -488,6 +517,7 @@ int main(void)
         cmocka_unit_test(a_million_entries_cost_16_bytes_each),
         cmocka_unit_test(buckets_are_cache_lines),
         cmocka_unit_test(restores_what_was_saved),
+        cmocka_unit_test(restores_any_number_of_buckets),
         cmocka_unit_test(refuses_cut_bytes),
         cmocka_unit_test(refuses_an_entry_in_the_wrong_bucket),
         cmocka_unit_test(survives_damaged_bytes),

@@ -175,6 +175,102 @@ static void a_gap_may_be_as_wide_as_the_window(void **state)
     bench_close(&b);
 }
 
+/* Every other segment is missing: more ranges than the index has room for move to a block of their
+ * own, and none of them is lost by that. */
+static void many_gaps_are_kept(void **state)
+{
+    (void)state;
+    enum { STEP = 100, GAPS = 300 };
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 0xFFFFF000);
+    open_connected(&b, "<mss 1460,sackOK,wscale 7>");
+    for (uint32_t i = 0; i < GAPS; i++) {
+        send_at(&b, (2ull * i + 1) * STEP, STEP);
+        assert_int_equal(bench_info(&b, b.conn).out_of_order_bytes, (i + 1) * STEP);
+    }
+    assert_int_equal(bench_count(&b, HF_DROP_TOO_MANY_GAPS), 0);
+    for (uint32_t i = 0; i < GAPS; i++) {
+        send_at(&b, 2ull * i * STEP, STEP);
+        assert_int_equal(read_from(&b, 2ull * i * STEP), 2 * STEP);
+    }
+    assert_int_equal(bench_sizes(&b).pool_used_bytes, 0);
+    bench_close(&b);
+}
+
+/* A gap takes a block for what is kept, one for what comes next, and its index; none for what may
+ * follow. */
+static void a_gap_takes_no_more_than_it_needs(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    b.config.block_bytes = 512;
+    bench_open(&b, false, 1000);
+    open_connected(&b, "<mss 1460,sackOK>");
+    send_at(&b, 512, 512); /* up to the end of its block */
+    assert_int_equal(bench_sizes(&b).pool_used_bytes, 3 * 512);
+    bench_close(&b);
+}
+
+/* What a block held before is no part of an index: data that fills a gap goes on behind all that is
+ * kept. */
+static void an_index_begins_empty(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    b.config.block_bytes = 512;
+    b.config.pool_bytes = 128 * 512;
+    bench_open(&b, false, 1000);
+    open_connected(&b, "<mss 1460,sackOK>");
+    for (uint32_t at = 0; at < 40960; at += 1024)
+        send_at(&b, at, 1024);
+    assert_int_equal(read_from(&b, 0), 40960);
+    for (uint64_t at = 40960; at < 60000; at += 3072) {
+        send_at(&b, at + 100, 100);
+        send_at(&b, at, 3072);
+        assert_int_equal(read_from(&b, at), 3072);
+    }
+    assert_int_equal(bench_sizes(&b).pool_used_bytes, 0);
+    bench_close(&b);
+}
+
+/* What was kept beyond a gap and is in order by now is nobody's to give up: another's is found,
+ * whichever came first and however often. */
+static void gaps_that_come_back_are_found(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct hf_peer peers[3];
+    hf_handle conns[3];
+    bench_init(&b);
+    b.config.block_bytes = 512;
+    b.config.pool_bytes = 128 * 512;
+    bench_open(&b, false, 1000);
+    b.listener = bench_listen(&b, &(struct hf_listen){.port = 80});
+    for (uint16_t i = 0; i < 3; i++) {
+        peers[i] = bench_peer(&b, 2, (uint16_t)(5000 + i), 1000);
+        assert_true(hf_peer_connect(&peers[i], "<mss 1460,sackOK>"));
+        conns[i] = bench_event(&b, HF_EV_ACCEPTED);
+    }
+    /* What is in flight keeps the record that the gaps are in. */
+    assert_int_equal(hf_send(b.rig.stack, conns[0], "x", 1, 0, bench_now(&b)), 1);
+    hf_rig_pull(&b.rig);
+    hf_peer_send(&peers[0], ". seq 101:201 ack 1");
+    hf_peer_send(&peers[1], ". seq 1001:20001 ack 1");
+    hf_peer_send(&peers[0], ". seq 1:101 ack 1");
+    hf_peer_send(&peers[0], ". seq 301:401 ack 1");
+    hf_peer_send(&peers[0], ". seq 201:301 ack 1");
+    assert_int_equal(bench_info(&b, conns[0]).out_of_order_bytes, 0);
+    assert_int_equal(bench_info(&b, conns[1]).out_of_order_bytes, 19000);
+    hf_peer_send(&peers[2], ". seq 1:60001 ack 1");
+    assert_int_equal(bench_info(&b, conns[1]).out_of_order_bytes, 0);
+    assert_int_equal(bench_info(&b, conns[0]).receive_queue_bytes, 400);
+    assert_int_equal(bench_count(&b, HF_DROP_OUT_OF_ORDER_RECLAIMED), 1);
+    bench_close(&b);
+}
+
 /* ---- wider than the window ---- */
 
 /* A super-packet from before RCV.NXT to behind the window: segment by segment, those in the window
@@ -307,6 +403,10 @@ int main(void)
         cmocka_unit_test(gaps_are_kept_across_4_gb),
         cmocka_unit_test(a_gap_stays_for_megabytes),
         cmocka_unit_test(a_gap_may_be_as_wide_as_the_window),
+        cmocka_unit_test(many_gaps_are_kept),
+        cmocka_unit_test(gaps_that_come_back_are_found),
+        cmocka_unit_test(a_gap_takes_no_more_than_it_needs),
+        cmocka_unit_test(an_index_begins_empty),
         cmocka_unit_test(a_super_packet_may_cover_the_window),
         cmocka_unit_test(a_super_packet_may_acknowledge_into_a_closed_window),
         cmocka_unit_test(a_fin_that_data_passes_is_forgotten),

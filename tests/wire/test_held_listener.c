@@ -73,6 +73,28 @@ static void an_admitted_request_becomes_a_connection(void **state)
     }
 }
 
+/* A stack that does not scale its own window lets the peer scale all the same. */
+static void a_held_request_may_scale_by_zero(void **state)
+{
+    (void)state;
+    for (int shift = -1; shift < 2; shift++) {
+        struct bench b;
+        bench_init(&b);
+        b.config.window_scale = shift;
+        bench_open(&b, false, 99);
+        bench_listen(&b, &(struct hf_listen){.port = 80, .held = true});
+        hf_peer_send(&b.peer, "S seq 0 <mss 1460,wscale 3>");
+        b.conn = bench_event(&b, HF_EV_SYN);
+        assert_int_equal(hf_admit(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+        hf_rig_pull(&b.rig);
+        assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+        assert_int_equal(b.peer.last.segment.has_wscale, shift >= 0);
+        hf_peer_send(&b.peer, ". seq 1 ack 1");
+        assert_int_equal(bench_info(&b, b.conn).snd_shift, shift >= 0 ? 3 : 0);
+        bench_close(&b);
+    }
+}
+
 /* covers: SM-LIS-3-syn: a peer that sends its SYN again meanwhile is heard once */
 static void repeated_syns_are_absorbed(void **state)
 {
@@ -315,6 +337,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_admitted_request_becomes_a_connection),
+        cmocka_unit_test(a_held_request_may_scale_by_zero),
         cmocka_unit_test(repeated_syns_are_absorbed),
         cmocka_unit_test(other_segments_to_a_held_request_are_dropped),
         cmocka_unit_test(a_request_can_be_withdrawn),

@@ -80,6 +80,27 @@ static void a_smaller_mtu_is_used_at_once(void **state)
     }
 }
 
+/* What was refused was not lost to congestion: that some of it still waits to be sent again when
+ * the first ACK comes begins no recovery. */
+static void a_refusal_is_no_congestion(void **state)
+{
+    (void)state;
+    struct wire w;
+    uint32_t largest, count;
+    open_plain(&w, false);
+    uint32_t flight = wire_info(&w).cwnd_bytes, ssthresh = wire_info(&w).ssthresh_bytes;
+    wire_send(&w, flight, 0);
+    assert_true(hf_peer_pop(&w.peer));
+    struct wire_packet first = wire_last_packet(&w);
+    hf_peer_skip(&w.peer);
+    send_too_big(&w, &first, 1000);
+    assert_true(pop_all(&w, &largest, &count) < flight);
+    hf_peer_send(&w.peer, ". ack 960");
+    assert_int_equal(hf_stack_count(w.rig.stack, HF_RECOVERY_BEGINS), 0);
+    assert_int_equal(wire_info(&w).ssthresh_bytes, ssthresh);
+    wire_close(&w);
+}
+
 /* An MTU that is not below ours says nothing that we do not do already: dropped, and counted. */
 static void a_larger_mtu_is_no_news(void **state)
 {
@@ -443,6 +464,7 @@ int main(void)
 #define MTU_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
         MTU_TEST(a_smaller_mtu_is_used_at_once),
+        MTU_TEST(a_refusal_is_no_congestion),
         MTU_TEST(a_larger_mtu_is_no_news),
         MTU_TEST(a_burst_of_refusals_is_one_round),
         MTU_TEST(the_mtu_is_never_raised),

@@ -94,6 +94,30 @@ static void options_come_back_in_the_timestamp(void **state)
             }
 }
 
+/* A stack that does not scale its own window lets the peer scale all the same, in a cookie too; one
+ * whose option is off does not. */
+static void a_cookie_may_offer_a_shift_of_zero(void **state)
+{
+    (void)state;
+    for (int shift = -1; shift < 2; shift++) {
+        struct bench b;
+        bench_init(&b);
+        b.config.syn_cookies = 2;
+        b.config.window_scale = shift;
+        bench_open(&b, false, 99);
+        bench_listen(&b, &(struct hf_listen){.port = 80});
+        hf_peer_send(&b.peer, "S seq 0 <mss 1460,TS 1 0,wscale 3>");
+        assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+        assert_int_equal(b.peer.last.segment.has_wscale, shift >= 0);
+        b.peer.timestamps = true;
+        hf_peer_send(&b.peer, ". seq 1 ack 1");
+        struct hf_info info = bench_info(&b, bench_event(&b, HF_EV_ACCEPTED));
+        assert_int_equal(info.window_scale, shift >= 0);
+        assert_int_equal(info.snd_shift, shift >= 0 ? 3 : 0);
+        bench_close(&b);
+    }
+}
+
 /* covers: CO-4987-04: the MSS comes back as the next lower one of eight */
 static void the_mss_comes_back_in_the_number(void **state)
 {
@@ -315,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_ack_of_a_cookie_makes_a_connection),
         cmocka_unit_test(options_come_back_in_the_timestamp),
+        cmocka_unit_test(a_cookie_may_offer_a_shift_of_zero),
         cmocka_unit_test(the_mss_comes_back_in_the_number),
         cmocka_unit_test(what_is_no_cookie_is_refused),
         cmocka_unit_test(cookies_grow_old),

@@ -111,6 +111,26 @@ static void addresses_and_ports_that_do_not_match_are_left(void **state)
     }
 }
 
+/* A prefix may be as long as the address: it names that one. */
+static void a_prefix_may_be_the_whole_address(void **state)
+{
+    (void)state;
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, v6, 1);
+        struct hf_listen listen = {
+            .addr = b.peer.there.addr, .prefix_bits = v6 ? 128 : 32, .port = 80};
+        bench_listen(&b, &listen);
+        hf_peer_send(&b.peer, "S seq 0");
+        assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+        listen.prefix_bits++;
+        hf_handle other;
+        assert_int_equal(hf_listen(b.rig.stack, &listen, &other, 0), HF_E_INVALID);
+        bench_close(&b);
+    }
+}
+
 /* covers: CALL-OPEN-LIS-1, MUST-41: a second listener of the same name is an error */
 static void the_same_listener_twice_is_an_error(void **state)
 {
@@ -144,6 +164,34 @@ static void the_same_listener_twice_is_an_error(void **state)
     }
     assert_int_equal(bench_sizes(&b).listeners, 5);
     bench_close(&b);
+}
+
+/* What a listener, or nobody, has no use for is dropped and counted. */
+static void what_opens_nothing_is_counted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *segment;
+        uint16_t port;
+        uint8_t host; /* the last octet of the stack's address */
+        enum hf_reason reason;
+    } rows[] = {
+        {"R seq 0", 80, 1, HF_DROP_LISTEN_RST},     {"SR. seq 0 ack 9", 80, 1, HF_DROP_LISTEN_RST},
+        {"F seq 0", 80, 1, HF_DROP_LISTEN_NOTHING}, {"R seq 0", 81, 1, HF_DROP_STRANGER_RST},
+        {"S seq 0", 81, 200, HF_DROP_NOT_OURS},
+    };
+    for (size_t i = 0; i < HF_COUNT_OF(rows); i++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 1);
+        bench_listen(&b, &(struct hf_listen){.port = 80});
+        b.peer.there.port = rows[i].port;
+        b.peer.there.addr.octets[15] = rows[i].host;
+        hf_peer_send(&b.peer, rows[i].segment);
+        assert_int_equal(bench_count(&b, rows[i].reason), 1);
+        assert_true(bench_is_quiet(&b));
+        bench_close(&b);
+    }
 }
 
 /* ---- how many ---- */
@@ -503,7 +551,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_most_specific_listener_gets_the_syn),
         cmocka_unit_test(addresses_and_ports_that_do_not_match_are_left),
+        cmocka_unit_test(a_prefix_may_be_the_whole_address),
         cmocka_unit_test(the_same_listener_twice_is_an_error),
+        cmocka_unit_test(what_opens_nothing_is_counted),
         cmocka_unit_test(half_open_entries_are_limited),
         cmocka_unit_test(a_flood_leaves_the_rest_alone),
         cmocka_unit_test(the_backlog_is_limited),

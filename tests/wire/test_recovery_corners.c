@@ -198,12 +198,93 @@ static void an_unused_window_does_not_grow(void **state)
     }
 }
 
+/* In congestion avoidance a window of which one segment is never used does not grow either; used as
+ * a whole, it does. */
+static void a_window_that_is_not_filled_does_not_grow(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 10, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:10000");
+    EXPECT_BYTES(&w, 0, 1000);
+    wait_rtt(&w);
+    uint32_t acked = 10 * SEG;
+    tell(&w, acked, NULL);
+    check_windows(&w, 5 * SEG, 5 * SEG);
+    for (int i = 0; i < 10; i++) {
+        send_segs(&w, 4, 4);
+        wait_rtt(&w);
+        tell(&w, acked += 4 * SEG, NULL);
+    }
+    check_windows(&w, 5 * SEG, 5 * SEG);
+    send_segs(&w, 5, 5);
+    wait_rtt(&w);
+    tell(&w, acked += 5 * SEG, NULL);
+    check_windows(&w, 6 * SEG, 5 * SEG);
+    wire_close(&w);
+}
+
+/* Without memory for the record of what is in flight one segment is, by a timer of its own: its ACK
+ * ends that. */
+static void a_segment_without_a_record_has_a_timer(void **state)
+{
+    (void)state;
+    bool found = false;
+    for (uint64_t nth = 1; nth < 9 && !found; nth++) {
+        struct wire w;
+        recovery_open(&w, &config, WITH_SACK);
+        w.rig.account.fail_nth = w.rig.account.asked + nth;
+        w.rig.account.fail_from = true;
+        static const uint8_t bytes[2 * SEG];
+        int64_t n = hf_send(w.rig.stack, w.conn, bytes, sizeof bytes, 0, w.rig.now_ns);
+        hf_rig_pull(&w.rig);
+        found = n == sizeof bytes && counted(&w, HF_LIMIT_FLIGHT) > 0;
+        if (found) {
+            EXPECT_BYTES(&w, 0, 1000);
+            WIRE_QUIET(&w);
+            EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
+            tell(&w, 1000, NULL);
+            EXPECT_BYTES(&w, 1000, 2000);
+            tell(&w, 2000, NULL);
+            assert_int_equal(wire_info(&w).rto_deadline_ns, HF_NEVER);
+        }
+        wire_close(&w);
+    }
+    assert_true(found);
+}
+
+/* Where the path reorders, what blocks tell of lets the window grow at once, and not again when the
+ * ACK passes it. */
+static void reordered_data_lets_the_window_grow_once(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 60, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:2000");
+    check_windows(&w, 10 * SEG, 1u << 30);
+    tell(&w, 2000, NULL);
+    assert_true(wire_info(&w).reordering);
+    check_windows(&w, 11 * SEG, 1u << 30);
+    tell(&w, 3000, "4000:5000");
+    check_windows(&w, 13 * SEG, 1u << 30);
+    tell(&w, 5000, NULL);
+    check_windows(&w, 14 * SEG, 1u << 30);
+    wire_close(&w);
+}
+
 int main(void)
 {
 #define CORNERS_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
         CORNERS_TEST(times_are_finer_than_queues_are_long),
         CORNERS_TEST(an_unused_window_does_not_grow),
+        CORNERS_TEST(a_window_that_is_not_filled_does_not_grow),
+        CORNERS_TEST(a_segment_without_a_record_has_a_timer),
+        CORNERS_TEST(reordered_data_lets_the_window_grow_once),
         CORNERS_TEST(what_is_not_lost_is_not_sent_again),
         CORNERS_TEST(what_is_sent_again_is_timed_by_its_echo),
         CORNERS_TEST(a_fin_is_sent_again_with_the_last_segment),

@@ -55,6 +55,32 @@ static void not_beyond_the_peers_window(void **state)
     wire_close(&w);
 }
 
+/* What duplicates said has arrived counts until SND.UNA passes it, and no more than that: the
+ * window is not open for what else is in flight. */
+static void what_duplicates_count_is_passed_once(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, 0);
+    send_segs(&w, 40, 10);
+    wait_rtt(&w);
+    repeat(&w, 0, 1);
+    EXPECT_BYTES(&w, 10000, 11000);
+    assert_int_equal(wire_info(&w).sacked_bytes, SEG);
+    tell(&w, 1000, NULL); /* what was missing: nothing of what had arrived is passed */
+    assert_int_equal(wire_info(&w).sacked_bytes, SEG);
+    assert_int_equal(hf_peer_skip(&w.peer), 2);
+    tell(&w, 3000, NULL);
+    assert_int_equal(wire_info(&w).sacked_bytes, 0);
+    repeat(&w, 3000, 2);
+    hf_peer_skip(&w.peer);
+    struct hf_info info = wire_info(&w);
+    assert_int_equal(info.sacked_bytes, 2 * SEG);
+    tell(&w, info.snd_nxt - w.peer.irs - SEG / 2, NULL); /* no more than what is in flight */
+    assert_int_equal(wire_info(&w).sacked_bytes, 0);
+    wire_close(&w);
+}
+
 /* covers: CO-6582-02, CO-6582-04, CO-9937-02, CO-9937-09: three lost of ten: one a round trip, each
  * by the partial ACK of the one before; then the window is half of what it was */
 static void partial_acks_fill_hole_after_hole(void **state)
@@ -162,6 +188,82 @@ static void duplicates_after_a_timeout_start_nothing(void **state)
     wire_close(&w);
 }
 
+/* Duplicates of what was sent before the last loss was found let two segments out, however many
+ * they are and however much there is to send. */
+static void old_duplicates_let_two_out(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, 0);
+    send_segs(&w, 40, 10);
+    EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
+    wait_rtt(&w);
+    tell(&w, 10000, NULL);
+    assert_int_equal(hf_peer_skip(&w.peer), 2);
+    repeat(&w, 10000, 2);
+    assert_int_equal(hf_peer_skip(&w.peer), 2);
+    repeat(&w, 10000, 9);
+    WIRE_QUIET(&w);
+    assert_int_equal(wire_info(&w).sacked_bytes, 2 * SEG);
+    wire_close(&w);
+}
+
+/* At least the segment at SND.UNA is missing, however many duplicates come. */
+static void duplicates_count_less_than_is_in_flight(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, 0);
+    send_segs(&w, 2, 2);
+    repeat(&w, 0, 2);
+    assert_int_equal(wire_info(&w).sacked_bytes, SEG);
+    wire_close(&w);
+}
+
+/* When a recovery is over nothing is left of what duplicates said. */
+static void the_count_ends_with_the_recovery(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, 0);
+    send_segs(&w, 40, 10);
+    wait_rtt(&w);
+    repeat(&w, 0, 20);
+    assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 1);
+    assert_true(wire_info(&w).sacked_bytes >= 12 * SEG);
+    hf_peer_skip(&w.peer);
+    wait_rtt(&w);
+    tell(&w, 12000, NULL);
+    assert_int_equal(counted(&w, HF_RECOVERY_ENDS), 1);
+    assert_true(wire_info(&w).in_flight_bytes >= SEG);
+    assert_int_equal(wire_info(&w).sacked_bytes, 0);
+    wire_close(&w);
+}
+
+/* Each recovery has a first partial ACK, and that restarts the timer. */
+static void the_first_partial_ack_of_the_next_does_too(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, 0);
+    send_segs(&w, 40, 10);
+    wait_rtt(&w);
+    repeat(&w, 0, 3);
+    tell(&w, 1000, NULL);
+    tell(&w, 12000, NULL); /* what limited transmit sent, too */
+    assert_int_equal(counted(&w, HF_RECOVERY_ENDS), 1);
+    tell(&w, 13000, NULL);
+    wait_rtt(&w);
+    repeat(&w, 13000, 3);
+    assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 2);
+    hf_rig_wait(&w.rig, HF_MS(300));
+    tell(&w, 14000, NULL);
+    struct hf_info info = wire_info(&w);
+    assert_int_equal(info.loss_state, HF_LOSS_RECOVERY);
+    assert_int_equal(info.rto_deadline_ns, w.rig.now_ns + info.rto_ns);
+    wire_close(&w);
+}
+
 /* covers: CO-9937-02, CO-9937-03: a peer that repeats itself for ever draws out no more than was in
  * flight when recovery began */
 static void a_flood_of_duplicates_is_bounded(void **state)
@@ -224,10 +326,15 @@ int main(void)
         NEWRENO_TEST(the_first_two_let_new_data_out),
         NEWRENO_TEST(duplicates_before_a_timeout_are_forgotten),
         NEWRENO_TEST(not_beyond_the_peers_window),
+        NEWRENO_TEST(what_duplicates_count_is_passed_once),
         NEWRENO_TEST(partial_acks_fill_hole_after_hole),
         NEWRENO_TEST(an_ack_inside_a_segment_is_partial),
         NEWRENO_TEST(only_the_first_partial_ack_restarts_the_timer),
         NEWRENO_TEST(duplicates_after_a_timeout_start_nothing),
+        NEWRENO_TEST(old_duplicates_let_two_out),
+        NEWRENO_TEST(duplicates_count_less_than_is_in_flight),
+        NEWRENO_TEST(the_count_ends_with_the_recovery),
+        NEWRENO_TEST(the_first_partial_ack_of_the_next_does_too),
         NEWRENO_TEST(a_flood_of_duplicates_is_bounded),
         NEWRENO_TEST(what_is_no_duplicate),
     };

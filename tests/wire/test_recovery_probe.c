@@ -192,6 +192,19 @@ static void a_new_segment_is_a_better_probe(void **state)
     wire_close(&w);
 }
 
+/* It has its answer to wait for like the other one: the timeout counts from it. */
+static void the_timeout_counts_from_a_new_segment(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 12, 10);
+    EXPECT_BYTES_AT(&w, PROBE_NS, 10000, 11000);
+    EXPECT_BYTES_AT(&w, PROBE_NS + HF_SEC(1), 0, 1000);
+    assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 1);
+    wire_close(&w);
+}
+
 /* covers: CO-8985-11: the highest number is the FIN's: with the data before it, if one segment
  * takes both, or alone */
 static void a_fin_is_probed(void **state)
@@ -287,6 +300,62 @@ static void a_probe_that_came_twice(void **state)
     }
 }
 
+/* With its answer the probe is done with: what is acknowledged later leaves nothing to wait for. */
+static void an_answered_probe_leaves_nothing(void **state)
+{
+    (void)state;
+    struct wire w;
+    struct hf_stack_info info;
+    open_probed(&w);
+    tell(&w, 3000, NULL);
+    hf_stack_info(w.rig.stack, &info);
+    assert_int_equal(info.flights, 1); /* it may yet be told */
+    send_segs(&w, 1, 1);
+    tell(&w, 3000, "2000:3000");
+    tell(&w, 4000, NULL);
+    hf_stack_info(w.rig.stack, &info);
+    assert_int_equal(info.flights, 0);
+    wire_close(&w);
+}
+
+/* What was sent again long before is of no account when a probe leaves and a recovery begins while
+ * that is out: both came twice, and that was all. */
+static void a_probe_opens_a_new_account(void **state)
+{
+    (void)state;
+    struct wire w;
+    char text[40];
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 10, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:10000");
+    EXPECT_BYTES(&w, 0, 1000);
+    uint32_t at = 10 * SEG;
+    for (int i = 0; i < 30; i++, at += SEG) { /* one is always in flight, longer than two RTOs */
+        send_segs(&w, 1, 1);
+        wait_rtt(&w);
+        tell(&w, at, NULL);
+    }
+    at -= SEG;
+    send_segs(&w, 3, 3);
+    EXPECT_BYTES_AT(&w, since_start(&w) + 2 * wire_info(&w).srtt_ns + HF_MS(2), at + 3000,
+                    at + 4000);
+    wait_rtt(&w);
+    snprintf(text, sizeof text, "%u:%u", at + 1000, at + 4000);
+    tell(&w, at, text);
+    EXPECT_BYTES(&w, at, at + 1000);
+    assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 2);
+    hf_rig_wait(&w.rig, HF_MS(5));
+    tell(&w, at + 4000, NULL); /* the original, late */
+    snprintf(text, sizeof text, "%u:%u", at + 3000, at + 4000);
+    tell(&w, at + 4000, text);
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 0);
+    snprintf(text, sizeof text, "%u:%u", at, at + 1000);
+    tell(&w, at + 4000, text);
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 1);
+    wire_close(&w);
+}
+
 /* covers: CO-8985-12: the receiver has SACK but no D-SACK: the second ACK is a duplicate */
 static void a_probe_whose_duplicate_is_not_told(void **state)
 {
@@ -346,6 +415,23 @@ static void a_probe_that_nobody_speaks_of(void **state)
     wire_close(&w);
 }
 
+/* Somebody who speaks of something else does not change that. */
+static void other_reports_do_not_settle_it(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 8, 8);
+    EXPECT_BYTES_AT(&w, PROBE_NS, 7000, 8000);
+    wait_rtt(&w);
+    tell(&w, 8000, NULL);
+    tell(&w, 8000, "0:1000");
+    hf_rig_wait(&w.rig, HF_MS(1001));
+    assert_int_equal(counted(&w, HF_RECOVERY_PROBE_REPAIRED), 1);
+    check_windows(&w, 4 * SEG, 4 * SEG);
+    wire_close(&w);
+}
+
 /* covers: CO-8985-16: a recovery ends the probe's episode: one reduction, not two */
 static void a_recovery_ends_the_episode(void **state)
 {
@@ -381,12 +467,16 @@ int main(void)
         PROBE_TEST(there_is_not_always_a_probe),
         PROBE_TEST(a_probe_needs_a_sample),
         PROBE_TEST(a_new_segment_is_a_better_probe),
+        PROBE_TEST(the_timeout_counts_from_a_new_segment),
         PROBE_TEST(a_fin_is_probed),
         PROBE_TEST(the_probe_finds_a_lost_tail),
         PROBE_TEST(a_probe_that_came_twice),
+        PROBE_TEST(an_answered_probe_leaves_nothing),
+        PROBE_TEST(a_probe_opens_a_new_account),
         PROBE_TEST(a_probe_whose_duplicate_is_not_told),
         PROBE_TEST(a_probe_that_repaired),
         PROBE_TEST(a_probe_that_nobody_speaks_of),
+        PROBE_TEST(other_reports_do_not_settle_it),
         PROBE_TEST(a_recovery_ends_the_episode),
     };
     return cmocka_run_group_tests_name("recovery_probe", tests, NULL, NULL);

@@ -65,6 +65,23 @@ static void half_a_segment_for_each(void **state)
     wire_close(&w);
 }
 
+/* [RFC9937#6.2] The share is rounded up, and where nothing is left over it is what it is: four of
+ * twenty arrived, and half of that may leave. */
+static void a_whole_share_is_not_rounded(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_twenty(&w, WITH_SACK);
+    send_segs(&w, 20, 20);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:5000");
+    EXPECT_BYTES(&w, 0, 1000);
+    WIRE_QUIET(&w);
+    assert_int_equal(wire_info(&w).pipe_bytes, 16 * SEG);
+    check_windows(&w, 17 * SEG, 10 * SEG);
+    wire_close(&w);
+}
+
 /* covers: CO-9937-06: below ssthresh as many leave as arrive */
 static void one_for_one_where_much_was_lost(void **state)
 {
@@ -170,9 +187,13 @@ int main(void)
 {
 #define PRR_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
-        PRR_TEST(half_a_segment_for_each),    PRR_TEST(one_for_one_where_much_was_lost),
-        PRR_TEST(progress_lets_one_more_out), PRR_TEST(nothing_for_nothing),
-        PRR_TEST(ssthresh_bounds_it),         PRR_TEST(the_share_is_the_algorithms),
+        PRR_TEST(a_whole_share_is_not_rounded),
+        PRR_TEST(half_a_segment_for_each),
+        PRR_TEST(one_for_one_where_much_was_lost),
+        PRR_TEST(progress_lets_one_more_out),
+        PRR_TEST(nothing_for_nothing),
+        PRR_TEST(ssthresh_bounds_it),
+        PRR_TEST(the_share_is_the_algorithms),
     };
     return cmocka_run_group_tests_name("recovery_prr", tests, NULL, NULL);
 }

@@ -52,6 +52,28 @@ static void one_large_block_does_too(void **state)
     wire_close(&w);
 }
 
+/* What the ACK that begins a recovery acknowledges lets no window grow, neither now nor later. */
+static void the_ack_of_a_loss_grows_nothing(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 10, 10);
+    wait_rtt(&w);
+    tell(&w, 2000, "3000:6000");
+    EXPECT_BYTES(&w, 2000, 3000);
+    wait_rtt(&w);
+    tell(&w, 10000, NULL);
+    check_windows(&w, 4 * SEG, 4 * SEG); /* half of what was in flight then */
+    send_segs(&w, 4, 4);
+    wait_rtt(&w);
+    tell(&w, 13000, NULL);
+    check_windows(&w, 4 * SEG, 4 * SEG);
+    tell(&w, 14000, NULL);
+    check_windows(&w, 5 * SEG, 4 * SEG);
+    wire_close(&w);
+}
+
 /* covers: CO-6675-11, CO-5681-08: without a new block an ACK tells of no loss, and lets nothing
  * out: it may be forged, or a duplicate of the network's */
 static void repeated_acks_tell_nothing(void **state)
@@ -210,6 +232,29 @@ static void a_recovery_ends_at_its_point(void **state)
     wire_close(&w);
 }
 
+/* The ACK that ends it may tell of a loss in the next window, too: that is a recovery of its own,
+ * and begins at once. */
+static void a_recovery_may_follow_another(void **state)
+{
+    (void)state;
+    struct wire w;
+    char text[40];
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 30, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:10000");
+    assert_int_equal(hf_peer_skip(&w.peer), 5);
+    uint32_t end = wire_info(&w).snd_nxt - w.peer.irs;
+    wait_rtt(&w);
+    snprintf(text, sizeof text, "11000:%u", end);
+    tell(&w, 10000, text);
+    EXPECT_BYTES(&w, 10000, 11000);
+    assert_int_equal(counted(&w, HF_RECOVERY_ENDS), 1);
+    assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 2);
+    assert_int_equal(wire_info(&w).loss_state, HF_LOSS_RECOVERY);
+    wire_close(&w);
+}
+
 /* covers: CO-2018-07: a block frees nothing; the ACK does */
 static void blocks_free_nothing(void **state)
 {
@@ -341,6 +386,24 @@ static void a_fin_arrives_with_its_text(void **state)
     }
 }
 
+/* The timeout of a FIN before which nothing is missing is told apart. */
+static void a_timeout_of_a_fin_is_named(void **state)
+{
+    (void)state;
+    for (unsigned text = 0; text < 2; text++) {
+        struct wire w;
+        recovery_open(&w, &config, WITH_SACK);
+        if (text)
+            wire_send(&w, 600, 0);
+        shut(&w);
+        hf_peer_skip(&w.peer);
+        EXPECT_BYTES_AT(&w, HF_SEC(1), 0, text ? 600 : 0);
+        assert_int_equal(counted(&w, HF_RETRANSMIT_FIN), !text);
+        assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), text);
+        wire_close(&w);
+    }
+}
+
 /* A FIN that left by itself may be lost though the text before it has arrived. */
 static void a_bare_fin_arrives_alone(void **state)
 {
@@ -387,17 +450,20 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SACK_TEST(three_blocks_begin_a_recovery),
         SACK_TEST(one_large_block_does_too),
+        SACK_TEST(the_ack_of_a_loss_grows_nothing),
         SACK_TEST(repeated_acks_tell_nothing),
         SACK_TEST(news_ride_on_data),
         SACK_TEST(blocks_beside_the_flight_are_ignored),
         SACK_TEST(reports_of_duplicates_are_no_arrivals),
         SACK_TEST(holes_are_filled_from_the_left),
         SACK_TEST(a_recovery_ends_at_its_point),
+        SACK_TEST(a_recovery_may_follow_another),
         SACK_TEST(blocks_free_nothing),
         SACK_TEST(a_timeout_is_no_round_trip),
         SACK_TEST(recovery_shows_in_the_snapshot),
         SACK_TEST(nor_is_the_second_timeout),
         SACK_TEST(a_fin_arrives_with_its_text),
+        SACK_TEST(a_timeout_of_a_fin_is_named),
         SACK_TEST(a_bare_fin_arrives_alone),
         SACK_TEST(text_comes_again_without_a_fin_that_arrived),
     };

@@ -51,6 +51,33 @@ static void what_left_just_now_is_not_lost(void **state)
     wire_close(&w);
 }
 
+/* Where nothing that is known of was acknowledged no round trip tells what left just now: all is
+ * lost, also where the path is known to reorder. Nor does one without SACK. */
+static void without_a_round_trip_all_is_lost(void **state)
+{
+    (void)state;
+    for (unsigned sack = 0; sack < 2; sack++) {
+        struct wire w;
+        recovery_open(&w, &config, sack ? WITH_SACK : 0);
+        send_segs(&w, 3, 3);
+        wait_rtt(&w);
+        if (sack)
+            tell(&w, 0, "1000:2000");
+        tell(&w, sack ? 3000 : 1000, NULL);
+        assert_int_equal(wire_info(&w).reordering, sack);
+        w.start_ns = w.rig.now_ns;
+        if (sack)
+            send_segs(&w, 2, 2);
+        hf_rig_run(&w.rig, w.start_ns + HF_MS(990));
+        send_segs(&w, 1, 1);
+        hf_rig_run(&w.rig, w.start_ns + HF_MS(1002));
+        assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 1);
+        assert_int_equal(wire_info(&w).in_flight_bytes, 3 * SEG);
+        assert_int_equal(wire_info(&w).lost_bytes, 2 * SEG);
+        wire_close(&w);
+    }
+}
+
 /* covers: CO-2018-08, CO-6675-09: reported data is passed over after the first timeout, and no
  * recovery begins before all from before it is acknowledged */
 static void reported_data_is_passed_over(void **state)
@@ -177,6 +204,33 @@ static void a_mistaken_recovery_is_undone_by_its_stamp(void **state)
     }
 }
 
+/* Once is enough, however many ACKs of originals follow; and an ACK that acknowledges nothing new
+ * is none of an original: it may have been late itself. */
+static void the_first_ack_decides(void **state)
+{
+    (void)state;
+    for (unsigned mistaken = 0; mistaken < 2; mistaken++) {
+        struct wire w;
+        recovery_open(&w, &config, WITH_STAMPS | WITH_SACK);
+        send_segs(&w, 10, 10);
+        wait_rtt(&w);
+        tell(&w, 0, "2000:10000");
+        EXPECT_BYTES(&w, 0, 1000);
+        EXPECT_BYTES(&w, 1000, 2000);
+        if (mistaken)
+            hf_rig_wait(&w.rig, HF_MS(5));
+        else
+            wait_rtt(&w);
+        hf_ns echo_ns = mistaken ? 0 : RTT_NS;
+        tell_echo(&w, echo_ns, 1000, "2000:10000");
+        tell_echo(&w, 0, 1000, "2000:10000");
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_TIMESTAMP), mistaken);
+        tell_echo(&w, echo_ns, 10000, NULL);
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_TIMESTAMP), mistaken);
+        wire_close(&w);
+    }
+}
+
 /* The same ACK, but it echoes the retransmission: it was needed. */
 static void a_needed_recovery_stays(void **state)
 {
@@ -214,6 +268,84 @@ static void a_mistaken_timeout_is_undone_by_its_stamp(void **state)
         while (hf_peer_pop(&w.peer)) /* new data only */
             assert_true(w.peer.last.segment.seq - w.peer.irs >= 10000);
         assert_int_equal(wire_info(&w).segments_retransmitted, 1);
+        wire_close(&w);
+    }
+}
+
+/* A recovery that was needed, and then a timeout that was not: windows are as the recovery left
+ * them, not as it found them. */
+static void what_is_undone_is_the_last_reduction(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_STAMPS | WITH_SACK);
+    send_segs(&w, 60, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:10000");
+    assert_int_equal(hf_peer_skip(&w.peer), 5); /* up to 14000 */
+    wait_rtt(&w);
+    tell(&w, 13000, NULL);
+    assert_int_equal(counted(&w, HF_RECOVERY_ENDS), 1);
+    hf_peer_skip(&w.peer);
+    EXPECT_BYTES_AT(&w, 2 * RTT_NS + HF_SEC(1), 13000, 14000);
+    check_windows(&w, SEG, wire_info(&w).ssthresh_bytes);
+    hf_rig_wait(&w.rig, HF_MS(50));
+    tell_echo(&w, RTT_NS, 14000, NULL);
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_TIMESTAMP), 1);
+    assert_int_equal(wire_info(&w).ssthresh_bytes, 5 * SEG);
+    assert_in_range(wire_info(&w).cwnd_bytes, 5 * SEG, 6 * SEG);
+    wire_close(&w);
+}
+
+/* The timer has fired again, and before anything leaves the ACK of the original comes: nothing is
+ * sent again for that second timeout. */
+static void an_undone_timeout_sends_nothing_any_more(void **state)
+{
+    (void)state;
+    for (unsigned sack = 0; sack < 2; sack++) {
+        struct wire w;
+        recovery_open(&w, &config, WITH_STAMPS | (sack ? WITH_SACK : 0));
+        send_segs(&w, 10, 10);
+        EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
+        hf_rig_run(&w.rig, w.start_ns + HF_MS(2990));
+        WIRE_QUIET(&w);
+        w.rig.now_ns = w.start_ns + HF_MS(3010); /* nobody asks for packets */
+        while (hf_stack_expire(w.rig.stack, w.rig.now_ns, 16))
+            ;
+        assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 2);
+        tell_echo(&w, 0, 2000, NULL);
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_TIMESTAMP), 1);
+        WIRE_QUIET(&w);
+        assert_int_equal(wire_info(&w).segments_retransmitted, 1);
+        wire_close(&w);
+    }
+}
+
+/* All of it came before anything was sent again: it was only late. The reduction is taken back
+ * without an echo or a report. */
+static void what_was_only_late_is_undone_at_once(void **state)
+{
+    (void)state;
+    for (unsigned sack = 0; sack < 2; sack++) {
+        struct wire w;
+        char text[64];
+        recovery_open(&w, &config, sack ? WITH_SACK : 0);
+        send_segs(&w, 10, 10);
+        wait_rtt(&w);
+        for (uint32_t n = 2; n < 5; n++) { /* nobody asks for packets */
+            snprintf(text, sizeof text, ". seq 0 ack 0 <sack %u:%u>", w.peer.irs + SEG,
+                     w.peer.irs + n * SEG);
+            struct wire_packet p = wire_packet_of(&w, sack ? text : ". seq 0 ack 0");
+            struct hf_packet in = {p.bytes, p.length_bytes, 0, 0};
+            hf_stack_input(w.rig.stack, &in, 1, w.rig.now_ns);
+        }
+        assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 1);
+        tell(&w, 10000, NULL);
+        WIRE_QUIET(&w);
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_LATE), 1);
+        assert_true(wire_info(&w).cwnd_bytes >= 10 * SEG);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, 1u << 30);
+        assert_true(wire_info(&w).reordering);
         wire_close(&w);
     }
 }
@@ -294,6 +426,30 @@ static void a_mistaken_recovery_is_undone_by_reports(void **state)
     }
 }
 
+/* A report from beyond the ACK counts as well, also where the block that it lies in is no larger
+ * than what came twice. */
+static void a_report_may_be_as_large_as_its_block(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 10, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "3000:10000");
+    EXPECT_BYTES(&w, 0, 1000);
+    EXPECT_BYTES(&w, 1000, 2000);
+    EXPECT_BYTES(&w, 2000, 3000);
+    hf_rig_wait(&w.rig, HF_MS(5));
+    tell(&w, 0, "1000:2000,3000:10000"); /* the original, late */
+    wait_rtt(&w);
+    tell(&w, 0, "1000:2000,1000:2000,3000:10000");
+    tell(&w, 10000, "0:1000");
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 0);
+    tell(&w, 10000, "2000:3000");
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 1);
+    wire_close(&w);
+}
+
 /* covers: CO-2883-12: a timeout that came too early, told in the same way */
 static void a_mistaken_timeout_is_undone_by_a_report(void **state)
 {
@@ -334,20 +490,81 @@ static void reports_of_some_undo_nothing(void **state)
     }
 }
 
+/* Nor do reports of more than the recovery is about: a copy of what was sent after it. */
+static void reports_of_newer_data_undo_nothing(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_mistaken(&w);
+    wait_rtt(&w);
+    tell(&w, 10000, NULL);
+    send_segs(&w, 2, 2);
+    wait_rtt(&w);
+    tell(&w, 12000, NULL);
+    tell(&w, 12000, "10000:12000");
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 0);
+    wire_close(&w);
+}
+
+/* The reports may be late: new data was sent and acknowledged meanwhile. */
+static void late_reports_undo_too(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_mistaken(&w);
+    wait_rtt(&w);
+    tell(&w, 10000, NULL);
+    for (uint32_t ack = 11000; ack <= 13000; ack += SEG) {
+        send_segs(&w, 1, 1);
+        wait_rtt(&w);
+        tell(&w, ack, NULL);
+    }
+    tell(&w, 13000, "0:1000");
+    tell(&w, 13000, "1000:2000");
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 1);
+    wire_close(&w);
+}
+
+/* All that was in flight was sent again, the last of it too. */
+static void a_lone_segment_that_came_twice(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 1, 1);
+    EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
+    check_windows(&w, SEG, 2 * SEG);
+    tell(&w, 1000, NULL);
+    wait_rtt(&w);
+    tell(&w, 1000, "0:1000");
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 1);
+    assert_int_equal(wire_info(&w).ssthresh_bytes, 1u << 30);
+    wire_close(&w);
+}
+
 int main(void)
 {
 #define UNDO_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
         UNDO_TEST(what_left_just_now_is_not_lost),
+        UNDO_TEST(without_a_round_trip_all_is_lost),
         UNDO_TEST(reported_data_is_passed_over),
         UNDO_TEST(a_peer_that_reneges),
         UNDO_TEST(a_timeout_in_a_recovery_reduces_again),
         UNDO_TEST(a_mistaken_recovery_is_undone_by_its_stamp),
+        UNDO_TEST(the_first_ack_decides),
         UNDO_TEST(a_needed_recovery_stays),
         UNDO_TEST(a_mistaken_timeout_is_undone_by_its_stamp),
+        UNDO_TEST(an_undone_timeout_sends_nothing_any_more),
+        UNDO_TEST(what_was_only_late_is_undone_at_once),
+        UNDO_TEST(what_is_undone_is_the_last_reduction),
         UNDO_TEST(what_was_sent_again_before_is_no_original),
         UNDO_TEST(a_mistaken_recovery_is_undone_by_reports),
+        UNDO_TEST(a_report_may_be_as_large_as_its_block),
         UNDO_TEST(a_mistaken_timeout_is_undone_by_a_report),
+        UNDO_TEST(reports_of_newer_data_undo_nothing),
+        UNDO_TEST(late_reports_undo_too),
+        UNDO_TEST(a_lone_segment_that_came_twice),
         UNDO_TEST(reports_of_some_undo_nothing),
     };
     return cmocka_run_group_tests_name("recovery_undo", tests, NULL, NULL);

@@ -24,7 +24,7 @@ enum {
 
 /** Part of an entry. All-zero bytes are NOT the unarmed state: hf_wheel_node_init. */
 struct hf_wheel_node {
-    uint32_t next; /**< reference, or HF_NIL at the end of a slot's list */
+    uint32_t next; /**< if armed: reference, or HF_NIL at the end of a slot's list */
     uint32_t prev; /**< reference; HF_WHEEL_HEAD | slot number at the head; HF_NIL: not armed */
     uint32_t tick; /**< when it fires, if armed: hf_wheel_tick of its time, modulo 2^32 */
 };
@@ -55,7 +55,6 @@ struct hf_wheel {
 void hf_wheel_init(struct hf_wheel *w, hf_wheel_node_fn *node, void *owner, hf_ns now);
 static inline void hf_wheel_node_init(struct hf_wheel_node *n)
 {
-    n->next = HF_NIL;
     n->prev = HF_NIL;
 }
 static inline bool hf_wheel_node_is_armed(const struct hf_wheel_node *n)
