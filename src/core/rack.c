@@ -77,6 +77,15 @@ hf_ns hf_rack_window_ns(const struct hf_rack *r, const struct hf_reordering *pat
     return hf_min_ns((1 + path->steps) * quarter_ns, srtt_ns);
 }
 
+/** What is known to have arrived left after this. Where both left in this very instant, what was
+ *  sent again is given the time to arrive: ACKs of one instant would draw it without end. */
+static bool was_overtaken(const struct hf_rack *r, const struct hf_run *run, hf_ns now)
+{
+    if (run->again && run->sent_at == now)
+        return false;
+    return is_sent_after(r->sent_at, r->end, run->sent_at, hf_run_end(run));
+}
+
 hf_ns hf_rack_find_lost(const struct hf_rack *r, struct hf_board *b, hf_ns now, hf_ns window_ns)
 {
     hf_ns wait_ns = 0;
@@ -84,7 +93,7 @@ hf_ns hf_rack_find_lost(const struct hf_rack *r, struct hf_board *b, hf_ns now, 
         const struct hf_run *run = &b->runs[i];
         if (run->sacked || run->lost)
             continue;
-        if (!is_sent_after(r->sent_at, r->end, run->sent_at, hf_run_end(run))) {
+        if (!was_overtaken(r, run, now)) {
             if (!run->again)
                 break; /* what stands behind it was sent later still */
             continue;

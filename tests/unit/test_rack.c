@@ -227,6 +227,22 @@ static void the_longest_wait_is_told(void **state)
     assert_int_equal(f.state.lost_bytes, 2 * MSS);
 }
 
+/* What is sent again in the instant in which something behind it arrives may arrive yet: else ACKs
+ * of one instant would draw it without end. Later it is lost as any other. */
+static void what_was_sent_just_now_may_arrive(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f, 4);
+    hf_board_resent(&f.b, at(0), MSS, MSS, start_ns + HF_MS(30));
+    arrive(&f, 30, 3); /* sent at 30 as well: no time has passed */
+    find_lost(&f, 30, 0);
+    assert_false(f.runs[0].lost);
+    assert_int_equal(f.state.lost_bytes, 2 * MSS); /* 1 and 2, sent once */
+    find_lost(&f, 31, 0);
+    assert_true(f.runs[0].lost);
+}
+
 /* A retransmission is lost as any other: by what left after it and arrived. And one that stands
  * before what left earlier does not hide that. */
 static void a_retransmission_is_lost_again(void **state)
@@ -281,6 +297,7 @@ int main(void)
         cmocka_unit_test(the_window_shrinks_after_recoveries),
         cmocka_unit_test(what_left_before_is_lost_in_time),
         cmocka_unit_test(the_longest_wait_is_told),
+        cmocka_unit_test(what_was_sent_just_now_may_arrive),
         cmocka_unit_test(a_retransmission_is_lost_again),
         cmocka_unit_test(order_counts_within_one_time),
     };
