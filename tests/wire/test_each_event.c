@@ -5,7 +5,9 @@
 struct tally {
     uint32_t of[HF_TRACE_COUNT][HF_REASON_COUNT];
     uint32_t states_unchanged;
-    int64_t held_ns; /**< of the last open request admitted */
+    uint32_t states_apart; /**< that do not begin where the one before ended */
+    enum hf_state last;    /**< where that was: of one connection */
+    int64_t held_ns;       /**< of the last open request admitted */
     int64_t have, limit;
 };
 
@@ -13,8 +15,11 @@ static void count_event(void *ctx, const struct hf_trace_event *e)
 {
     struct tally *tally = ctx;
     tally->of[e->type][e->reason]++;
-    if (e->type == HF_TRACE_STATE)
+    if (e->type == HF_TRACE_STATE) {
         tally->states_unchanged += e->from == e->to;
+        tally->states_apart += e->from != tally->last;
+        tally->last = e->to;
+    }
     if (e->type == HF_TRACE_ADMIT)
         tally->held_ns = e->a;
     if (e->type == HF_TRACE_LIMIT) {
@@ -128,6 +133,31 @@ static void an_admission_is_told(void **state)
     assert_int_equal(tally.of[HF_TRACE_STATE][HF_WHY_HELD], 1);
     assert_int_equal(tally.of[HF_TRACE_STATE][HF_WHY_HANDSHAKE_ACK], 1);
     assert_int_equal(tally.states_unchanged, 0);
+    bench_close(&b);
+}
+
+/* From CLOSED to CLOSED, each change of state begins where the one before ended. */
+static void states_follow_each_other(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct tally tally;
+    bench_init(&b);
+    open_traced(&b, &tally);
+    bench_listen(&b, &(struct hf_listen){.port = 80});
+    assert_int_equal(tally.last, HF_LISTEN);
+    hf_peer_send(&b.peer, "S seq 0");
+    assert_int_equal(tally.last, HF_SYN_RCVD);
+    assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+    hf_peer_send(&b.peer, ". seq 1 ack 1");
+    b.conn = bench_event(&b, HF_EV_ACCEPTED);
+    assert_int_equal(tally.last, HF_ESTABLISHED);
+    hf_peer_send(&b.peer, "F. seq 1 ack 1");
+    assert_int_equal(hf_shutdown(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+    hf_rig_pull(&b.rig);
+    hf_peer_send(&b.peer, ". seq 2 ack 2");
+    assert_int_equal(tally.last, HF_CLOSED);
+    assert_int_equal(tally.states_apart, 0);
     bench_close(&b);
 }
 
@@ -363,6 +393,7 @@ int main(void)
         cmocka_unit_test(each_segment_sent_again_is_told),
         cmocka_unit_test(what_a_limit_keeps_back_is_not_told_as_sent),
         cmocka_unit_test(an_admission_is_told),
+        cmocka_unit_test(states_follow_each_other),
         cmocka_unit_test(a_limited_rst_is_told),
         cmocka_unit_test(a_syn_that_ends_an_opening_is_counted_once),
         cmocka_unit_test(a_listeners_limits_tell_their_size),
