@@ -476,8 +476,7 @@ void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight 
     uint32_t growth = growth_bytes(c, a, &d);
     if (growth > 0 && f->phase != HF_PHASE_RECOVERY && !was_recovery)
         grow(s, c, f, a, growth, &d);
-    if (f->phase == HF_PHASE_OPEN)
-        pass_recover(c, f);
+    pass_recover(c, f);
 }
 
 void hf_recovery_on_reorder_timer(struct hf_stack *s, struct hf_conn *c)

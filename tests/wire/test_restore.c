@@ -242,6 +242,31 @@ static void what_can_not_go_on_is_refused(void **state)
     bench_close(&b);
 }
 
+/* A handle of one shard is none of another, though all else of both is the same. */
+static void a_handle_is_of_its_shard(void **state)
+{
+    (void)state;
+    struct hf_account account = {0};
+    struct hf_config config;
+    hf_config_init(&config, sizeof config);
+    struct hf_stack *stacks[2] = {NULL, NULL};
+    hf_handle listeners[2] = {0, 0};
+    for (uint8_t i = 0; i < 2; i++) {
+        struct hf_env env = {.realloc = hf_account_realloc, .realloc_ctx = &account, .shard = i};
+        assert_int_equal(hf_stack_new(&stacks[i], &config, &env, 0), HF_OK);
+        assert_int_equal(hf_listen(stacks[i], &(struct hf_listen){.port = 80}, &listeners[i], 0),
+                         HF_OK);
+    }
+    assert_true(listeners[0] != listeners[1]);
+    assert_int_equal(hf_close(stacks[0], listeners[1], 0), HF_E_HANDLE);
+    assert_int_equal(hf_close(stacks[1], listeners[0], 0), HF_E_HANDLE);
+    for (uint8_t i = 0; i < 2; i++) {
+        assert_int_equal(hf_close(stacks[i], listeners[i], 0), HF_OK);
+        hf_stack_free(stacks[i]);
+    }
+    assert_int_equal(account.held_bytes, 0);
+}
+
 /* Blocks that the caller of hf_stack_output has in hand are nobody's in the restored stack, however
  * many: it takes them back. */
 static void blocks_in_hand_come_back(void **state)
@@ -283,6 +308,7 @@ int main(void)
         cmocka_unit_test(saving_tells_the_time),
         cmocka_unit_test(traces_tell_the_callers_time),
         cmocka_unit_test(what_can_not_go_on_is_refused),
+        cmocka_unit_test(a_handle_is_of_its_shard),
         cmocka_unit_test(blocks_in_hand_come_back),
     };
     return cmocka_run_group_tests_name("wire_restore", tests, NULL, NULL);
