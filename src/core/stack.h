@@ -563,7 +563,7 @@ struct hf_ack {
     uint32_t acked_bytes;   /**< of data, newly; the SYN's, and of a FIN, is none */
     bool duplicate;         /**< by all five conditions of [RFC5681#2] */
 };
-/** A segment acknowledges something, or brings other news. f is the connection's flight, or NULL. */
+/** A segment acknowledges, or brings other news. f is the connection's flight, or NULL. */
 void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
                         const struct hf_ack *a);
 /** The first block tells of data that came twice, and not of something that is new there: it lies
