@@ -17,7 +17,7 @@
 enum { CONNECTIONS = 200, BYTES = 1000 * 1000, OWN_FIRST = 30000, KERNEL_FIRST = 20000 };
 
 /* With the kernel's own queue of 500 packets it sends 25,000 to 35,000 segments again; with ours
- * some dozens, or a thousand when we are slow to read. */
+ * some dozens, or some thousands when we are slow to read. */
 enum { RETRANSMISSIONS_MAX = 12000 };
 
 /* Segments that the kernel sent again in this namespace: what its queue to us had no room for. */
