@@ -247,9 +247,9 @@ struct hf_flight {
     hf_seq fin_seq;
     uint32_t gaps; /**< index block of out-of-order data, HF_NIL: none */
     uint32_t conn;
-    uint32_t gaps_next, gaps_prev; /**< flights with out-of-order data, for reclaiming */
-    hf_seq recent_first, recent_second, recent_third; /**< left edges of the blocks last reported */
-    struct hf_range twice; /**< came again; valid if twice_due [RFC2883#4] */
+    uint32_t gaps_next, gaps_prev;     /**< flights with out-of-order data, for reclaiming */
+    hf_seq recent[HF_SACK_BLOCKS_MAX]; /**< one in each block that grew last, the latest first */
+    struct hf_range twice;             /**< came again; valid if twice_due [RFC2883#4] */
 };
 
 struct hf_half_open {

@@ -225,11 +225,22 @@ static uint32_t need_blocks(struct hf_stack *s, struct hf_conn *c, struct gaps *
     return hf_min_u32(have, n);
 }
 
-static void remember_recent(struct hf_flight *f, hf_seq seq)
+/**
+ * [RFC2018#4] The block of seq is the latest that is told; those before it follow, each once. If
+ * only its segments were remembered, three in one block would make the sender forget all others.
+ */
+static void remember_recent(const struct hf_stack *s, struct hf_flight *f, struct gaps *g,
+                            hf_seq seq)
 {
-    f->recent_third = f->recent_second;
-    f->recent_second = f->recent_first;
-    f->recent_first = seq;
+    struct hf_ranges set = load_set(s, g);
+    const struct hf_range *latest = hf_ranges_at(&set, seq.v);
+    for (uint32_t i = 0; i < HF_SACK_BLOCKS_MAX; i++) {
+        hf_seq was = f->recent[i];
+        f->recent[i] = seq;
+        if (hf_ranges_at(&set, was.v) == latest)
+            return;
+        seq = was;
+    }
 }
 
 /** Copies n bytes to their places in blocks that are there. */
@@ -278,7 +289,7 @@ enum hf_reason hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, co
         return n > 0 ? HF_DROP_TOO_MANY_GAPS : HF_DROP_NO_BLOCK;
     }
     copy_in(s, c, g, seq, bytes, n);
-    remember_recent(hf_flight_of(s, c), seq);
+    remember_recent(s, hf_flight_of(s, c), g, seq);
     return n < wanted ? HF_DROP_NO_BLOCK : HF_NONE;
 }
 
@@ -434,9 +445,8 @@ void hf_gaps_sack(const struct hf_stack *s, const struct hf_conn *c, struct hf_s
     if (set.count == 0)
         return;
     /* [RFC2018#4] the block of the latest segment first, then those reported before. */
-    add_sack(seg, hf_ranges_at(&set, f->recent_first.v), from, max);
-    add_sack(seg, hf_ranges_at(&set, f->recent_second.v), from, max);
-    add_sack(seg, hf_ranges_at(&set, f->recent_third.v), from, max);
+    for (uint32_t i = 0; i < HF_SACK_BLOCKS_MAX; i++)
+        add_sack(seg, hf_ranges_at(&set, f->recent[i].v), from, max);
     for (uint32_t i = 0; i < set.count; i++)
         add_sack(seg, &set.items[i], from, max);
     /* A FIN takes a number too: a sender that misses it takes the segment for lost. */

@@ -226,6 +226,36 @@ static void sack_blocks_as_in_the_rfc(void **state)
     wire_close(&w);
 }
 
+/* covers: CO-2018-05: however much comes of one block, those reported before it follow,
+ * not the lowest ones: what is told only once is lost with its ACK, or between two ACKs */
+static void blocks_reported_before_follow(void **state)
+{
+    (void)state;
+    for (int timestamps = 0; timestamps < 2; timestamps++) {
+        struct wire w;
+        open_sack(&w, timestamps);
+        for (unsigned left = 5100; left < 5900; left += 200) {
+            char text[80];
+            snprintf(text, sizeof text, ". seq %u:%u", left, left + 100);
+            hf_peer_send(&w.peer, text);
+        }
+        for (unsigned left = 6000; left < 6500; left += 100) { /* five in one block */
+            char text[80];
+            snprintf(text, sizeof text, ". seq %u:%u", left, left + 100);
+            hf_peer_send(&w.peer, text);
+        }
+        hf_peer_skip(&w.peer);
+        hf_peer_send(&w.peer, ". seq 5400:5450"); /* one from before comes first again */
+        assert_true(hf_peer_pop(&w.peer));
+        const struct hf_segment *seg = &w.peer.last.segment;
+        const unsigned left[] = {5300, 6000, 5700, 5500};
+        assert_int_equal(seg->sack_count, timestamps ? 3 : 4);
+        for (unsigned i = 0; i < seg->sack_count; i++)
+            assert_int_equal(seg->sack[i].left, left[i]);
+        wire_close(&w);
+    }
+}
+
 /* [RFC2018#3] the right edge is the number behind the last one that is here, and a FIN has a
  * number: of the block that touches it alone. */
 static void a_block_ends_behind_the_fin(void **state)
@@ -393,6 +423,7 @@ int main(void)
         cmocka_unit_test(gaps_are_acknowledged_at_once),
         cmocka_unit_test(what_straddles_old_and_new_is_trimmed),
         cmocka_unit_test(sack_blocks_as_in_the_rfc),
+        cmocka_unit_test(blocks_reported_before_follow),
         cmocka_unit_test(a_block_ends_behind_the_fin),
         cmocka_unit_test(as_many_blocks_as_fit),
         cmocka_unit_test(no_blocks_without_permission),
