@@ -256,6 +256,31 @@ static void late_arrivals_are_reordered(void **state)
     assert_true(d.reordered);
 }
 
+/* When all has arrived nothing is in flight: what the last run was says nothing any more. */
+static void an_empty_board_knows_nothing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f, 1, 8);
+    f.runs[0] = (struct hf_run){.bytes = 5, .mss = MSS, .head = 5}; /* not the board's */
+    f.b.runs = &f.runs[1];
+    append(&f, 15);
+    struct hf_delivery d = delivery(&f);
+    hf_board_sack(&f.b, at(&f, 0), at(&f, 15), &d);
+    assert_true(hf_board_front_is_sacked(&f.b));
+    assert_true(hf_board_fin_has_text(&f.b));
+    f.una = at(&f, 15);
+    hf_board_ack(&f.b, f.una, &d);
+    hf_seq begin;
+    assert_int_equal(f.state.count, 0);
+    assert_false(hf_board_front_is_sacked(&f.b));
+    assert_false(hf_board_fin_has_text(&f.b));
+    assert_int_equal(hf_board_last_segment(&f.b, true, &begin), 0);
+    hf_board_lose(&f.b, at(&f, 0), at(&f, 10), WHY);
+    assert_null(hf_board_first_lost(&f.b));
+    assert_true(hf_board_is_sound(&f.b, f.una, f.nxt, true));
+}
+
 /* ---- loss ---- */
 
 static void what_is_lost_is_sent_again(void **state)
@@ -332,6 +357,44 @@ static void a_cut_inside_a_segment_makes_two(void **state)
     append(&f, 30);
     hf_board_lose(&f.b, at(&f, 0), at(&f, 4), WHY);
     CHECK_RUNS(&f, {0, 4, "l"}, {4, 30, ""});
+}
+
+/* What lies before or behind the flight, or is nothing at all, takes no run with it. */
+static void only_what_is_in_flight_is_lost(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f, 0xFFFFFFF0u, 8);
+    append(&f, 30);
+    hf_board_lose(&f.b, hf_seq_sub(f.una, 10), f.una, WHY);
+    hf_board_lose(&f.b, f.nxt, hf_seq_add(f.nxt, 10), WHY);
+    hf_board_lose(&f.b, f.una, f.una, WHY);
+    CHECK_RUNS(&f, {0, 30, ""});
+    hf_board_lose(&f.b, at(&f, 20), at(&f, 40), WHY);
+    CHECK_RUNS(&f, {0, 20, ""}, {20, 30, "l"});
+}
+
+/* A FIN that left by itself goes along with the last of the text, unless that has arrived. */
+static void a_bare_fin_goes_with_text_that_is_missing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    hf_seq begin;
+    fixture_open(&f, 1, 8);
+    append(&f, 25);
+    f.now++;
+    append(&f, 1);
+    CHECK_RUNS(&f, {0, 25, ""}, {25, 26, ""});
+    assert_int_equal(hf_board_last_segment(&f.b, true, &begin), 6);
+    assert_true(hf_seq_eq(begin, at(&f, 20)));
+    struct hf_delivery d = delivery(&f);
+    hf_board_sack(&f.b, at(&f, 20), at(&f, 25), &d);
+    assert_int_equal(hf_board_last_segment(&f.b, true, &begin), 1);
+    assert_true(hf_seq_eq(begin, at(&f, 25)));
+    f.una = at(&f, 25);
+    hf_board_ack(&f.b, f.una, &d);
+    assert_int_equal(hf_board_last_segment(&f.b, true, &begin), 1);
+    assert_true(hf_seq_eq(begin, f.una));
 }
 
 /* Splitting keeps two places free; a mark that needs one more is not noted, or notes too much. */
@@ -705,9 +768,12 @@ int main(void)
         cmocka_unit_test(parts_deliver_nothing),
         cmocka_unit_test(doubtful_answers_tell_no_time),
         cmocka_unit_test(late_arrivals_are_reordered),
+        cmocka_unit_test(an_empty_board_knows_nothing),
         cmocka_unit_test(what_is_lost_is_sent_again),
         cmocka_unit_test(segments_are_cut_anew),
         cmocka_unit_test(a_cut_inside_a_segment_makes_two),
+        cmocka_unit_test(only_what_is_in_flight_is_lost),
+        cmocka_unit_test(a_bare_fin_goes_with_text_that_is_missing),
         cmocka_unit_test(without_room_marks_are_coarse),
         cmocka_unit_test(any_order_is_as_in_an_array),
     };
