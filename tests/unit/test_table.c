@@ -447,6 +447,31 @@ static void refuses_an_entry_in_the_wrong_bucket(void **state)
     bench_close(&b);
 }
 
+/* The reference that means "none" would end every search before what stands behind it. */
+static void refuses_an_entry_of_nothing(void **state)
+{
+    (void)state;
+    struct bench a, b;
+    size_t n;
+    bench_open(&a);
+    assert_true(hf_table_insert(&a.table, 0x12345678, 0x77777777));
+    uint8_t *bytes = save(&a.table, &n);
+    uint8_t *ref = NULL;
+    for (size_t at = 0; at + 4 <= n; at += 4)
+        if (memcmp(bytes + at, &(uint32_t){0x77777777}, 4) == 0)
+            ref = bytes + at;
+    assert_non_null(ref);
+    bench_open(&b);
+    memcpy(ref, &(uint32_t){HF_NIL}, 4);
+    assert_int_equal(restore(&b, bytes, n), HF_E_VERSION);
+    assert_int_equal(b.memory.held_bytes, 0);
+    memcpy(ref, &(uint32_t){HF_NIL - 1}, 4);
+    assert_int_equal(restore(&b, bytes, n), HF_OK);
+    free(bytes);
+    bench_close(&a);
+    bench_close(&b);
+}
+
 static void survives_damaged_bytes(void **state)
 {
     (void)state;
@@ -520,6 +545,7 @@ int main(void)
         cmocka_unit_test(restores_any_number_of_buckets),
         cmocka_unit_test(refuses_cut_bytes),
         cmocka_unit_test(refuses_an_entry_in_the_wrong_bucket),
+        cmocka_unit_test(refuses_an_entry_of_nothing),
         cmocka_unit_test(survives_damaged_bytes),
         cmocka_unit_test(restore_without_memory_leaves_nothing),
     };
