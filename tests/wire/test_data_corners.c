@@ -112,6 +112,35 @@ static void an_impossible_echo_times_nothing(void **state)
     }
 }
 
+/* The same for a SYN that was sent again, which no other sending is told from: its answer is timed
+ * by any echo that may be one of ours. */
+static void an_impossible_echo_times_no_syn(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t age_ms;
+        bool possible;
+    } rows[] = {{0, true}, {40, true}, {600000, true}, {600001, false}, {-1, false}};
+    for (size_t i = 0; i < HF_COUNT_OF(rows); i++) {
+        struct bench b;
+        bench_init(&b);
+        struct hf_rig_config rig = {.config = &b.config, .seed = 7, .start_ns = HF_SEC(1000)};
+        assert_int_equal(hf_rig_open(&b.rig, &rig), HF_OK);
+        hf_peer_open(&b.peer, &b.rig, false, 4000, 80, 1);
+        b.conn = bench_connect(&b);
+        assert_true(hf_peer_expect(&b.peer, "S seq 0"));
+        hf_rig_wait(&b.rig, HF_MS(1500));
+        assert_true(hf_peer_expect(&b.peer, "S seq 0"));
+        uint32_t since_ms = (uint32_t)(bench_now(&b) / HF_MS(1) - b.peer.last.at_ns / HF_MS(1));
+        b.peer.ts_recent += since_ms - (uint32_t)rows[i].age_ms;
+        b.peer.timestamps = true;
+        hf_peer_send(&b.peer, "S. seq 0 ack 1 <mss 1460,TS>");
+        assert_int_equal(bench_info(&b, b.conn).state, HF_ESTABLISHED);
+        assert_int_equal(bench_count(&b, HF_RTT_TIMESTAMP), rows[i].possible);
+        bench_close(&b);
+    }
+}
+
 /* [RFC6675#2] An ACK, also one that moves the window, is a duplicate only if it says that something
  * arrived: not what was told before, not what is acknowledged already or was never sent, not a part
  * of a segment [RFC2018#5]. Three such ACKs, or three segments in one: the one before is lost. */
@@ -341,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_window_that_never_was),
         cmocka_unit_test(a_full_window_is_told_below_the_mark),
         cmocka_unit_test(an_impossible_echo_times_nothing),
+        cmocka_unit_test(an_impossible_echo_times_no_syn),
         cmocka_unit_test(news_of_something_in_flight_make_duplicates),
         cmocka_unit_test(a_gap_with_an_old_acknowledgment),
         cmocka_unit_test(data_behind_bad_options_is_dropped),
