@@ -131,6 +131,26 @@ static void gaps_are_kept_across_4_gb(void **state)
     bench_close(&b);
 }
 
+/* Old data is told as what came twice, however far the stream is: behind 4 GB the first numbers are
+ * those of bytes again, and not of what lay before the stream. */
+static void what_came_before_4_gb_is_told(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 0x12345678);
+    open_connected(&b, "<mss 1460,sackOK,wscale 7>");
+    uint64_t at = (1ull << 32) + 100;
+    run_to(&b, 0, at);
+    send_at(&b, at - 300, 300);
+    assert_true(hf_peer_expect(&b.peer, ". ack 101"));
+    const struct hf_segment *seg = &b.peer.last.segment;
+    assert_int_equal(seg->sack_count, 1);
+    assert_int_equal(seg->sack[0].right, seg->ack);
+    assert_int_equal(seg->sack[0].right - seg->sack[0].left, 300);
+    bench_close(&b);
+}
+
 /* Each gap is filled when the next one is there already: some data is kept all the time, until the
  * places in its index were all used, and more than once. */
 static void a_gap_stays_for_megabytes(void **state)
@@ -271,6 +291,116 @@ static void gaps_that_come_back_are_found(void **state)
     bench_close(&b);
 }
 
+/* ---- too little memory ---- */
+
+enum { SMALL_BYTES = 512, SMALL_BLOCKS = 128, LEFT_FOR_ORDER = SMALL_BLOCKS / 8, OTHERS = 2 };
+
+/* A pool of small blocks, and who else wants them. */
+struct small {
+    struct bench b;
+    struct hf_peer peers[OTHERS];
+    hf_handle conns[OTHERS];
+};
+
+static void small_open(struct small *t)
+{
+    bench_init(&t->b);
+    t->b.config.block_bytes = SMALL_BYTES;
+    t->b.config.pool_bytes = SMALL_BLOCKS * SMALL_BYTES;
+    bench_open(&t->b, false, 1000);
+    open_connected(&t->b, "<mss 1460,sackOK>");
+    for (uint16_t i = 0; i < OTHERS; i++) {
+        t->peers[i] = bench_peer(&t->b, 2, (uint16_t)(5000 + i), 1000);
+        assert_true(hf_peer_connect(&t->peers[i], "<mss 1460,sackOK>"));
+        t->conns[i] = bench_event(&t->b, HF_EV_ACCEPTED);
+    }
+    hf_peer_skip(&t->b.peer);
+}
+
+/* The others send so much that this many blocks are left. */
+static void small_fill(struct small *t, uint32_t left)
+{
+    uint64_t used_bytes = (uint64_t)(SMALL_BLOCKS - left) * SMALL_BYTES;
+    for (uint32_t i = 0; i < OTHERS; i++) {
+        uint64_t more_bytes = used_bytes - bench_sizes(&t->b).pool_used_bytes;
+        uint64_t share_bytes = more_bytes / (OTHERS - i) / SMALL_BYTES * SMALL_BYTES;
+        char text[64];
+        snprintf(text, sizeof text, ". seq 1:%u ack 1", 1 + (unsigned)share_bytes);
+        hf_peer_send(&t->peers[i], text);
+    }
+    assert_int_equal(bench_sizes(&t->b).pool_used_bytes, used_bytes);
+    hf_rig_pull(&t->b.rig);
+    hf_peer_skip(&t->b.peer);
+}
+
+static void small_free(struct small *t)
+{
+    for (uint32_t i = 0; i < OTHERS; i++)
+        assert_int_equal(hf_abort(t->b.rig.stack, t->conns[i], bench_now(&t->b)), HF_OK);
+    hf_rig_pull(&t->b.rig);
+    hf_peer_skip(&t->b.peer);
+}
+
+/* Data in order finds room in what its own connection keeps beyond a gap, before another's is given
+ * up. That is told no more; sent again, it follows. */
+static void a_connection_gives_up_its_own_gap(void **state)
+{
+    (void)state;
+    struct small t;
+    small_open(&t);
+    send_at(&t.b, 30000, 10000);
+    small_fill(&t, LEFT_FOR_ORDER + 3);
+    hf_peer_send(&t.peers[0], ". seq 40001:40101 ack 1");
+    send_at(&t.b, 0, 12000);
+    assert_int_equal(bench_count(&t.b, HF_DROP_OUT_OF_ORDER_RECLAIMED), 1);
+    assert_int_equal(bench_info(&t.b, t.conns[0]).out_of_order_bytes, 100);
+    hf_peer_skip(&t.peers[0]);
+    assert_true(hf_peer_expect(&t.b.peer, ". ack 12001"));
+    assert_int_equal(t.b.peer.last.segment.sack_count, 0);
+    assert_int_equal(read_from(&t.b, 0), 12000);
+    send_at(&t.b, 12000, 10000);
+    assert_int_equal(read_from(&t.b, 12000), 10000);
+    bench_close(&t.b);
+}
+
+/* The blocks that are left for data in order are not for the ranges of a full index either: one
+ * more is refused, and kept when there is memory again. */
+static void a_full_index_without_memory_refuses(void **state)
+{
+    (void)state;
+    enum { RANGES = 6 }; /* in an index of this size */
+    struct small t;
+    small_open(&t);
+    for (uint64_t i = 0; i < RANGES; i++)
+        send_at(&t.b, 20 * i + 10, 10);
+    small_fill(&t, LEFT_FOR_ORDER);
+    send_at(&t.b, 20 * RANGES + 10, 10);
+    assert_int_equal(bench_count(&t.b, HF_DROP_TOO_MANY_GAPS), 1);
+    assert_int_equal(bench_info(&t.b, t.b.conn).out_of_order_bytes, RANGES * 10);
+    small_free(&t);
+    send_at(&t.b, 20 * RANGES + 10, 10);
+    assert_int_equal(bench_count(&t.b, HF_DROP_TOO_MANY_GAPS), 1);
+    for (uint64_t i = 0; i <= RANGES; i++)
+        send_at(&t.b, 20 * i, 10);
+    assert_int_equal(read_from(&t.b, 0), 20 * RANGES + 20);
+    bench_close(&t.b);
+}
+
+/* Where the last block that data beyond a gap may take became its index, and none is left for the
+ * data, it goes back. */
+static void an_index_of_nothing_is_given_back(void **state)
+{
+    (void)state;
+    struct small t;
+    small_open(&t);
+    small_fill(&t, LEFT_FOR_ORDER + 1);
+    uint64_t used_bytes = bench_sizes(&t.b).pool_used_bytes;
+    send_at(&t.b, 1000, 100);
+    assert_int_equal(bench_count(&t.b, HF_DROP_NO_BLOCK), 1);
+    assert_int_equal(bench_sizes(&t.b).pool_used_bytes, used_bytes);
+    bench_close(&t.b);
+}
+
 /* ---- wider than the window ---- */
 
 /* A super-packet from before RCV.NXT to behind the window: segment by segment, those in the window
@@ -401,12 +531,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_that_begins_at_number_zero_is_told),
         cmocka_unit_test(gaps_are_kept_across_4_gb),
+        cmocka_unit_test(what_came_before_4_gb_is_told),
         cmocka_unit_test(a_gap_stays_for_megabytes),
         cmocka_unit_test(a_gap_may_be_as_wide_as_the_window),
         cmocka_unit_test(many_gaps_are_kept),
         cmocka_unit_test(gaps_that_come_back_are_found),
         cmocka_unit_test(a_gap_takes_no_more_than_it_needs),
         cmocka_unit_test(an_index_begins_empty),
+        cmocka_unit_test(a_connection_gives_up_its_own_gap),
+        cmocka_unit_test(a_full_index_without_memory_refuses),
+        cmocka_unit_test(an_index_of_nothing_is_given_back),
         cmocka_unit_test(a_super_packet_may_cover_the_window),
         cmocka_unit_test(a_super_packet_may_acknowledge_into_a_closed_window),
         cmocka_unit_test(a_fin_that_data_passes_is_forgotten),
