@@ -242,10 +242,10 @@ static struct text trim(const struct hf_conn *c, const struct hf_arrival *in)
 }
 
 /** True, and not again, when a FIN that came too early is the next octet now. */
-static bool fin_is_next(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+static bool fin_is_next(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
+                        const struct hf_segment *seg)
 {
-    struct hf_flight *f = hf_flight_of(s, c);
-    if (f == NULL || !f->fin_waits || hf_seq_gt(f->fin_seq, c->rcv_nxt))
+    if (!f->fin_waits || hf_seq_gt(f->fin_seq, c->rcv_nxt))
         return false;
     f->fin_waits = false;
     if (hf_seq_eq(f->fin_seq, c->rcv_nxt))
@@ -281,8 +281,8 @@ static void take_in_order(struct hf_stack *s, struct hf_conn *c, const struct hf
     if (t->n > 0)
         hf_receive_took(s, c, in, at_once);
     bool fin = t->fin && hf_seq_eq(c->rcv_nxt, hf_seq_add(t->seq, t->n));
-    const struct hf_flight *f = hf_flight_of(s, c);
-    if (f != NULL && f->fin_waits && fin_is_next(s, c, in->seg))
+    struct hf_flight *f = hf_flight_of(s, c);
+    if (f != NULL && fin_is_next(s, c, f, in->seg))
         fin = true;
     if (fin)
         take_fin(s, c);
@@ -321,7 +321,7 @@ void hf_receive_kept(struct hf_stack *s, struct hf_conn *c, const struct hf_segm
         hf_output_ack_now(s, c, HF_ACK_GAP_FILLED);
         hf_receive_tell(s, c);
     }
-    if (fin_is_next(s, c, seg))
+    if (fin_is_next(s, c, hf_flight_of(s, c), seg))
         take_fin(s, c);
     hf_conn_release_flight(s, c);
 }

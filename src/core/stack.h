@@ -657,7 +657,8 @@ void hf_receive_took(struct hf_stack *s, struct hf_conn *c, const struct hf_arri
                      enum hf_reason at_once);
 /** Keeps text and FIN of a SYN that crossed ours, at RCV.NXT and not acknowledged. */
 void hf_receive_keep(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in);
-/** The connection is established: takes what was kept [RFC9293#3.10.7.3]. */
+/** The connection is established and has a flight record: takes what was kept there
+ *  [RFC9293#3.10.7.3]. */
 void hf_receive_kept(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg);
 /** Where the data of the next block begins: blocks stand at fixed stream offsets, so that a fresh
  *  queue starts in the middle of its first one. */
