@@ -336,6 +336,11 @@ void hf_board_unsack(struct hf_board *b)
     b->state->sacked_bytes = 0;
 }
 
+bool hf_board_front_is_sacked(const struct hf_board *b)
+{
+    return b->state->count > 0 && b->runs[0].sacked;
+}
+
 const struct hf_run *hf_board_first_lost(const struct hf_board *b)
 {
     if (b->state->lost_bytes == 0)

@@ -89,10 +89,7 @@ void hf_board_find_all(struct hf_board *b);
 /** Forgets what the peer said that it has: it may have thrown it away [RFC2018#8]. */
 void hf_board_unsack(struct hf_board *b);
 /** The peer said that it has the very first segment, which yet is not acknowledged. */
-static inline bool hf_board_front_is_sacked(const struct hf_board *b)
-{
-    return b->state->count > 0 && b->runs[0].sacked;
-}
+bool hf_board_front_is_sacked(const struct hf_board *b);
 /** The first run that is taken for lost; NULL: none is. */
 const struct hf_run *hf_board_first_lost(const struct hf_board *b);
 /** The last segment, if the peer does not have it: its bytes and where it begins; 0: it has. A FIN
