@@ -216,10 +216,19 @@ static bool send_batch(struct hf_loop *l)
     return n > 0 && !l->waiting;
 }
 
+static void refresh(struct hf_loop *l)
+{
+    l->now_ns = hf_host_now();
+}
+
+/* What the application does takes time: what leaves after it must not be dated before it, or the
+ * round trip looks longer by as much. */
 static void tell_events(struct hf_loop *l)
 {
-    if (l->cfg.events)
-        l->cfg.events(l->cfg.events_ctx, l, l->now_ns);
+    if (!l->cfg.events)
+        return;
+    l->cfg.events(l->cfg.events_ctx, l, l->now_ns);
+    refresh(l);
 }
 
 /* Events make packets, and packets that left make events: in turns, until both are quiet. */
@@ -250,11 +259,6 @@ static int watch_link(struct hf_loop *l, struct hf_why *why)
 }
 
 /* ---- a round -------------------------------------------------------------------------------- */
-
-static void refresh(struct hf_loop *l)
-{
-    l->now_ns = hf_host_now();
-}
 
 static void take_wake(struct hf_loop *l)
 {

@@ -176,6 +176,31 @@ static void a_round_has_its_order(void **state)
     bench_close(b);
 }
 
+static void take_a_while(void *ctx, struct hf_loop *l, hf_ns now)
+{
+    (void)l;
+    hf_ns *seen_ns = ctx;
+    *seen_ns = now;
+    while (hf_host_now() < now + HF_MS(5))
+        continue;
+}
+
+/* The round trip of a packet begins when it leaves, not before the application made its data. */
+static void what_leaves_is_not_dated_before_the_application_was_done(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open();
+    hf_ns seen_ns = 0;
+    hf_loop_free(b->loop);
+    const struct hf_loop_config cfg = {&b->stack, &b->fake.link, take_a_while, &seen_ns};
+    assert_int_equal(HF_OK, hf_loop_new(&b->loop, &cfg, NULL));
+    b->stack.to_send = 1;
+    turn(b, 0);
+    assert_true(seen_ns > 0);
+    assert_true(b->stack.last_now_ns >= seen_ns + HF_MS(5));
+    bench_close(b);
+}
+
 static void a_deadline_is_waited_for(void **state)
 {
     (void)state;
@@ -274,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_round_has_its_order),
+        cmocka_unit_test(what_leaves_is_not_dated_before_the_application_was_done),
         cmocka_unit_test(a_deadline_is_waited_for),
         cmocka_unit_test(a_full_link_slows_down_and_loses_nothing),
         cmocka_unit_test(what_waits_is_freed_with_the_loop),
