@@ -104,6 +104,8 @@ static bool ends_by_timeout(const struct hf_conn *c, const struct hf_flight *f)
 void hf_loss_timer_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f)
 {
     bool idle = hf_conn_in_flight(c) == 0;
+    if (idle) /* also where the timer had fired, and nothing has left since */
+        c->rtx_due = false;
     if (f == NULL) {
         if (idle)
             hf_timer_idle(s, c);

@@ -287,7 +287,7 @@ static bool plan_in_window(struct hf_stack *s, struct hf_conn *c, struct plan *p
 
 static bool plan_data(struct hf_stack *s, struct hf_conn *c, struct plan *p)
 {
-    if (c->rtx_due && hf_conn_in_flight(c) > 0 && !c->syn_unacked) {
+    if (c->rtx_due) {
         plan_resend_first(s, c, p);
         return true;
     }
@@ -547,7 +547,7 @@ static bool may_send_more(const struct hf_conn *c, const struct plan *p)
 {
     if (p->kind == PLAN_ACK)
         return false;
-    return p->kind != PLAN_NEW || hf_conn_has_unsent(c) || c->probe_due || c->rtx_due;
+    return p->kind != PLAN_NEW || hf_conn_has_unsent(c) || c->probe_due;
 }
 
 enum hf_turn hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *header,

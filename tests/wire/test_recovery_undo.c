@@ -309,14 +309,33 @@ static void an_undone_timeout_sends_nothing_any_more(void **state)
         EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
         hf_rig_run(&w.rig, w.start_ns + HF_MS(2990));
         WIRE_QUIET(&w);
-        w.rig.now_ns = w.start_ns + HF_MS(3010); /* nobody asks for packets */
-        while (hf_stack_expire(w.rig.stack, w.rig.now_ns, 16))
-            ;
+        fire_unasked(&w, HF_MS(3010));
         assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 2);
         tell_echo(&w, 0, 2000, NULL);
         assert_int_equal(counted(&w, HF_RECOVERY_UNDO_TIMESTAMP), 1);
         WIRE_QUIET(&w);
         assert_int_equal(wire_info(&w).segments_retransmitted, 1);
+        wire_close(&w);
+    }
+}
+
+/* The timer has fired, and before anything leaves all is acknowledged: nothing is sent again, then
+ * or beside what is written next, and no report of it is waited for. */
+static void a_timeout_that_all_was_ahead_of_sends_nothing(void **state)
+{
+    (void)state;
+    for (unsigned sack = 0; sack < 2; sack++) {
+        struct wire w;
+        recovery_open(&w, &config, sack ? WITH_SACK : 0);
+        send_segs(&w, 3, 3);
+        fire_unasked(&w, HF_MS(1010));
+        assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 1);
+        tell(&w, 3000, NULL);
+        WIRE_QUIET(&w);
+        if (sack)
+            assert_int_equal(flights(&w), 0);
+        send_segs(&w, 1, 1);
+        assert_int_equal(wire_info(&w).segments_retransmitted, 0);
         wire_close(&w);
     }
 }
@@ -556,6 +575,7 @@ int main(void)
         UNDO_TEST(a_needed_recovery_stays),
         UNDO_TEST(a_mistaken_timeout_is_undone_by_its_stamp),
         UNDO_TEST(an_undone_timeout_sends_nothing_any_more),
+        UNDO_TEST(a_timeout_that_all_was_ahead_of_sends_nothing),
         UNDO_TEST(what_was_only_late_is_undone_at_once),
         UNDO_TEST(what_is_undone_is_the_last_reduction),
         UNDO_TEST(what_was_sent_again_before_is_no_original),
