@@ -296,6 +296,19 @@ static bool plan_data(struct hf_stack *s, struct hf_conn *c, struct plan *p)
     return plan_in_window(s, c, p);
 }
 
+/** An octet from before the window, so that the peer has to answer [RFC9293#3.8.6.1] [MUST-36]
+ *  [SHLD-12]; nothing of the stream goes along: DEVIATION D-12 for the window's probe. False: it is
+ *  one of keep-alive, and the peer was heard since it became due [MUST-26]. */
+static bool plan_probe(struct hf_conn *c, struct plan *p)
+{
+    bool keepalive = c->rtx_timer == HF_RTX_KEEPALIVE;
+    c->probe_due = !keepalive || c->probe_count > 0;
+    hf_seq seq = keepalive ? c->snd_nxt : c->snd_una;
+    if (c->probe_due)
+        *p = (struct plan){.kind = PLAN_PROBE, .flight = p->flight, .seq = hf_seq_sub(seq, 1)};
+    return c->probe_due;
+}
+
 static bool plan_next(struct hf_stack *s, struct hf_conn *c, struct plan *p)
 {
     *p = (struct plan){.kind = PLAN_SYN, .seq = c->iss, .flight = hf_flight_of(s, c)};
@@ -303,14 +316,8 @@ static bool plan_next(struct hf_stack *s, struct hf_conn *c, struct plan *p)
         return true;
     if (may_send_data(c) && plan_data(s, c, p))
         return true;
-    if (c->probe_due) {
-        /* An octet from before the window, so that the peer has to answer [RFC9293#3.8.6.1]
-         * [MUST-36] [SHLD-12]; nothing of the stream goes along: DEVIATION D-12 for the window's
-         * probe. */
-        hf_seq seq = c->rtx_timer == HF_RTX_KEEPALIVE ? c->snd_nxt : c->snd_una;
-        *p = (struct plan){.kind = PLAN_PROBE, .flight = p->flight, .seq = hf_seq_sub(seq, 1)};
+    if (c->probe_due && plan_probe(c, p))
         return true;
-    }
     if (c->ack_due) {
         *p = (struct plan){.kind = PLAN_ACK, .flight = p->flight, .seq = c->snd_nxt};
         return true;
@@ -441,6 +448,7 @@ static void sent_new(struct hf_stack *s, struct hf_conn *c, const struct plan *p
     if (p->fin)
         c->fin_sent = true;
     c->override_due = false;
+    c->probe_due = false; /* [MUST-26] data is outstanding now, and asks as much */
     if (first) {
         c->progress = hf_stamp_make(s->p.now_ns);
         c->rtx_count = 0;
@@ -547,7 +555,7 @@ static bool may_send_more(const struct hf_conn *c, const struct plan *p)
 {
     if (p->kind == PLAN_ACK)
         return false;
-    return p->kind != PLAN_NEW || hf_conn_has_unsent(c) || c->probe_due;
+    return p->kind != PLAN_NEW || hf_conn_has_unsent(c);
 }
 
 enum hf_turn hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *header,

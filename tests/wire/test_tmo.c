@@ -548,6 +548,48 @@ static void what_is_heard_puts_the_probe_off(void **state)
     wire_close(&w);
 }
 
+/* A probe is due, but nobody has asked for packets yet. */
+static void open_with_a_probe_due(struct wire *w, struct hf_config *config)
+{
+    *config = rfc;
+    ask_for_keepalive(config);
+    struct wire_setup setup = setup_of(HF_ESTABLISHED, 0, 0);
+    setup.config = config;
+    wire_open(w, &setup);
+    w->rig.now_ns = w->start_ns + HF_MS(60010);
+    while (hf_stack_expire(w->rig.stack, w->rig.now_ns, 16))
+        ;
+    assert_int_equal(hf_stack_count(w->rig.stack, HF_PROBE_KEEPALIVE), 1);
+}
+
+/* covers: MUST-26: before it leaves there is something to send: that asks as much */
+static void data_leaves_in_place_of_a_probe(void **state)
+{
+    (void)state;
+    struct hf_config config;
+    struct wire w;
+    open_with_a_probe_due(&w, &config);
+    wire_write(&w, 5);
+    WIRE_EXPECT(&w, "P. seq 0:5 ack 0");
+    WIRE_QUIET(&w);
+    wire_write(&w, 5); /* waits for its ACK, by Nagle */
+    WIRE_QUIET(&w);
+    wire_close(&w);
+}
+
+/* covers: MUST-26: before it leaves the peer is heard: the next is due a whole idle time later */
+static void an_answer_ahead_of_a_probe_is_enough(void **state)
+{
+    (void)state;
+    struct hf_config config;
+    struct wire w;
+    open_with_a_probe_due(&w, &config);
+    hf_peer_send(&w.peer, ". seq 0 ack 0");
+    WIRE_QUIET(&w);
+    WIRE_EXPECT_AT(&w, HF_MS(120010), ". seq -1 ack 0");
+    wire_close(&w);
+}
+
 /* ---- silly windows ---- */
 
 /* covers: TMO-SWS-OVERRIDE-EST, TMO-SWS-OVERRIDE-CLW, TMO-SWS-OVERRIDE-FW1, MUST-38, CO-1122-02 */
@@ -699,6 +741,8 @@ int main(void)
         cmocka_unit_test(an_outstanding_fin_needs_no_probe),
         cmocka_unit_test(keepalive_is_off_unless_asked_for),
         cmocka_unit_test(what_is_heard_puts_the_probe_off),
+        cmocka_unit_test(data_leaves_in_place_of_a_probe),
+        cmocka_unit_test(an_answer_ahead_of_a_probe_is_enough),
         cmocka_unit_test(data_held_back_leaves_after_the_override_time),
         cmocka_unit_test(an_orphan_gets_so_much_time),
         cmocka_unit_test(a_half_closed_connection_is_no_orphan),
