@@ -300,7 +300,7 @@ static bool is_duplicate_ack(const struct hf_stack *s, const struct hf_conn *c,
                              const struct hf_segment *seg)
 {
     const struct hf_flight *f = hf_flight_of(s, c);
-    bool awaits = hf_conn_in_flight(c) > 0 || (f != NULL && f->probe.open && f->probe.resent);
+    bool awaits = hf_conn_in_flight(c) > 0 || (f != NULL && f->probe.open);
     return awaits && !c->syn_unacked && hf_segment_length(seg) == 0 && c->snd_wnd > 0 &&
            hf_seq_eq(hf_seq_make(seg->ack), c->snd_una) &&
            (uint32_t)seg->window << c->snd_shift == c->snd_wnd;

@@ -89,8 +89,9 @@ static void plan_probe(const struct hf_stack *s, const struct hf_conn *c, struct
 static bool is_unsettled(const struct hf_conn *c, const struct hf_flight *f)
 {
     if (!c->sack_on) /* by duplicate ACKs, which then are no sign of loss [RFC6582#3.2] */
-        return f->recover_valid && hf_seq_le(c->snd_una, f->recover);
-    return (f->probe.open && f->probe.resent) || (f->undo.open && f->undo.resent_bytes > 0);
+        return f->recover_valid;
+    /* A probe of new data has its answer: it is acknowledged. */
+    return f->probe.open || (f->undo.open && f->undo.resent_bytes > 0);
 }
 
 /** [RFC6582#3.2] step 3: each further hole takes a round trip. Were the timer to run anew with
@@ -132,7 +133,7 @@ void hf_loss_timer_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_fligh
 void hf_loss_timer_on_sack(struct hf_stack *s, struct hf_conn *c)
 {
     struct hf_flight *f = hf_flight_of(s, c);
-    if (f == NULL || f->rto_at == HF_NEVER)
+    if (f->rto_at == HF_NEVER)
         return;
     if (!may_probe(s, c, f))
         f->probe.at = HF_NEVER;
@@ -141,8 +142,8 @@ void hf_loss_timer_on_sack(struct hf_stack *s, struct hf_conn *c)
 
 void hf_loss_timer_on_sent(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, bool again)
 {
-    if (f == NULL) {
-        if (c->rtx_timer != HF_RTX_RTO && c->rtx_timer != HF_RTX_SYN)
+    if (f == NULL) { /* a segment alone, so not beside a SYN of ours */
+        if (c->rtx_timer != HF_RTX_RTO)
             hf_timer_rtx(s, c, HF_RTX_RTO, rto_from_now(s, c)); /* [RFC6298#5.1] */
         return;
     }
@@ -217,7 +218,7 @@ void hf_loss_timer_settle(struct hf_stack *s, struct hf_conn *c)
 {
     struct hf_flight *f = hf_flight_of(s, c);
     /* Nobody said that the probe came twice: a loss is assumed that it repaired. */
-    if (f->probe.open && f->probe.resent)
+    if (f->probe.open)
         hf_recovery_respond(s, c, f);
     f->probe.open = f->undo.open = false;
     hf_timer_idle(s, c);

@@ -114,11 +114,11 @@ static void plan_again(const struct hf_conn *c, struct plan *p, hf_seq seq, uint
     p->push = p->bytes > 0 && hf_seq_eq(hf_seq_add(seq, p->bytes), fin);
 }
 
-/** As many numbers of at most `numbers` as go into a segment. */
-static uint32_t in_one_segment(const struct hf_conn *c, hf_seq seq, uint32_t numbers, uint32_t mss)
+/** As many numbers from seq on, which is in flight, as go into a segment. */
+static uint32_t in_one_segment(const struct hf_conn *c, hf_seq seq, uint32_t mss)
 {
-    bool fin = c->fin_sent && hf_seq_gt(hf_seq_add(seq, numbers), hf_conn_data_end(c));
-    return numbers - fin <= mss ? numbers : mss;
+    uint32_t numbers = c->snd_nxt.v - seq.v;
+    return numbers - c->fin_sent <= mss ? numbers : mss;
 }
 
 /** The first unacknowledged segment again. [RFC7323#2.4] [SHLD-16] in the window or not: it was
@@ -127,7 +127,7 @@ static void plan_resend_first(const struct hf_stack *s, const struct hf_conn *c,
 {
     hf_seq base = hf_conn_data_base(c);
     uint32_t mss = payload_limit(s, c, p->flight);
-    plan_again(c, p, base, in_one_segment(c, base, c->snd_nxt.v - base.v, mss), mss);
+    plan_again(c, p, base, in_one_segment(c, base, mss), mss);
 }
 
 /** Sender's silly-window avoidance [MUST-38] and Nagle [SHLD-7] for a segment that is not full
@@ -219,7 +219,7 @@ static bool plan_loss_probe(struct hf_stack *s, const struct hf_conn *c, struct 
     if (!data || !hf_board_may_append(&b) || !plan_new(s, c, p, mss)) {
         hf_seq begin;
         uint32_t numbers = hf_board_last_segment(&b, c->fin_sent, &begin);
-        if (numbers == 0 || in_one_segment(c, begin, numbers, mss) < numbers)
+        if (numbers == 0 || in_one_segment(c, begin, mss) < numbers)
             return false; /* it has arrived; or is none any more: the path's MTU is smaller now */
         *p = (struct plan){.flight = f, .again = HF_RETRANSMIT_LOSS_PROBE};
         plan_again(c, p, begin, numbers, mss);

@@ -412,8 +412,9 @@ static void step(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
 /** Nothing is missing, nothing is in doubt, and this ACK says no more than how far all arrived. */
 static bool is_plain(const struct hf_flight *f, const struct hf_ack *a)
 {
+    HF_DEBUG_ASSERT(f->phase != HF_PHASE_OPEN || f->board.lost_bytes == 0);
     return f->phase == HF_PHASE_OPEN && a->seg->sack_count == 0 && f->board.sacked_bytes == 0 &&
-           f->board.lost_bytes == 0 && !f->undo.open && !f->probe.open && !a->duplicate;
+           !f->undo.open && !f->probe.open && !a->duplicate;
 }
 
 /** Kept on, the mark would lie ahead again after half of the number space. */
@@ -499,12 +500,12 @@ void hf_recovery_respond(struct hf_stack *s, struct hf_conn *c, struct hf_flight
 
 /* ---- time-outs ---------------------------------------------------------------------------- */
 
-/** Everything that is not known to have arrived is lost; false: there is no scoreboard. */
+/** What is in flight and not known to have arrived is lost; false: there is no scoreboard. */
 static bool lose_all(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, hf_ns sent_before,
                      enum hf_reason why)
 {
-    if (f == NULL || hf_conn_in_flight(c) == 0) {
-        c->rtx_due = hf_conn_in_flight(c) > 0;
+    if (f == NULL) {
+        c->rtx_due = true;
         return false;
     }
     struct hf_board b = hf_flight_board(s, f, 2 + HF_RUNS_RESERVE);

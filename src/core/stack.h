@@ -597,7 +597,7 @@ bool hf_loss_timer_is_due(struct hf_stack *s, struct hf_conn *c);
 hf_ns hf_loss_timer_at(const struct hf_stack *s, const struct hf_conn *c);
 /** SND.UNA moved. */
 void hf_loss_timer_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f);
-/** An ACK brought other news. */
+/** An ACK brought other news of what is in flight, or time did: there is a record of that. */
 void hf_loss_timer_on_sack(struct hf_stack *s, struct hf_conn *c);
 /** Data or a FIN left, for the first time or again. */
 void hf_loss_timer_on_sent(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, bool again);
