@@ -73,6 +73,10 @@ struct wire_packet wire_packet_of(struct wire *w, const char *text)
         seg.ts_value = p->ts_base + (uint32_t)(w->rig.now_ns / HF_MS(1));
         seg.ts_echo = p->ts_recent;
     }
+    for (unsigned i = 0; i < seg.sack_count; i++) {
+        seg.sack[i].left += p->irs;
+        seg.sack[i].right += p->irs;
+    }
     uint32_t end = seg.seq + hf_segment_length(&seg);
     if ((int32_t)(end - p->snd_nxt) > 0)
         p->snd_nxt = end;

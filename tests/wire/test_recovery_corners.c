@@ -226,33 +226,94 @@ static void a_window_that_is_not_filled_does_not_grow(void **state)
     wire_close(&w);
 }
 
-/* Without memory for the record of what is in flight one segment is, by a timer of its own: its ACK
- * ends that. */
+/* From here on there is no memory. */
+static void starve(struct wire *w)
+{
+    w->rig.account.fail_nth = w->rig.account.asked + 1;
+    w->rig.account.fail_from = true;
+}
+
+/* Without memory for the record of what is in flight one of two segments is. */
+static void open_without_a_record(struct wire *w)
+{
+    static const uint8_t bytes[2 * SEG];
+    recovery_open(w, &config, WITH_SACK);
+    assert_int_equal(hf_send(w->rig.stack, w->conn, bytes, sizeof bytes, 0, w->rig.now_ns),
+                     sizeof bytes);
+    starve(w);
+    hf_rig_pull(&w->rig);
+    assert_true(counted(w, HF_LIMIT_FLIGHT) > 0);
+    EXPECT_BYTES(w, 0, 1000);
+    WIRE_QUIET(w);
+    assert_int_equal(flights(w), 0);
+}
+
+/* It goes by a timer of its own: its ACK ends that. */
 static void a_segment_without_a_record_has_a_timer(void **state)
 {
     (void)state;
-    bool found = false;
-    for (uint64_t nth = 1; nth < 9 && !found; nth++) {
+    struct wire w;
+    open_without_a_record(&w);
+    EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
+    tell(&w, 1000, NULL);
+    EXPECT_BYTES(&w, 1000, 2000);
+    tell(&w, 2000, NULL);
+    assert_int_equal(wire_info(&w).rto_deadline_ns, HF_NEVER);
+    wire_close(&w);
+}
+
+/* [RFC6298#5.3] An ACK of a part of it has the timer count anew for the rest */
+static void a_part_without_a_record_has_a_timer(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_without_a_record(&w);
+    hf_rig_wait(&w.rig, HF_MS(300));
+    tell(&w, 400, NULL);
+    WIRE_QUIET(&w);
+    EXPECT_BYTES_AT(&w, HF_MS(1300), 400, 1000);
+    wire_close(&w);
+}
+
+/* What was sent into a window that closed is sent again when it opens, record or not. */
+static void without_a_record_a_window_opens_too(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_without_a_record(&w);
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 0");
+    WIRE_QUIET(&w);
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 10000");
+    EXPECT_BYTES(&w, 0, 1000);
+    WIRE_QUIET(&w);
+    EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
+    wire_close(&w);
+}
+
+/* A record that can't grow is full of what has to be told apart: new data waits until an ACK makes
+ * room, be it due as a probe or not. */
+static void new_data_waits_for_room_in_the_record(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[SEG];
+    for (int64_t probe = 0; probe < 2; probe++) {
         struct wire w;
+        config.loss_probe = probe;
         recovery_open(&w, &config, WITH_SACK);
-        w.rig.account.fail_nth = w.rig.account.asked + nth;
-        w.rig.account.fail_from = true;
-        static const uint8_t bytes[2 * SEG];
-        int64_t n = hf_send(w.rig.stack, w.conn, bytes, sizeof bytes, 0, w.rig.now_ns);
-        hf_rig_pull(&w.rig);
-        found = n == sizeof bytes && counted(&w, HF_LIMIT_FLIGHT) > 0;
-        if (found) {
-            EXPECT_BYTES(&w, 0, 1000);
-            WIRE_QUIET(&w);
-            EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
-            tell(&w, 1000, NULL);
-            EXPECT_BYTES(&w, 1000, 2000);
-            tell(&w, 2000, NULL);
-            assert_int_equal(wire_info(&w).rto_deadline_ns, HF_NEVER);
+        for (int n = 0; n < 4; n++) {
+            send_segs(&w, 1, 1);
+            hf_rig_wait(&w.rig, HF_MS(2));
         }
+        starve(&w);
+        fire_unasked(&w, HF_MS(210));
+        assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), probe);
+        assert_int_equal(hf_send(w.rig.stack, w.conn, bytes, SEG, 0, w.rig.now_ns), SEG);
+        tell(&w, 0, "3000:4000"); /* the last, and its neighbour is not */
+        WIRE_QUIET(&w);
+        tell(&w, 1000, NULL);
+        EXPECT_BYTES(&w, 4000, 5000);
         wire_close(&w);
     }
-    assert_true(found);
 }
 
 /* Where the path reorders, what blocks tell of lets the window grow at once, and not again when the
@@ -284,6 +345,9 @@ int main(void)
         CORNERS_TEST(an_unused_window_does_not_grow),
         CORNERS_TEST(a_window_that_is_not_filled_does_not_grow),
         CORNERS_TEST(a_segment_without_a_record_has_a_timer),
+        CORNERS_TEST(a_part_without_a_record_has_a_timer),
+        CORNERS_TEST(without_a_record_a_window_opens_too),
+        CORNERS_TEST(new_data_waits_for_room_in_the_record),
         CORNERS_TEST(reordered_data_lets_the_window_grow_once),
         CORNERS_TEST(what_is_not_lost_is_not_sent_again),
         CORNERS_TEST(what_is_sent_again_is_timed_by_its_echo),

@@ -352,8 +352,7 @@ static void what_was_only_late_is_undone_at_once(void **state)
         send_segs(&w, 10, 10);
         wait_rtt(&w);
         for (uint32_t n = 2; n < 5; n++) { /* nobody asks for packets */
-            snprintf(text, sizeof text, ". seq 0 ack 0 <sack %u:%u>", w.peer.irs + SEG,
-                     w.peer.irs + n * SEG);
+            snprintf(text, sizeof text, ". seq 0 ack 0 <sack %d:%u>", SEG, n * SEG);
             struct wire_packet p = wire_packet_of(&w, sack ? text : ". seq 0 ack 0");
             struct hf_packet in = {p.bytes, p.length_bytes, 0, 0};
             hf_stack_input(w.rig.stack, &in, 1, w.rig.now_ns);
@@ -493,11 +492,12 @@ static void a_mistaken_timeout_is_undone_by_a_report(void **state)
 }
 
 /* covers: CO-2883-06, CO-2883-12: some of it is not all; nor is a report of what was never sent
- * again, a copy of the network's */
+ * again, a copy of the network's; nor one that ends before it begins */
 static void reports_of_some_undo_nothing(void **state)
 {
     (void)state;
-    static const char *const reports[] = {"0:1000", "2000:3000", "1000:1500", "-1000:0"};
+    static const char *const reports[] = {"0:1000", "2000:3000", "1000:1500", "-1000:0",
+                                          "3000:2000"};
     for (size_t i = 0; i < HF_COUNT_OF(reports); i++) {
         struct wire w;
         open_mistaken(&w);
@@ -507,6 +507,32 @@ static void reports_of_some_undo_nothing(void **state)
         assert_int_equal(wire_info(&w).ssthresh_bytes, 5 * SEG);
         wire_close(&w);
     }
+}
+
+/* Nor do reports before anything was sent again for this recovery: the one before was taken back,
+ * by a copy of the network's, and left nothing of its own. */
+static void reports_before_the_first_undo_nothing(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 10, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:4000");
+    EXPECT_BYTES(&w, 0, 1000);
+    tell(&w, 0, "1000:2000,1000:4000");
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 1);
+    hf_rig_wait(&w.rig, 3 * RTT_NS);
+    send_segs(&w, 1, 1);
+    wait_rtt(&w);
+    wire_send_batch(&w,
+                    (const char *[]){". seq 0 ack 0 <sack 10000:11000,sack 1000:4000>",
+                                     ". seq 0 ack 0 <sack 2000:3000,sack 1000:4000>"},
+                    2);
+    assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 2);
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 1);
+    EXPECT_BYTES(&w, 0, 1000);
+    wire_close(&w);
 }
 
 /* Nor do reports of more than the recovery is about: a copy of what was sent after it. */
@@ -582,6 +608,7 @@ int main(void)
         UNDO_TEST(a_mistaken_recovery_is_undone_by_reports),
         UNDO_TEST(a_report_may_be_as_large_as_its_block),
         UNDO_TEST(a_mistaken_timeout_is_undone_by_a_report),
+        UNDO_TEST(reports_before_the_first_undo_nothing),
         UNDO_TEST(reports_of_newer_data_undo_nothing),
         UNDO_TEST(late_reports_undo_too),
         UNDO_TEST(a_lone_segment_that_came_twice),
