@@ -137,6 +137,77 @@ static void there_is_not_always_a_probe(void **state)
     wire_close(&w);
 }
 
+/* covers: CO-8985-09: nor is one planned while the window is closed */
+static void a_closed_window_plans_no_probe(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    hf_peer_send(&w.peer, ". seq 0 ack 1000 win 0");
+    hf_peer_send(&w.peer, ". seq 0 ack 2000 win 0");
+    WIRE_EXPECT_AT(&w, HF_SEC(1), ". seq 1999 ack 0");
+    assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 0);
+    wire_close(&w);
+}
+
+/* covers: CO-8985-09: nor after time-outs that a report took back, for all that it is worth: no ACK
+ * has moved since */
+static void an_undone_timeout_is_followed_by_no_probe(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 9, 9);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:4000");
+    EXPECT_BYTES(&w, 0, 1000);
+    EXPECT_BYTES_AT(&w, HF_MS(1100), 0, 1000);
+    EXPECT_BYTES_AT(&w, HF_MS(3100), 0, 1000); /* what was told to be there is taken back */
+    tell(&w, 0, "0:9000,0:20000");
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 1);
+    assert_int_equal(wire_info(&w).loss_state, HF_LOSS_NONE);
+    send_segs(&w, 1, 1);
+    EXPECT_BYTES_AT(&w, HF_MS(7100), 0, 1000);
+    assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 0);
+    wire_close(&w);
+}
+
+/* It is due, but nobody has asked for packets yet: an ACK that moves plans no other, for the
+ * timeout counts from this one. */
+static void a_probe_that_is_due_is_the_only_one(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    fire_unasked(&w, PROBE_NS + HF_MS(1));
+    assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 1);
+    struct wire_packet ack = wire_packet_of(&w, ". seq 0 ack 1000");
+    struct hf_packet packet = {ack.bytes, ack.length_bytes, 0, 0};
+    hf_stack_input(w.rig.stack, &packet, 1, w.rig.now_ns);
+    struct hf_info info = wire_info(&w);
+    assert_int_equal(info.rto_deadline_ns, w.rig.now_ns + info.rto_ns);
+    hf_rig_pull(&w.rig);
+    EXPECT_BYTES(&w, 2000, 3000);
+    wire_close(&w);
+}
+
+/* It is due, and before it leaves the last segment is told to have arrived. */
+static void a_probe_may_be_needless_before_it_leaves(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    fire_unasked(&w, PROBE_NS + HF_MS(1));
+    tell(&w, 0, "2000:3000");
+    WIRE_QUIET(&w);
+    assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 1);
+    assert_int_equal(counted(&w, HF_RETRANSMIT_LOSS_PROBE), 0);
+    wire_close(&w);
+}
+
 /* covers: CO-8985-10: after a probe none more until a round trip was measured */
 static void a_probe_needs_a_sample(void **state)
 {
@@ -305,16 +376,13 @@ static void an_answered_probe_leaves_nothing(void **state)
 {
     (void)state;
     struct wire w;
-    struct hf_stack_info info;
     open_probed(&w);
     tell(&w, 3000, NULL);
-    hf_stack_info(w.rig.stack, &info);
-    assert_int_equal(info.flights, 1); /* it may yet be told */
+    assert_int_equal(flights(&w), 1); /* it may yet be told */
     send_segs(&w, 1, 1);
     tell(&w, 3000, "2000:3000");
     tell(&w, 4000, NULL);
-    hf_stack_info(w.rig.stack, &info);
-    assert_int_equal(info.flights, 0);
+    assert_int_equal(flights(&w), 0);
     wire_close(&w);
 }
 
@@ -409,9 +477,7 @@ static void a_probe_that_nobody_speaks_of(void **state)
     hf_rig_wait(&w.rig, HF_MS(2));
     assert_int_equal(counted(&w, HF_RECOVERY_PROBE_REPAIRED), 1);
     check_windows(&w, 4 * SEG, 4 * SEG);
-    struct hf_stack_info info;
-    hf_stack_info(w.rig.stack, &info);
-    assert_int_equal(info.flights, 0);
+    assert_int_equal(flights(&w), 0);
     wire_close(&w);
 }
 
@@ -465,6 +531,10 @@ int main(void)
         PROBE_TEST(the_probe_counts_from_the_last_event),
         PROBE_TEST(the_probe_stands_in_the_timeouts_place),
         PROBE_TEST(there_is_not_always_a_probe),
+        PROBE_TEST(a_closed_window_plans_no_probe),
+        PROBE_TEST(an_undone_timeout_is_followed_by_no_probe),
+        PROBE_TEST(a_probe_that_is_due_is_the_only_one),
+        PROBE_TEST(a_probe_may_be_needless_before_it_leaves),
         PROBE_TEST(a_probe_needs_a_sample),
         PROBE_TEST(a_new_segment_is_a_better_probe),
         PROBE_TEST(the_timeout_counts_from_a_new_segment),
