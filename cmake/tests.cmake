@@ -3,7 +3,7 @@
 # A test that can't run here exits with 77 and says why. Tests of these labels use the machine's
 # network or its time and run alone or one after the other.
 set(HF_SERIAL_LABELS interop bench)
-set(HF_NETWORK_LABELS host gateway explain cli)
+set(HF_NETWORK_LABELS host gateway cli)
 
 set(HF_SANITIZER_ENVIRONMENT
     "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"

@@ -291,7 +291,7 @@ struct hf_time_wait {
 };
 
 _Static_assert(sizeof(struct hf_conn) == 312, "what an idle connection costs");
-_Static_assert(sizeof(struct hf_flight) <= 512, "what data in flight costs");
+_Static_assert(sizeof(struct hf_flight) == 480, "what data in flight costs");
 _Static_assert(sizeof(struct hf_half_open) == 64, "a half-open entry is one cache line");
 _Static_assert(sizeof(struct hf_time_wait) == 64, "a time-wait entry is one cache line");
 

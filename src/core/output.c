@@ -297,13 +297,12 @@ static bool plan_data(struct hf_stack *s, struct hf_conn *c, struct plan *p)
 }
 
 /** An octet from before the window, so that the peer has to answer [RFC9293#3.8.6.1] [MUST-36]
- *  [SHLD-12]; nothing of the stream goes along: DEVIATION D-12 for the window's probe. False: it is
- *  one of keep-alive, and the peer was heard since it became due [MUST-26]. */
+ *  [SHLD-12]; nothing of the stream goes along: DEVIATION D-12 for the window's probe. False: the
+ *  peer was heard since it became due, and has said what it would say [MUST-26]. */
 static bool plan_probe(struct hf_conn *c, struct plan *p)
 {
-    bool keepalive = c->rtx_timer == HF_RTX_KEEPALIVE;
-    c->probe_due = !keepalive || c->probe_count > 0;
-    hf_seq seq = keepalive ? c->snd_nxt : c->snd_una;
+    c->probe_due = c->probe_count > 0;
+    hf_seq seq = c->rtx_timer == HF_RTX_KEEPALIVE ? c->snd_nxt : c->snd_una;
     if (c->probe_due)
         *p = (struct plan){.kind = PLAN_PROBE, .flight = p->flight, .seq = hf_seq_sub(seq, 1)};
     return c->probe_due;
@@ -492,13 +491,22 @@ static void sent_data(struct hf_stack *s, struct hf_conn *c, const struct plan *
         hf_loss_timer_on_sent(s, c, p->flight, again);
 }
 
+/** Its round trip and its timer begin now, whenever it was asked for. */
+static void sent_first_syn(struct hf_stack *s, struct hf_conn *c)
+{
+    hf_ns again_at = hf_ns_add(s->p.now_ns, hf_rtt_rto_ns(&c->rtt));
+    c->snd_nxt = hf_seq_add(c->iss, 1);
+    if (c->rtx_at != again_at)
+        hf_timer_rtx(s, c, HF_RTX_SYN, again_at);
+}
+
 static void sent(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
 {
     switch (p->kind) {
     case PLAN_SYN:
         c->syn_due = false;
         if (hf_seq_eq(c->snd_nxt, c->iss))
-            c->snd_nxt = hf_seq_add(c->iss, 1);
+            sent_first_syn(s, c);
         if (c->state == HF_SYN_SENT)
             return; /* no ACK went along */
         break;

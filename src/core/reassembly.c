@@ -225,22 +225,33 @@ static uint32_t need_blocks(struct hf_stack *s, struct hf_conn *c, struct gaps *
     return hf_min_u32(have, n);
 }
 
+static bool holds_one_of(const struct hf_range *block, const hf_seq *seqs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (seqs[i].v - block->begin < block->end - block->begin)
+            return true;
+    return false;
+}
+
 /**
- * [RFC2018#4] The block of seq is the latest that is told; those before it follow, each once. If
- * only its segments were remembered, three in one block would make the sender forget all others.
+ * [RFC2018#4] The block of seq is the latest that is told; those before it follow, each once,
+ * though some may have become one since, or be gone. If only segments were remembered, a few in one
+ * block would make the sender forget all others.
  */
 static void remember_recent(const struct hf_stack *s, struct hf_flight *f, struct gaps *g,
                             hf_seq seq)
 {
     struct hf_ranges set = load_set(s, g);
-    const struct hf_range *latest = hf_ranges_at(&set, seq.v);
-    for (uint32_t i = 0; i < HF_SACK_BLOCKS_MAX; i++) {
-        hf_seq was = f->recent[i];
-        f->recent[i] = seq;
-        if (hf_ranges_at(&set, was.v) == latest)
-            return;
-        seq = was;
+    hf_seq recent[HF_SACK_BLOCKS_MAX] = {seq};
+    uint32_t count = 1;
+    for (uint32_t i = 0; i < HF_SACK_BLOCKS_MAX && count < HF_SACK_BLOCKS_MAX; i++) {
+        const struct hf_range *block = hf_ranges_at(&set, f->recent[i].v);
+        if (block != NULL && !holds_one_of(block, recent, count))
+            recent[count++] = f->recent[i];
     }
+    while (count < HF_SACK_BLOCKS_MAX)
+        recent[count++] = seq;
+    memcpy(f->recent, recent, sizeof recent);
 }
 
 /** Copies n bytes to their places in blocks that are there. */

@@ -8,6 +8,8 @@
 #include "stack.h"
 
 #define SAVE_MAGIC 0x48466173u /* "HFas" in this machine's byte order */
+/** One more whenever what is saved changes, or what it means, and no size shows it. */
+enum { SAVE_LAYOUT = 1 };
 
 struct head {
     uint32_t magic;
@@ -22,7 +24,8 @@ static struct head own_head(void)
 {
     return (struct head){
         .magic = SAVE_MAGIC,
-        .version = HF_VERSION_MAJOR << 16 | HF_VERSION_MINOR << 8 | HF_VERSION_PATCH,
+        .version =
+            HF_VERSION_MAJOR << 24 | HF_VERSION_MINOR << 16 | HF_VERSION_PATCH << 8 | SAVE_LAYOUT,
         .plain_bytes = sizeof(struct hf_stack_plain),
         .conn_bytes = sizeof(struct hf_conn),
         .flight_bytes = sizeof(struct hf_flight),

@@ -72,7 +72,7 @@ static uint32_t advance_una(struct hf_stack *s, struct hf_conn *c, hf_seq ack)
     uint32_t acked = ack.v - c->snd_una.v;
     uint32_t count_before = c->snd_una.v - c->iss.v;
     if (c->syn_unacked) {
-        c->syn_unacked = false;
+        c->syn_unacked = c->syn_due = false;
         if (c->syn_mtu > 0)
             c->path_mtu = (uint16_t)hf_min_u32(c->path_mtu, c->syn_mtu);
         c->max_acked = 0;

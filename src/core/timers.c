@@ -119,6 +119,7 @@ static hf_ns heard_at(const struct hf_stack *s, const struct hf_conn *c)
 
 void hf_timer_idle(struct hf_stack *s, struct hf_conn *c)
 {
+    c->probe_due = false; /* what it was to ask is known, or is not asked any more */
     if (!c->options.keepalive || !hf_conn_is_synchronized(c) || c->state == HF_TIME_WAIT) {
         hf_timer_rtx(s, c, HF_RTX_OFF, HF_NEVER);
         return;
@@ -250,6 +251,20 @@ static void fire_rto(struct hf_stack *s, struct hf_conn *c)
     hf_loss_timer_backed_off(s, c);
 }
 
+/** False: enough of them had no answer, and the connection is over. */
+static bool next_keepalive_probe(struct hf_stack *s, struct hf_conn *c)
+{
+    if (c->probe_count >= c->options.keepalive_probes) {
+        give_up(s, c, HF_CLOSED_KEEPALIVE, HF_WHY_KEEPALIVE);
+        return false;
+    }
+    count_up(&c->probe_count);
+    hf_trace_conn(s, c, HF_TRACE_RETRANSMIT, HF_PROBE_KEEPALIVE, c->snd_nxt.v - 1, c->probe_count,
+                  NULL);
+    c->probe_due = true;
+    return true;
+}
+
 static void fire_keepalive(struct hf_stack *s, struct hf_conn *c)
 {
     hf_ns idle_at = hf_ns_add(heard_at(s, c), HF_MS((int64_t)c->options.keepalive_idle_ms));
@@ -258,16 +273,10 @@ static void fire_keepalive(struct hf_stack *s, struct hf_conn *c)
         return;
     }
     hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_KEEPALIVE, c->probe_count, 0, NULL);
-    /* Only probes that were sent count, each with a whole interval to answer in: a clock that jumps
-     * over hours brings one probe, not the end [MUST-29]. */
-    if (c->probe_count >= c->options.keepalive_probes) {
-        give_up(s, c, HF_CLOSED_KEEPALIVE, HF_WHY_KEEPALIVE);
+    /* The next one is counted when the last one has left: neither a clock that jumps over hours
+     * [MUST-29] nor a link that takes nothing for as long ends a connection that was not asked. */
+    if (!c->probe_due && !next_keepalive_probe(s, c))
         return;
-    }
-    count_up(&c->probe_count);
-    hf_trace_conn(s, c, HF_TRACE_RETRANSMIT, HF_PROBE_KEEPALIVE, c->snd_nxt.v - 1, c->probe_count,
-                  NULL);
-    c->probe_due = true;
     hf_timer_rtx(s, c, HF_RTX_KEEPALIVE,
                  hf_ns_add(s->p.now_ns, HF_MS((int64_t)c->options.keepalive_interval_ms)));
     hf_output_want(s, c);

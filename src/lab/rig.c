@@ -228,6 +228,24 @@ void hf_rig_wait(struct hf_rig *r, hf_ns span_ns)
     hf_rig_run(r, r->now_ns + span_ns);
 }
 
+void hf_rig_fire(struct hf_rig *r, hf_ns at_ns)
+{
+    r->now_ns = at_ns;
+    hf_checks_expire(&r->checks, "stack", r->stack, at_ns);
+}
+
+void hf_rig_starve(struct hf_rig *r)
+{
+    r->account.fail_nth = r->account.asked + 1;
+    r->account.fail_from = true;
+}
+
+void hf_rig_feed(struct hf_rig *r)
+{
+    r->account.fail_nth = 0;
+    r->account.fail_from = false;
+}
+
 struct hf_event hf_rig_event(struct hf_rig *r)
 {
     struct hf_event e = {0};

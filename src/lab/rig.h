@@ -63,6 +63,11 @@ void hf_rig_pull(struct hf_rig *r);
 void hf_rig_run(struct hf_rig *r, hf_ns until_ns);
 /** Lets this much time pass. */
 void hf_rig_wait(struct hf_rig *r, hf_ns span_ns);
+/** It is `at_ns`, and what is due fires; nobody asks for packets yet. */
+void hf_rig_fire(struct hf_rig *r, hf_ns at_ns);
+/** From here on the stack gets no memory; or gets it again. */
+void hf_rig_starve(struct hf_rig *r);
+void hf_rig_feed(struct hf_rig *r);
 /** The next event of the stack; all zero if there is none. */
 struct hf_event hf_rig_event(struct hf_rig *r);
 /** Takes the oldest caught packet between these ends (NULL: any) out; false if there is none. The

@@ -1,6 +1,6 @@
 /*
  * What a connection costs while nothing happens, as the allocator sees it: all that a stack took
- * more than with none, its table included, divided by their number. The budgets are the design's:
+ * more than with none, its table included, divided by their number. The budgets:
  * 80 bytes half-open, 336 established, 80 in TIME-WAIT. And all of it comes back.
  * covers: CO-4987-03
  */

@@ -103,7 +103,7 @@ void wire_packet_send(struct wire *w, const struct wire_packet *p)
     hf_rig_input(&w->rig, p->bytes, p->length_bytes, 0, 0);
 }
 
-void wire_send_batch(struct wire *w, const char *const *texts, size_t count)
+void wire_input(struct wire *w, const char *const *texts, size_t count)
 {
     static struct wire_packet packets[BATCH_MAX];
     struct hf_packet batch[BATCH_MAX];
@@ -113,6 +113,11 @@ void wire_send_batch(struct wire *w, const char *const *texts, size_t count)
         batch[i] = (struct hf_packet){packets[i].bytes, packets[i].length_bytes, 0, 0};
     }
     hf_stack_input(w->rig.stack, batch, count, w->rig.now_ns);
+}
+
+void wire_send_batch(struct wire *w, const char *const *texts, size_t count)
+{
+    wire_input(w, texts, count);
     hf_rig_pull(&w->rig);
 }
 

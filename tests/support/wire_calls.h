@@ -17,6 +17,8 @@ void wire_take(struct wire *w, uint32_t bytes);
 
 /** Hands segments (as hf_peer_send has them) to the stack in one call, as a busy link does. */
 void wire_send_batch(struct wire *w, const char *const *texts, size_t count);
+/** The same, and nobody asks for packets yet. */
+void wire_input(struct wire *w, const char *const *texts, size_t count);
 
 /** A packet as bytes: to be changed, and sent or quoted. */
 struct wire_packet {

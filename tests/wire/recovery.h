@@ -100,14 +100,6 @@ static inline void expect_bytes_at(struct wire *w, hf_ns at_ns, uint32_t begin, 
     expect_bytes(w, begin, end, line);
 }
 
-/** It is this long after the opening, and what is due fires; nobody asks for packets yet. */
-static inline void fire_unasked(struct wire *w, hf_ns at_ns)
-{
-    w->rig.now_ns = w->start_ns + at_ns;
-    while (hf_stack_expire(w->rig.stack, w->rig.now_ns, 16))
-        ;
-}
-
 static inline uint32_t flights(const struct wire *w)
 {
     struct hf_stack_info info;

@@ -15,8 +15,7 @@ static void open_dry(struct bench *b, hf_handle *conns, uint16_t count)
         conns[i] = bench_event(b, HF_EV_ACCEPTED);
         assert_true(conns[i] != 0);
     }
-    b->rig.account.fail_nth = b->rig.account.asked + 1;
-    b->rig.account.fail_from = true;
+    hf_rig_starve(&b->rig);
 }
 
 /* Tries twice, whatever the first one says. */
@@ -55,7 +54,7 @@ static void stubborn_writers_do_not_stop_time(void **state)
         assert_int_not_equal(hf_stack_deadline(b.rig.stack), HF_NEVER);
         b.rig.now_ns = hf_stack_deadline(b.rig.stack);
     }
-    b.rig.account.fail_nth = 0; /* there is memory again: each hears of it */
+    hf_rig_feed(&b.rig); /* there is memory again: each hears of it */
     unsigned heard = 0;
     for (int k = 0; k < 10 && heard != (1u << CONNS) - 1; k++) {
         b.rig.now_ns += HF_SEC(1);
@@ -87,7 +86,7 @@ static void many_stubborn_writers_do_not_stop_time_either(void **state)
             assert_in_range(settle(&b, at_once ? MANY : 16), 0, ROUNDS_MAX - 1);
             b.rig.now_ns = hf_stack_deadline(b.rig.stack);
         }
-        b.rig.account.fail_nth = 0;
+        hf_rig_feed(&b.rig);
         bench_close(&b);
     }
 }

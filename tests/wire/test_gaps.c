@@ -133,7 +133,7 @@ static void gaps_are_kept_across_4_gb(void **state)
 
 /* Old data is told as what came twice, however far the stream is: behind 4 GB the first numbers are
  * those of bytes again, and not of what lay before the stream. */
-static void what_came_before_4_gb_is_told(void **state)
+static void what_straddles_4_gb_is_told(void **state)
 {
     (void)state;
     struct bench b;
@@ -531,7 +531,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_that_begins_at_number_zero_is_told),
         cmocka_unit_test(gaps_are_kept_across_4_gb),
-        cmocka_unit_test(what_came_before_4_gb_is_told),
+        cmocka_unit_test(what_straddles_4_gb_is_told),
         cmocka_unit_test(a_gap_stays_for_megabytes),
         cmocka_unit_test(a_gap_may_be_as_wide_as_the_window),
         cmocka_unit_test(many_gaps_are_kept),

@@ -391,8 +391,7 @@ static void waiters_rest_while_the_allocator_is_dry(void **state)
         assert_true(hf_peer_connect(&p, "<mss 1000>"));
         conns[i] = bench_event(&b, HF_EV_ACCEPTED);
     }
-    b.rig.account.fail_nth = 1;
-    b.rig.account.fail_from = true;
+    hf_rig_starve(&b.rig);
     for (int i = 0; i < COUNT; i++)
         assert_int_equal(hf_send(b.rig.stack, conns[i], "x", 1, 0, bench_now(&b)), HF_E_AGAIN);
     hf_ns end = bench_now(&b) + HF_SEC(1);
@@ -408,8 +407,7 @@ static void waiters_rest_while_the_allocator_is_dry(void **state)
     }
     assert_in_range(turns, 1, 100 * COUNT);
     assert_in_range(tries, COUNT, 100 * COUNT);
-    b.rig.account.fail_nth = 0;
-    b.rig.account.fail_from = false;
+    hf_rig_feed(&b.rig);
     int writable = 0;
     end = bench_now(&b) + HF_SEC(1);
     while (hf_stack_deadline(b.rig.stack) <= end) {

@@ -226,13 +226,6 @@ static void a_window_that_is_not_filled_does_not_grow(void **state)
     wire_close(&w);
 }
 
-/* From here on there is no memory. */
-static void starve(struct wire *w)
-{
-    w->rig.account.fail_nth = w->rig.account.asked + 1;
-    w->rig.account.fail_from = true;
-}
-
 /* Without memory for the record of what is in flight one of two segments is. */
 static void open_without_a_record(struct wire *w)
 {
@@ -240,7 +233,7 @@ static void open_without_a_record(struct wire *w)
     recovery_open(w, &config, WITH_SACK);
     assert_int_equal(hf_send(w->rig.stack, w->conn, bytes, sizeof bytes, 0, w->rig.now_ns),
                      sizeof bytes);
-    starve(w);
+    hf_rig_starve(&w->rig);
     hf_rig_pull(&w->rig);
     assert_true(counted(w, HF_LIMIT_FLIGHT) > 0);
     EXPECT_BYTES(w, 0, 1000);
@@ -304,8 +297,8 @@ static void new_data_waits_for_room_in_the_record(void **state)
             send_segs(&w, 1, 1);
             hf_rig_wait(&w.rig, HF_MS(2));
         }
-        starve(&w);
-        fire_unasked(&w, HF_MS(210));
+        hf_rig_starve(&w.rig);
+        hf_rig_fire(&w.rig, w.start_ns + HF_MS(210));
         assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), probe);
         assert_int_equal(hf_send(w.rig.stack, w.conn, bytes, SEG, 0, w.rig.now_ns), SEG);
         tell(&w, 0, "3000:4000"); /* the last, and its neighbour is not */

@@ -151,8 +151,8 @@ static void a_closed_window_plans_no_probe(void **state)
     wire_close(&w);
 }
 
-/* covers: CO-8985-09: nor after time-outs that a report took back, for all that it is worth: no ACK
- * has moved since */
+/* covers: CO-8985-09: nor after time-outs that a report took back: they count until an ACK moves
+ * SND.UNA */
 static void an_undone_timeout_is_followed_by_no_probe(void **state)
 {
     (void)state;
@@ -181,11 +181,9 @@ static void a_probe_that_is_due_is_the_only_one(void **state)
     struct wire w;
     recovery_open(&w, &config, WITH_SACK);
     send_segs(&w, 3, 3);
-    fire_unasked(&w, PROBE_NS + HF_MS(1));
+    hf_rig_fire(&w.rig, w.start_ns + PROBE_NS + HF_MS(1));
     assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 1);
-    struct wire_packet ack = wire_packet_of(&w, ". seq 0 ack 1000");
-    struct hf_packet packet = {ack.bytes, ack.length_bytes, 0, 0};
-    hf_stack_input(w.rig.stack, &packet, 1, w.rig.now_ns);
+    wire_input(&w, (const char *[]){". seq 0 ack 1000"}, 1);
     struct hf_info info = wire_info(&w);
     assert_int_equal(info.rto_deadline_ns, w.rig.now_ns + info.rto_ns);
     hf_rig_pull(&w.rig);
@@ -200,7 +198,7 @@ static void a_probe_may_be_needless_before_it_leaves(void **state)
     struct wire w;
     recovery_open(&w, &config, WITH_SACK);
     send_segs(&w, 3, 3);
-    fire_unasked(&w, PROBE_NS + HF_MS(1));
+    hf_rig_fire(&w.rig, w.start_ns + PROBE_NS + HF_MS(1));
     tell(&w, 0, "2000:3000");
     WIRE_QUIET(&w);
     assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 1);

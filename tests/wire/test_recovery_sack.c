@@ -35,6 +35,25 @@ static void three_blocks_begin_a_recovery(void **state)
     wire_close(&w);
 }
 
+/* covers: CO-6675-13 [RFC6675#6]: what is sent again has a whole timeout to arrive in */
+static void the_timer_begins_anew_with_each_retransmission(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 10, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "2000:5000");
+    EXPECT_BYTES(&w, 0, 1000);
+    assert_int_equal(wire_info(&w).rto_deadline_ns, w.rig.now_ns + wire_info(&w).rto_ns);
+    hf_rig_wait(&w.rig, RTT_NS / 2);
+    tell(&w, 0, "2000:6000");
+    tell(&w, 0, "2000:7000");
+    EXPECT_BYTES(&w, 1000, 2000);
+    assert_int_equal(wire_info(&w).rto_deadline_ns, w.rig.now_ns + wire_info(&w).rto_ns);
+    wire_close(&w);
+}
+
 /* covers: CO-6675-02, CO-6675-05: three segments in one block are as good, whatever was lost of
  * ACKs */
 static void one_large_block_does_too(void **state)
@@ -449,6 +468,7 @@ int main(void)
 #define SACK_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
         SACK_TEST(three_blocks_begin_a_recovery),
+        SACK_TEST(the_timer_begins_anew_with_each_retransmission),
         SACK_TEST(one_large_block_does_too),
         SACK_TEST(the_ack_of_a_loss_grows_nothing),
         SACK_TEST(repeated_acks_tell_nothing),

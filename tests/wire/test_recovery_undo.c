@@ -309,7 +309,7 @@ static void an_undone_timeout_sends_nothing_any_more(void **state)
         EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
         hf_rig_run(&w.rig, w.start_ns + HF_MS(2990));
         WIRE_QUIET(&w);
-        fire_unasked(&w, HF_MS(3010));
+        hf_rig_fire(&w.rig, w.start_ns + HF_MS(3010));
         assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 2);
         tell_echo(&w, 0, 2000, NULL);
         assert_int_equal(counted(&w, HF_RECOVERY_UNDO_TIMESTAMP), 1);
@@ -321,14 +321,14 @@ static void an_undone_timeout_sends_nothing_any_more(void **state)
 
 /* The timer has fired, and before anything leaves all is acknowledged: nothing is sent again, then
  * or beside what is written next, and no report of it is waited for. */
-static void a_timeout_that_all_was_ahead_of_sends_nothing(void **state)
+static void what_arrives_ahead_of_its_timeout_is_not_sent_again(void **state)
 {
     (void)state;
     for (unsigned sack = 0; sack < 2; sack++) {
         struct wire w;
         recovery_open(&w, &config, sack ? WITH_SACK : 0);
         send_segs(&w, 3, 3);
-        fire_unasked(&w, HF_MS(1010));
+        hf_rig_fire(&w.rig, w.start_ns + HF_MS(1010));
         assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 1);
         tell(&w, 3000, NULL);
         WIRE_QUIET(&w);
@@ -353,9 +353,7 @@ static void what_was_only_late_is_undone_at_once(void **state)
         wait_rtt(&w);
         for (uint32_t n = 2; n < 5; n++) { /* nobody asks for packets */
             snprintf(text, sizeof text, ". seq 0 ack 0 <sack %d:%u>", SEG, n * SEG);
-            struct wire_packet p = wire_packet_of(&w, sack ? text : ". seq 0 ack 0");
-            struct hf_packet in = {p.bytes, p.length_bytes, 0, 0};
-            hf_stack_input(w.rig.stack, &in, 1, w.rig.now_ns);
+            wire_input(&w, (const char *[]){sack ? text : ". seq 0 ack 0"}, 1);
         }
         assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 1);
         tell(&w, 10000, NULL);
@@ -601,7 +599,7 @@ int main(void)
         UNDO_TEST(a_needed_recovery_stays),
         UNDO_TEST(a_mistaken_timeout_is_undone_by_its_stamp),
         UNDO_TEST(an_undone_timeout_sends_nothing_any_more),
-        UNDO_TEST(a_timeout_that_all_was_ahead_of_sends_nothing),
+        UNDO_TEST(what_arrives_ahead_of_its_timeout_is_not_sent_again),
         UNDO_TEST(what_was_only_late_is_undone_at_once),
         UNDO_TEST(what_is_undone_is_the_last_reduction),
         UNDO_TEST(what_was_sent_again_before_is_no_original),

@@ -385,6 +385,41 @@ static void after_a_lost_syn_data_starts_slowly(void **state)
     }
 }
 
+/* covers: SM-SYS-4-synack: the SYN is about to leave again, and its answer comes first: the ACK of
+ * the handshake leaves in its place */
+static void an_answer_ahead_of_the_syn_is_acknowledged(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    open_syn_sent(&b, false, 5);
+    hf_rig_fire(&b.rig, HF_MS(1010));
+    assert_int_equal(bench_count(&b, HF_RETRANSMIT_SYN), 1);
+    hf_peer_send(&b.peer, "S. seq 0 ack 1 <mss 1000>");
+    assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 1"));
+    assert_true(hf_peer_expect_nothing(&b.peer));
+    assert_int_equal(hf_peer_state(&b.peer), HF_ESTABLISHED);
+    bench_close(&b);
+}
+
+/* What the application does between hf_connect and the next packets is no part of the path. */
+static void the_round_trip_begins_when_the_syn_leaves(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 5);
+    struct hf_connect what = {.local = {.port = b.peer.there.port}, .remote = b.peer.here};
+    assert_int_equal(hf_connect(b.rig.stack, &what, &b.conn, bench_now(&b)), HF_OK);
+    b.rig.now_ns = HF_MS(300);
+    hf_rig_pull(&b.rig);
+    assert_true(hf_peer_expect(&b.peer, "S seq 0"));
+    hf_rig_run(&b.rig, HF_MS(340));
+    hf_peer_send(&b.peer, "S. seq 0 ack 1 <mss 1000>");
+    assert_int_equal(bench_info(&b, b.conn).srtt_ns / HF_MS(1), 40);
+    bench_close(&b);
+}
+
 /* covers: TMO-USER-TIMEOUT-SYS */
 static void the_user_timeout_ends_the_attempt(void **state)
 {
@@ -447,6 +482,8 @@ int main(void)
         cmocka_unit_test(group_addresses_are_nobodys),
         cmocka_unit_test(the_syn_comes_again_until_it_is_given_up),
         cmocka_unit_test(after_a_lost_syn_data_starts_slowly),
+        cmocka_unit_test(an_answer_ahead_of_the_syn_is_acknowledged),
+        cmocka_unit_test(the_round_trip_begins_when_the_syn_leaves),
         cmocka_unit_test(the_user_timeout_ends_the_attempt),
         cmocka_unit_test(initial_numbers_rise_for_each_pair_of_ends),
     };

@@ -1,53 +1,6 @@
-/* Every time-out: when it strikes, what it sends, and what it ends. Times are exact, in the profile
- * rfc unless a test says otherwise: RTO 1 s doubling to 60 s, R1 3, R2 8, delayed ACK 200 ms. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "support/wire_states.h"
-
-enum { R2 = 8, DATA_BYTES = 1000 };
-
-/* When the n-th retransmission or probe leaves; the one after the R2-th is the end. */
-static const int backoff_s[R2 + 1] = {1, 3, 7, 15, 31, 63, 123, 183, 243};
-
-static struct hf_config rfc;
-
-static struct wire_setup setup_of(enum hf_state state, unsigned variant, uint32_t unacked_bytes)
-{
-    return (struct wire_setup){state, variant, &rfc, unacked_bytes, 0};
-}
-
-static bool sends_fin(enum hf_state state)
-{
-    return state != HF_ESTABLISHED && state != HF_CLOSE_WAIT;
-}
-
-static void set(struct wire *w, enum hf_option o, int64_t value)
-{
-    assert_int_equal(hf_set(w->rig.stack, w->conn, o, value, w->rig.now_ns), HF_OK);
-}
-
-static void expect_closed(struct wire *w, enum hf_closed how, int err)
-{
-    enum hf_closed is = HF_CLOSED_NOT;
-    if (!(w->setup.variant & WIRE_CLOSED))
-        assert_int_equal(hf_send(w->rig.stack, w->conn, "x", 1, 0, w->rig.now_ns), err);
-    assert_true(wire_events(w, &is) & HF_EV_CLOSED);
-    assert_int_equal(is, how);
-    assert_int_equal(wire_state(w), HF_CLOSED);
-    hf_close(w->rig.stack, w->conn, w->rig.now_ns);
-    struct hf_stack_info info;
-    hf_stack_info(w->rig.stack, &info);
-    assert_int_equal(info.connections, 0);
-    assert_int_equal(info.pool_used_bytes, 0);
-    assert_int_equal(hf_stack_deadline(w->rig.stack), HF_NEVER);
-}
+/* Time-outs: when each strikes, what it sends, and what it ends; keep-alive's are in
+ * test_tmo_probes.c. */
+#include "tmo.h"
 
 /* ---- retransmission ---- */
 
@@ -450,146 +403,6 @@ static void written_data_takes_the_ack_along(void **state)
     wire_close(&w);
 }
 
-/* ---- keep-alive ---- */
-
-static void ask_for_keepalive(struct hf_config *config)
-{
-    config->keepalive = 1;
-    config->keepalive_idle_ns = HF_SEC(60);
-    config->keepalive_interval_ns = HF_SEC(10);
-    config->keepalive_probes = 3;
-}
-
-static const enum hf_state idle_states[] = {HF_ESTABLISHED, HF_FIN_WAIT_2, HF_CLOSE_WAIT};
-
-/* covers: TMO-KEEPALIVE-EST, TMO-KEEPALIVE-FW2, TMO-KEEPALIVE-CLW, MAY-5, MUST-24, MUST-27,
- * MUST-29, SHLD-12, CO-1122-01 */
-static void an_idle_peer_is_probed(void **state)
-{
-    (void)state;
-    struct hf_config config = rfc;
-    ask_for_keepalive(&config);
-    for (size_t i = 0; i < HF_COUNT_OF(idle_states); i++)
-        for (unsigned variant = 0; variant < WIRE_VARIANTS; variant++) {
-            struct wire w;
-            struct wire_setup setup = setup_of(idle_states[i], variant, 0);
-            setup.config = &config;
-            wire_open(&w, &setup);
-            WIRE_EXPECT_AT(&w, HF_SEC(60), ". seq -1 ack 0");
-            assert_int_equal(w.peer.last.segment.payload_bytes, 0);
-            WIRE_EXPECT_AT(&w, HF_SEC(70), ". seq -1 ack 0");
-            hf_peer_send(&w.peer, ". seq 0 ack 0"); /* it lives */
-            WIRE_EXPECT_AT(&w, HF_SEC(130), ". seq -1 ack 0");
-            WIRE_EXPECT_AT(&w, HF_SEC(140), ". seq -1 ack 0");
-            WIRE_EXPECT_AT(&w, HF_SEC(150), ". seq -1 ack 0");
-            WIRE_EXPECT_AT(&w, HF_SEC(160), "R. seq 0 ack 0");
-            expect_closed(&w, HF_CLOSED_KEEPALIVE, HF_E_TIMEOUT);
-            wire_close(&w);
-        }
-}
-
-/* The FIN is outstanding in these states: it is sent again, and no probe beside it. [MUST-26]
- * covers: TMO-KEEPALIVE-FW1, TMO-KEEPALIVE-CLG, TMO-KEEPALIVE-LAK */
-static void an_outstanding_fin_needs_no_probe(void **state)
-{
-    (void)state;
-    static const enum hf_state states[] = {HF_FIN_WAIT_1, HF_CLOSING, HF_LAST_ACK};
-    struct hf_config config = rfc;
-    ask_for_keepalive(&config);
-    config.keepalive_idle_ns = config.keepalive_interval_ns = HF_MS(1500);
-    for (size_t i = 0; i < HF_COUNT_OF(states); i++) {
-        struct wire w;
-        struct wire_setup setup = setup_of(states[i], 0, 0);
-        setup.config = &config;
-        wire_open(&w, &setup);
-        for (int n = 0; n < R2; n++)
-            WIRE_EXPECT_AT(&w, HF_SEC(backoff_s[n]), "F. seq -1 ack 0");
-        assert_int_equal(hf_stack_count(w.rig.stack, HF_PROBE_KEEPALIVE), 0);
-        wire_close(&w);
-    }
-}
-
-/* covers: MUST-25, MUST-28, CO-1122-01 */
-static void keepalive_is_off_unless_asked_for(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < HF_COUNT_OF(idle_states); i++) {
-        struct wire w;
-        struct wire_setup setup = setup_of(idle_states[i], 0, 0);
-        wire_open(&w, &setup);
-        assert_int_equal(wire_until_sent(&w, 10 * HF_SEC(86400)), HF_NEVER);
-        set(&w, HF_OPT_KEEPALIVE, 1);
-        w.start_ns = w.rig.now_ns;
-        hf_peer_send(&w.peer, ". seq 0 ack 0");
-        WIRE_EXPECT_AT(&w, HF_SEC(7200), ". seq -1 ack 0");
-        set(&w, HF_OPT_KEEPALIVE, 0);
-        assert_int_equal(wire_until_sent(&w, 10 * HF_SEC(86400)), HF_NEVER);
-        assert_int_equal(wire_state(&w), idle_states[i]);
-        wire_close(&w);
-    }
-}
-
-/* covers: MUST-26, CO-1122-01 */
-static void what_is_heard_puts_the_probe_off(void **state)
-{
-    (void)state;
-    struct hf_config config = rfc;
-    ask_for_keepalive(&config);
-    struct wire w;
-    struct wire_setup setup = setup_of(HF_ESTABLISHED, WIRE_FROM_ZERO, 0);
-    setup.config = &config;
-    wire_open(&w, &setup);
-    for (int n = 0; n < 10; n++) {
-        hf_rig_wait(&w.rig, HF_SEC(50));
-        hf_peer_send(&w.peer, ". seq 0 ack 0");
-    }
-    WIRE_QUIET(&w);
-    WIRE_EXPECT_AT(&w, HF_SEC(560), ". seq -1 ack 0");
-    wire_close(&w);
-}
-
-/* A probe is due, but nobody has asked for packets yet. */
-static void open_with_a_probe_due(struct wire *w, struct hf_config *config)
-{
-    *config = rfc;
-    ask_for_keepalive(config);
-    struct wire_setup setup = setup_of(HF_ESTABLISHED, 0, 0);
-    setup.config = config;
-    wire_open(w, &setup);
-    w->rig.now_ns = w->start_ns + HF_MS(60010);
-    while (hf_stack_expire(w->rig.stack, w->rig.now_ns, 16))
-        ;
-    assert_int_equal(hf_stack_count(w->rig.stack, HF_PROBE_KEEPALIVE), 1);
-}
-
-/* covers: MUST-26: before it leaves there is something to send: that asks as much */
-static void data_leaves_in_place_of_a_probe(void **state)
-{
-    (void)state;
-    struct hf_config config;
-    struct wire w;
-    open_with_a_probe_due(&w, &config);
-    wire_write(&w, 5);
-    WIRE_EXPECT(&w, "P. seq 0:5 ack 0");
-    WIRE_QUIET(&w);
-    wire_write(&w, 5); /* waits for its ACK, by Nagle */
-    WIRE_QUIET(&w);
-    wire_close(&w);
-}
-
-/* covers: MUST-26: before it leaves the peer is heard: the next is due a whole idle time later */
-static void an_answer_ahead_of_a_probe_is_enough(void **state)
-{
-    (void)state;
-    struct hf_config config;
-    struct wire w;
-    open_with_a_probe_due(&w, &config);
-    hf_peer_send(&w.peer, ". seq 0 ack 0");
-    WIRE_QUIET(&w);
-    WIRE_EXPECT_AT(&w, HF_MS(120010), ". seq -1 ack 0");
-    wire_close(&w);
-}
-
 /* ---- silly windows ---- */
 
 /* covers: TMO-SWS-OVERRIDE-EST, TMO-SWS-OVERRIDE-CLW, TMO-SWS-OVERRIDE-FW1, MUST-38, CO-1122-02 */
@@ -711,14 +524,6 @@ static void a_closed_window_does_not_keep_an_orphan(void **state)
     wire_close(&w);
 }
 
-static int fill_rfc(void **state)
-{
-    (void)state;
-    hf_config_profile(&rfc, sizeof rfc, HF_PROFILE_RFC);
-    rfc.loss_probe = 0; /* it would come ahead of the first timeout */
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -737,12 +542,6 @@ int main(void)
         cmocka_unit_test(a_window_that_shrinks_is_probed),
         cmocka_unit_test(a_small_segment_is_acknowledged_later),
         cmocka_unit_test(written_data_takes_the_ack_along),
-        cmocka_unit_test(an_idle_peer_is_probed),
-        cmocka_unit_test(an_outstanding_fin_needs_no_probe),
-        cmocka_unit_test(keepalive_is_off_unless_asked_for),
-        cmocka_unit_test(what_is_heard_puts_the_probe_off),
-        cmocka_unit_test(data_leaves_in_place_of_a_probe),
-        cmocka_unit_test(an_answer_ahead_of_a_probe_is_enough),
         cmocka_unit_test(data_held_back_leaves_after_the_override_time),
         cmocka_unit_test(an_orphan_gets_so_much_time),
         cmocka_unit_test(a_half_closed_connection_is_no_orphan),
