@@ -244,6 +244,7 @@ struct hf_flight {
     struct hf_cc_run cc;
     /* receive */
     bool fin_waits; /**< a FIN came beyond a gap */
+    uint8_t untold; /**< so many of `recent` grew since the last ACK */
     hf_seq fin_seq;
     uint32_t gaps; /**< index block of out-of-order data, HF_NIL: none */
     uint32_t conn;

@@ -46,7 +46,7 @@ static void reply(struct hf_stack *s, const struct hf_half_open *h, struct hf_se
         seg->ts_value = hf_stack_timestamp(s, ts_offset_of(s, h));
         seg->ts_echo = h->ts_recent;
     }
-    hf_reply_segment(s, &local, &remote, o->ttl, o->traffic_class, seg);
+    (void)hf_reply_segment(s, &local, &remote, o->ttl, o->traffic_class, seg);
 }
 
 static void send_syn_ack(struct hf_stack *s, const struct hf_half_open *h)

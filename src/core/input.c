@@ -148,6 +148,10 @@ static bool check_timestamp(struct hf_stack *s, struct hf_conn *c, const struct 
     if (!c->ts_on || (seg->flags & HF_RST) != 0)
         return true;
     if (!seg->has_timestamps) {
+        /* A SYN, of a peer that has forgotten us, is challenged whatever it carries
+         * [RFC5961#4.2]. */
+        if ((seg->flags & HF_SYN) != 0)
+            return true;
         hf_drop(s, c, HF_DROP_NO_TIMESTAMP, seg);
         return false;
     }

@@ -390,7 +390,8 @@ static void send_cookie(struct hf_stack *s, struct hf_listener *l, const struct 
     s->p.cookie_sent_at = s->p.now_ns;
     hf_trace_stranger(s, HF_TRACE_LIMIT, HF_LIMIT_COOKIES, &in->local, &in->remote,
                       s->half_opens.used, (int64_t)s->half_opens.limit, syn);
-    hf_reply_segment(s, &in->local, &in->remote, l->options.ttl, l->options.traffic_class, &seg);
+    (void)hf_reply_segment(s, &in->local, &in->remote, l->options.ttl, l->options.traffic_class,
+                           &seg);
 }
 
 void hf_listener_syn(struct hf_stack *s, uint32_t listener, const struct hf_arrival *in,

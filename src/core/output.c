@@ -67,7 +67,7 @@ static uint32_t slices_limit(const struct hf_stack *s)
 static uint32_t sack_bytes(const struct hf_stack *s, const struct hf_conn *c)
 {
     struct hf_segment seg = {0};
-    hf_gaps_sack(s, c, &seg, c->ts_on ? 3 : 4);
+    hf_gaps_sack(s, c, &seg);
     if (seg.sack_count == 0)
         return 0;
     return SACK_OPTION_BYTES + (uint32_t)seg.sack_count * SACK_BLOCK_BYTES;
@@ -358,7 +358,7 @@ static void fill_segment(struct hf_stack *s, struct hf_conn *c, const struct pla
         seg->window = hf_receive_window(s, c);
         seg->has_timestamps = c->ts_on;
         if (hf_sack_is_due(c, p->flight))
-            hf_gaps_sack(s, c, seg, c->ts_on ? 3 : 4);
+            hf_gaps_sack(s, c, seg);
         if (p->bytes > 0 && is_urgent(c, p->seq)) {
             seg->flags |= HF_URG; /* [MUST-30] */
             seg->urgent_pointer = (uint16_t)hf_min_u32(c->snd_up.v - p->seq.v, UINT16_MAX);
@@ -512,11 +512,15 @@ static void sent(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
         break;
     case PLAN_RESEND:
     case PLAN_NEW: sent_data(s, c, p); break;
-    case PLAN_PROBE: c->probe_due = false; break;
+    case PLAN_PROBE: /* the peer may drop it unread, so it takes no ACK along */
+        c->probe_due = false;
+        return;
     case PLAN_ACK: break;
     }
     c->ack_due = false;
     c->last_ack_sent = c->rcv_nxt;
+    if (p->flight != NULL)
+        p->flight->untold = 0;
     if (c->ack_at != HF_NEVER)
         hf_timer_ack(s, c, HF_NEVER);
     if (c->twice_due) { /* [RFC2883#4] once only, whether this arrives or not */
@@ -526,6 +530,18 @@ static void sent(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
 }
 
 /* ---- the rest ----------------------------------------------------------------------------- */
+
+bool hf_output_ack_apart(struct hf_stack *s, struct hf_conn *c)
+{
+    struct plan p = {.kind = PLAN_ACK, .flight = hf_flight_of(s, c), .seq = c->snd_nxt};
+    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
+    struct hf_segment seg;
+    fill_segment(s, c, &p, &seg);
+    if (!hf_reply_segment(s, &local, &remote, c->options.ttl, c->options.traffic_class, &seg))
+        return false;
+    sent(s, c, &p);
+    return true;
+}
 
 static void arm(struct hf_stack *s, struct hf_conn *c)
 {

@@ -244,6 +244,9 @@ static void remember_recent(const struct hf_stack *s, struct hf_flight *f, struc
     struct hf_ranges set = load_set(s, g);
     hf_seq recent[HF_SACK_BLOCKS_MAX] = {seq};
     uint32_t count = 1;
+    const struct hf_range *latest = hf_ranges_at(&set, seq.v);
+    if (!holds_one_of(latest, f->recent, f->untold) && f->untold < HF_SACK_BLOCKS_MAX)
+        f->untold++;
     for (uint32_t i = 0; i < HF_SACK_BLOCKS_MAX && count < HF_SACK_BLOCKS_MAX; i++) {
         const struct hf_range *block = hf_ranges_at(&set, f->recent[i].v);
         if (block != NULL && !holds_one_of(block, recent, count))
@@ -383,21 +386,26 @@ static struct hf_range find_twice(const struct hf_stack *s, const struct hf_conn
                              hf_seq_min(end, hf_seq_make(kept->end)).v};
 }
 
-/** Makes r larger by what of `more` touches it. By lengths: they may lie anywhere. */
-static void extend(struct hf_range *r, const struct hf_range *more)
+/** Makes r larger by `more` if that touches it; false: it does not. By lengths: they may lie
+ *  anywhere. */
+static bool extend(struct hf_range *r, const struct hf_range *more)
 {
     uint32_t behind = more->begin - r->begin, before = r->begin - more->begin;
     uint32_t length = r->end - r->begin, more_length = more->end - more->begin;
     if (behind <= length) {
         r->end = r->begin + hf_max_u32(length, behind + more_length);
-    } else if (before <= more_length) {
+        return true;
+    }
+    if (before <= more_length) {
         r->begin = more->begin;
         r->end = r->begin + hf_max_u32(more_length, before + length);
+        return true;
     }
+    return false;
 }
 
-/** Of several between two ACKs the first one counts, and what touches it: so the segments of a
- *  super-packet say the same one by one. */
+/** Between two ACKs what touches is one, so that the segments of a super-packet say the same one by
+ *  one. What does not is told by the next ACK, or by none if there is no room for another. */
 void hf_twice_note(struct hf_stack *s, struct hf_conn *c, hf_seq seq, uint32_t n)
 {
     if (!c->sack_on)
@@ -408,10 +416,12 @@ void hf_twice_note(struct hf_stack *s, struct hf_conn *c, hf_seq seq, uint32_t n
     struct hf_flight *f = hf_conn_need_flight(s, c);
     if (f == NULL) /* not told: neither is it when the ACK is lost */
         return;
-    if (c->twice_due)
-        extend(&f->twice, &twice);
-    else
-        f->twice = twice;
+    if (c->twice_due && (extend(&f->twice, &twice) || !hf_output_ack_apart(s, c)))
+        return;
+    f = hf_conn_need_flight(s, c); /* it may have gone with what it had to tell */
+    if (f == NULL)
+        return;
+    f->twice = twice;
     c->twice_due = true;
 }
 
@@ -437,7 +447,8 @@ static uint32_t add_twice(const struct hf_conn *c, const struct hf_flight *f,
     const struct hf_range *around = NULL;
     if (hf_seq_gt(hf_seq_make(f->twice.end), c->rcv_nxt)) {
         around = hf_ranges_at(set, f->twice.begin);
-        if (around == NULL) /* given up since: alone, the block would promise what is not here */
+        /* Given up since, or in part: the block would promise what is not here. */
+        if (around == NULL || f->twice.end - around->begin > around->end - around->begin)
             return 0;
     }
     add_sack(seg, &f->twice, 0, max);
@@ -445,9 +456,21 @@ static uint32_t add_twice(const struct hf_conn *c, const struct hf_flight *f,
     return 1;
 }
 
-void hf_gaps_sack(const struct hf_stack *s, const struct hf_conn *c, struct hf_segment *seg,
-                  uint32_t max)
+static uint32_t blocks_max(const struct hf_conn *c)
 {
+    return c->ts_on ? HF_SACK_BLOCKS_MAX - 1 : HF_SACK_BLOCKS_MAX;
+}
+
+bool hf_gaps_untold(const struct hf_stack *s, const struct hf_conn *c)
+{
+    const struct hf_flight *f = hf_flight_of(s, c);
+    uint32_t twice = c->twice_due ? 2 : 0; /* with the block around it */
+    return f != NULL && f->untold + twice >= blocks_max(c);
+}
+
+void hf_gaps_sack(const struct hf_stack *s, const struct hf_conn *c, struct hf_segment *seg)
+{
+    uint32_t max = blocks_max(c);
     const struct hf_flight *f = hf_flight_of(s, c);
     struct hf_ranges set = {0};
     if (f->gaps != HF_NIL)

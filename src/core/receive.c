@@ -326,12 +326,31 @@ void hf_receive_kept(struct hf_stack *s, struct hf_conn *c, const struct hf_segm
     hf_conn_release_flight(s, c);
 }
 
+/** [RFC5681#4.2] Without SACK it is their number that tells of a loss: one for each segment, and
+ *  none of them with data. */
+static void acknowledge_each(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
+{
+    uint32_t left_bytes = in->seg->payload_bytes;
+    do {
+        if (!hf_output_ack_apart(s, c)) {
+            hf_output_ack_now(s, c, HF_NONE);
+            return;
+        }
+        left_bytes = hf_rest_u32(left_bytes, in->full_sized);
+    } while (left_bytes > 0);
+}
+
 static void take_out_of_order(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
                               const struct text *t)
 {
+    /* What is due already could not tell of this too. */
+    if (c->ack_due && (!c->sack_on || hf_gaps_untold(s, c)))
+        (void)hf_output_ack_apart(s, c);
     note_twice(s, c, in);
     keep(s, c, in, t);
     hf_output_ack_now(s, c, HF_ACK_OUT_OF_ORDER); /* [RFC5681#4.2] at once */
+    if (!c->sack_on)
+        acknowledge_each(s, c, in);
 }
 
 void hf_receive_text(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)

@@ -67,13 +67,13 @@ size_t hf_emit_segment(struct hf_stack *s, const struct hf_addr *local,
     return ip_length + tcp_length;
 }
 
-void hf_reply_segment(struct hf_stack *s, const struct hf_endpoint *local,
+bool hf_reply_segment(struct hf_stack *s, const struct hf_endpoint *local,
                       const struct hf_endpoint *remote, uint8_t ttl, uint8_t traffic_class,
                       struct hf_segment *seg)
 {
     struct hf_reply *r = ring_take(s, local, remote);
     if (r == NULL)
-        return;
+        return false;
     uint16_t ip_bytes;
     size_t n = hf_emit_segment(s, &local->addr, &remote->addr, ttl, traffic_class, seg, 0, false,
                                r->bytes, &ip_bytes);
@@ -81,6 +81,7 @@ void hf_reply_segment(struct hf_stack *s, const struct hf_endpoint *local,
     s->p.segments_out++;
     if (s->trace != NULL)
         hf_trace_stranger(s, HF_TRACE_SEGMENT_OUT, HF_NONE, local, remote, 0, 0, seg);
+    return true;
 }
 
 /** True while the rate allows one more RST to a stranger. */
@@ -113,7 +114,7 @@ void hf_reply_rst(struct hf_stack *s, const struct hf_arrival *in, enum hf_reaso
         rst.flags = HF_RST | HF_ACK;
     }
     hf_trace_stranger(s, HF_TRACE_RST_OUT, reason, &in->local, &in->remote, 0, 0, cause);
-    hf_reply_segment(s, &in->local, &in->remote, (uint8_t)s->p.cfg.ttl, 0, &rst);
+    (void)hf_reply_segment(s, &in->local, &in->remote, (uint8_t)s->p.cfg.ttl, 0, &rst);
 }
 
 void hf_reply_conn_rst(struct hf_stack *s, const struct hf_conn *c, enum hf_reason reason)
@@ -134,7 +135,7 @@ void hf_reply_conn_rst(struct hf_stack *s, const struct hf_conn *c, enum hf_reas
         rst.ts_echo = c->ts_recent;
     }
     hf_trace_conn(s, c, HF_TRACE_RST_OUT, reason, 0, 0, NULL);
-    hf_reply_segment(s, &local, &remote, c->options.ttl, c->options.traffic_class, &rst);
+    (void)hf_reply_segment(s, &local, &remote, c->options.ttl, c->options.traffic_class, &rst);
 }
 
 /* ---- ICMP --------------------------------------------------------------------------------- */

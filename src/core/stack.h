@@ -622,6 +622,9 @@ void hf_loss_probe_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_fligh
 void hf_output_want(struct hf_stack *s, struct hf_conn *c);
 /** An ACK leaves with the next output. */
 void hf_output_ack_now(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason);
+/** An ACK of what is here now leaves, and is not merged with what comes before the next output.
+ *  What it told is settled, D-SACK and flight record included. False: there was no room for it. */
+bool hf_output_ack_apart(struct hf_stack *s, struct hf_conn *c);
 /** What came of a connection's turn to send. */
 enum hf_turn { HF_TURN_NOTHING, HF_TURN_LAST, HF_TURN_MORE };
 /** Builds the next packet of a connection, if there is one; HF_TURN_MORE: another may follow. */
@@ -696,9 +699,10 @@ static inline bool hf_sack_is_due(const struct hf_conn *c, const struct hf_fligh
 {
     return f != NULL && c->sack_on && (c->twice_due || f->gaps != HF_NIL);
 }
-/** Fills in the SACK blocks of a segment to send [RFC2018#4] [RFC2883#4]; at most max. */
-void hf_gaps_sack(const struct hf_stack *s, const struct hf_conn *c, struct hf_segment *seg,
-                  uint32_t max);
+/** Fills in the SACK blocks of a segment to send [RFC2018#4] [RFC2883#4]. */
+void hf_gaps_sack(const struct hf_stack *s, const struct hf_conn *c, struct hf_segment *seg);
+/** True if one ACK could not tell of one more block beside those that grew since the last. */
+bool hf_gaps_untold(const struct hf_stack *s, const struct hf_conn *c);
 
 /* ---- sizes of buffers (tuning.c) ---- */
 
@@ -740,8 +744,8 @@ void hf_timer_orphan(struct hf_stack *s, struct hf_conn *c);
 
 /* ---- answers without a connection (reply.c) ---- */
 
-/** Sends a segment without payload for a tuple. */
-void hf_reply_segment(struct hf_stack *s, const struct hf_endpoint *local,
+/** Sends a segment without payload for a tuple; false: there is no room, and it is counted. */
+bool hf_reply_segment(struct hf_stack *s, const struct hf_endpoint *local,
                       const struct hf_endpoint *remote, uint8_t ttl, uint8_t traffic_class,
                       struct hf_segment *seg);
 /** RST as RFC 9293 3.5.2 builds it for a segment that belongs nowhere; within the rate. */

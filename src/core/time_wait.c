@@ -86,7 +86,7 @@ static void send_ack(struct hf_stack *s, const struct hf_time_wait *t)
         seg.ts_value = hf_stack_timestamp(s, t->ts_offset);
         seg.ts_echo = t->ts_recent;
     }
-    hf_reply_segment(s, &local, &remote, t->ttl, t->traffic_class, &seg);
+    (void)hf_reply_segment(s, &local, &remote, t->ttl, t->traffic_class, &seg);
 }
 
 static bool take_over(struct hf_stack *s, struct hf_conn *c)

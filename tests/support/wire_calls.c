@@ -115,6 +115,11 @@ void wire_input(struct wire *w, const char *const *texts, size_t count)
     hf_stack_input(w->rig.stack, batch, count, w->rig.now_ns);
 }
 
+void wire_input_one(struct wire *w, const char *text)
+{
+    wire_input(w, &text, 1);
+}
+
 void wire_send_batch(struct wire *w, const char *const *texts, size_t count)
 {
     wire_input(w, texts, count);

@@ -19,6 +19,7 @@ void wire_take(struct wire *w, uint32_t bytes);
 void wire_send_batch(struct wire *w, const char *const *texts, size_t count);
 /** The same, and nobody asks for packets yet. */
 void wire_input(struct wire *w, const char *const *texts, size_t count);
+void wire_input_one(struct wire *w, const char *text);
 
 /** A packet as bytes: to be changed, and sent or quoted. */
 struct wire_packet {

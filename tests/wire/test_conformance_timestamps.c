@@ -27,6 +27,25 @@ static void the_timestamp_of_a_rst_means_nothing(void **state)
     }
 }
 
+/* [RFC5961#4.2] Who sends a SYN has forgotten the connection, and its timestamps: it is challenged
+ * whatever it carries, or nobody would find out. covers: CO-5961-02 */
+static void a_syn_without_timestamps_is_challenged(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HF_COUNT_OF(states); i++) {
+        struct wire w;
+        struct wire_setup setup = {.state = states[i], .variant = WIRE_OPTIONS};
+        wire_open(&w, &setup);
+        w.peer.timestamps = false;
+        hf_peer_send(&w.peer, "S seq 5000");
+        WIRE_EXPECT(&w, ". seq 0 ack 0");
+        hf_peer_send(&w.peer, "P. seq 0:10 ack 0"); /* another is dropped, as before */
+        WIRE_QUIET(&w);
+        assert_int_equal(wire_state(&w), states[i]);
+        wire_close(&w);
+    }
+}
+
 /** The timestamp of a SYN that this stack sends to that address and port. */
 static uint32_t stamp_towards(struct bench *b, uint8_t host, uint16_t port)
 {
@@ -81,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_timestamp_of_a_rst_means_nothing),
+        cmocka_unit_test(a_syn_without_timestamps_is_challenged),
         cmocka_unit_test(timestamps_rise_from_connection_to_connection),
         cmocka_unit_test(the_offset_is_told),
     };

@@ -131,6 +131,8 @@ static void a_batch_draws_one_acknowledgment(void **state)
         WIRE_QUIET(&w);
         wire_rebase(&w);
         wire_send_batch(&w, upside_down, HF_COUNT_OF(upside_down));
+        for (int i = 0; i < 3; i++) /* without SACK the peer counts them [RFC5681#4.2] */
+            WIRE_EXPECT(&w, ". seq 0 ack 0");
         WIRE_EXPECT(&w, ". seq 0 ack 5840");
         WIRE_QUIET(&w);
         wire_close(&w);
@@ -261,7 +263,8 @@ static void blocks_reported_before_follow(void **state)
         bool timestamps = i & 1;
         open_sack(&w, timestamps);
         send_hundreds(&w, rows[i / 2].hundreds, rows[i / 2].count);
-        assert_true(hf_peer_pop(&w.peer));
+        while (hf_peer_pop(&w.peer)) /* the last one of those that this many take */
+            ;
         const struct hf_segment *seg = &w.peer.last.segment;
         unsigned twice = seg->sack_count > 1 && seg->sack[0].left == seg->sack[1].left;
         assert_int_equal(seg->sack_count, timestamps ? 3 : 4);
@@ -269,6 +272,32 @@ static void blocks_reported_before_follow(void **state)
             assert_int_equal(seg->sack[k].left, 5000 + rows[i / 2].left[k - twice] * 100);
         wire_close(&w);
     }
+}
+
+/* covers: CO-2018-05, CO-2018-09: more blocks in one batch than one ACK can tell: the next
+ * tells the rest, each block once */
+static void all_blocks_of_a_batch_are_told(void **state)
+{
+    (void)state;
+    for (int timestamps = 0; timestamps < 2; timestamps++)
+        for (unsigned blocks = 1; blocks <= 8; blocks++) {
+            struct wire w;
+            unsigned hundreds[8], acks = 0;
+            uint32_t told = 0;
+            open_sack(&w, timestamps);
+            for (unsigned i = 0; i < blocks; i++)
+                hundreds[i] = 2 * i + 1;
+            send_hundreds(&w, hundreds, blocks);
+            for (; hf_peer_pop(&w.peer); acks++) {
+                const struct hf_segment *seg = &w.peer.last.segment;
+                for (unsigned i = 0; i < seg->sack_count; i++)
+                    told |= 1u << ((seg->sack[i].left - 5100) / 200);
+            }
+            unsigned fit = timestamps ? 3 : 4;
+            assert_int_equal(told, (1u << blocks) - 1);
+            assert_int_equal(acks, (blocks + fit - 1) / fit);
+            wire_close(&w);
+        }
 }
 
 /* [RFC2018#3] the right edge is the number behind the last one that is here, and a FIN has a
@@ -321,6 +350,54 @@ static void no_blocks_without_permission(void **state)
     hf_peer_send(&w.peer, "P. seq 100:200");
     assert_true(hf_peer_pop(&w.peer));
     assert_int_equal(w.peer.last.segment.sack_count, 0);
+    wire_close(&w);
+}
+
+/* covers: CO-5681-13 [RFC5681#4.2]: it is their number that tells of a loss, also if many come at
+ * once, and data that leaves beside them makes none of them less. The ACK that was due before is
+ * one more. */
+static void without_sack_each_has_a_duplicate_of_its_own(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, 0);
+    wire_send_batch(&w, (const char *[]){". seq 500:600", ". seq 600:700", ". seq 800:900"}, 3);
+    for (int i = 0; i < 3; i++)
+        WIRE_EXPECT(&w, ". seq 0 ack 0");
+    WIRE_QUIET(&w);
+    wire_input(&w, (const char *[]){". seq 900:1000", ". seq 1000:1100"}, 2);
+    wire_write(&w, 5);
+    WIRE_EXPECT(&w, ". seq 0 ack 0");
+    WIRE_EXPECT(&w, ". seq 0 ack 0");
+    WIRE_EXPECT(&w, "P. seq 0:5 ack 0");
+    WIRE_QUIET(&w);
+    wire_send_batch(&w, (const char *[]){". seq 0:100", ". seq 2000:2100"}, 2);
+    WIRE_EXPECT(&w, ". seq 5 ack 100"); /* a gap lies behind it: at once */
+    WIRE_EXPECT(&w, ". seq 5 ack 100");
+    WIRE_QUIET(&w);
+    wire_close(&w);
+}
+
+/* [RFC9293#3.10.7.4] The peer drops the probe of its window unread, as it lies before what it
+ * expects: what else there was to say needs a segment of its own. */
+static void a_window_probe_takes_no_ack_along(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_with(&w, 0);
+    show_full_size(&w);
+    w.peer.window = 0;
+    hf_peer_send(&w.peer, ". seq 0 ack 0");
+    wire_write(&w, 100);
+    WIRE_QUIET(&w);
+    hf_rig_wait(&w.rig, HF_MS(990));
+    hf_peer_send(&w.peer, ". seq 0:10");
+    WIRE_QUIET(&w); /* its ACK may wait */
+    hf_rig_wait(&w.rig, HF_MS(20));
+    WIRE_EXPECT(&w, ". seq -1 ack 10");
+    hf_rig_wait(&w.rig, HF_MS(200));
+    WIRE_EXPECT(&w, ". seq 0 ack 10");
+    WIRE_QUIET(&w);
     wire_close(&w);
 }
 
@@ -439,6 +516,9 @@ int main(void)
         cmocka_unit_test(what_straddles_old_and_new_is_trimmed),
         cmocka_unit_test(sack_blocks_as_in_the_rfc),
         cmocka_unit_test(blocks_reported_before_follow),
+        cmocka_unit_test(all_blocks_of_a_batch_are_told),
+        cmocka_unit_test(without_sack_each_has_a_duplicate_of_its_own),
+        cmocka_unit_test(a_window_probe_takes_no_ack_along),
         cmocka_unit_test(a_block_ends_behind_the_fin),
         cmocka_unit_test(as_many_blocks_as_fit),
         cmocka_unit_test(no_blocks_without_permission),

@@ -19,10 +19,10 @@ static void open_connected(struct bench *b, const char *options)
     assert_true(b->conn != 0);
 }
 
-/* Sends the bytes of the pattern that stand at these stream offsets. */
-static void send_at(struct bench *b, uint64_t offset, uint32_t n)
+/* The bytes of the pattern that stand at these stream offsets come; nobody asks for packets yet. */
+static void input_at(struct bench *b, uint64_t offset, uint32_t n)
 {
-    static uint8_t bytes[BULK_BYTES];
+    static uint8_t bytes[BULK_BYTES], packet[BULK_BYTES + 128];
     assert_true(n <= sizeof bytes);
     hf_pattern_fill(b->peer.key, offset, bytes, n);
     struct hf_segment seg = {
@@ -32,7 +32,14 @@ static void send_at(struct bench *b, uint64_t offset, uint32_t n)
         .window = 65535,
         .payload_bytes = n,
     };
-    hf_peer_send_segment(&b->peer, &seg, bytes);
+    struct hf_packet in = {packet, hf_peer_packet(&b->peer, &seg, bytes, packet), 0, 0};
+    hf_stack_input(b->rig.stack, &in, 1, bench_now(b));
+}
+
+static void send_at(struct bench *b, uint64_t offset, uint32_t n)
+{
+    input_at(b, offset, n);
+    hf_rig_pull(&b->rig);
 }
 
 /* Sends `n` bytes of the pattern as a super-packet of segments, whole or as these segments, with
@@ -363,6 +370,27 @@ static void a_connection_gives_up_its_own_gap(void **state)
     bench_close(&t.b);
 }
 
+/* What came twice was given up in the same batch, and came again in part: no more is told than is
+ * here. covers: CO-2018-06 */
+static void what_was_given_up_is_not_told(void **state)
+{
+    (void)state;
+    struct small t;
+    small_open(&t);
+    send_at(&t.b, 30000, 10000);
+    small_fill(&t, LEFT_FOR_ORDER + 3);
+    hf_peer_skip(&t.b.peer);
+    input_at(&t.b, 30000, 10000);
+    input_at(&t.b, 0, 10500);
+    assert_int_equal(bench_count(&t.b, HF_DROP_OUT_OF_ORDER_RECLAIMED), 1);
+    input_at(&t.b, 30000, 200);
+    assert_int_equal(bench_info(&t.b, t.b.conn).out_of_order_bytes, 200);
+    hf_rig_pull(&t.b.rig);
+    assert_true(hf_peer_expect(&t.b.peer, ". ack 10501 <sack 30001:30201>"));
+    assert_true(hf_peer_expect_nothing(&t.b.peer));
+    bench_close(&t.b);
+}
+
 /* The blocks that are left for data in order are not for the ranges of a full index either: one
  * more is refused, and kept when there is memory again. */
 static void a_full_index_without_memory_refuses(void **state)
@@ -402,6 +430,24 @@ static void an_index_of_nothing_is_given_back(void **state)
 }
 
 /* ---- wider than the window ---- */
+
+/* [RFC5681#4.2] A sender without SACK counts duplicates: a super-packet beyond a gap draws as many
+ * as its segments would, the last of them not full. */
+static void a_super_packet_beyond_a_gap_is_many(void **state)
+{
+    (void)state;
+    for (int whole = 0; whole < 2; whole++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 1);
+        open_connected(&b, "<mss 1460>");
+        send_super(&b, 5000, 3 * MSS + 1, MSS, whole);
+        for (int i = 0; i < 4; i++)
+            assert_true(hf_peer_expect(&b.peer, ". seq 1 ack 1"));
+        assert_true(hf_peer_expect_nothing(&b.peer));
+        bench_close(&b);
+    }
+}
 
 /* A super-packet from before RCV.NXT to behind the window: segment by segment, those in the window
  * count. Cut and whole it comes to the same. */
@@ -539,8 +585,10 @@ int main(void)
         cmocka_unit_test(a_gap_takes_no_more_than_it_needs),
         cmocka_unit_test(an_index_begins_empty),
         cmocka_unit_test(a_connection_gives_up_its_own_gap),
+        cmocka_unit_test(what_was_given_up_is_not_told),
         cmocka_unit_test(a_full_index_without_memory_refuses),
         cmocka_unit_test(an_index_of_nothing_is_given_back),
+        cmocka_unit_test(a_super_packet_beyond_a_gap_is_many),
         cmocka_unit_test(a_super_packet_may_cover_the_window),
         cmocka_unit_test(a_super_packet_may_acknowledge_into_a_closed_window),
         cmocka_unit_test(a_fin_that_data_passes_is_forgotten),

@@ -183,7 +183,7 @@ static void a_probe_that_is_due_is_the_only_one(void **state)
     send_segs(&w, 3, 3);
     hf_rig_fire(&w.rig, w.start_ns + PROBE_NS + HF_MS(1));
     assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 1);
-    wire_input(&w, (const char *[]){". seq 0 ack 1000"}, 1);
+    wire_input_one(&w, ". seq 0 ack 1000");
     struct hf_info info = wire_info(&w);
     assert_int_equal(info.rto_deadline_ns, w.rig.now_ns + info.rto_ns);
     hf_rig_pull(&w.rig);

@@ -353,7 +353,7 @@ static void what_was_only_late_is_undone_at_once(void **state)
         wait_rtt(&w);
         for (uint32_t n = 2; n < 5; n++) { /* nobody asks for packets */
             snprintf(text, sizeof text, ". seq 0 ack 0 <sack %d:%u>", SEG, n * SEG);
-            wire_input(&w, (const char *[]){sack ? text : ". seq 0 ack 0"}, 1);
+            wire_input_one(&w, sack ? text : ". seq 0 ack 0");
         }
         assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 1);
         tell(&w, 10000, NULL);

@@ -163,7 +163,7 @@ static void an_answer_is_enough_beside_data_without_memory(void **state)
     struct hf_config config;
     struct wire w;
     open_with_a_probe_due(&w, &config);
-    wire_input(&w, (const char *[]){". seq 0 ack 0"}, 1);
+    wire_input_one(&w, ". seq 0 ack 0");
     hf_rig_starve(&w.rig);
     assert_int_equal(hf_send(w.rig.stack, w.conn, "x", 1, 0, w.rig.now_ns), HF_E_AGAIN);
     hf_rig_pull(&w.rig);
