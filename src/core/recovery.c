@@ -218,7 +218,6 @@ static void set_phase(struct hf_conn *c, struct hf_flight *f, enum hf_phase phas
     f->recover_valid = true;
     f->partial_acked = false;
     f->probe.open = f->probe.due = false; /* [RFC8985#7.1] */
-    f->reorder_at = HF_NEVER;
 }
 
 /** One reduction for one window: FlightSize without what limited transmit added [RFC5681#3.2]. */
@@ -517,6 +516,8 @@ static bool lose_all(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
         f->board.sacked_bytes = 0;
     hf_board_lose_old(&b, sent_before, why);
     f->timed_at = HF_NEVER; /* Karn */
+    /* Only here: where a recovery begins, others may still have their time [RFC8985#6.2]. */
+    f->reorder_at = HF_NEVER;
     return true;
 }
 

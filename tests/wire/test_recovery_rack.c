@@ -235,6 +235,34 @@ static void the_timeout_stays_behind_the_window(void **state)
     wire_close(&w);
 }
 
+/* covers: CO-8985-07: what is found lost begins a recovery, and the segment behind it still has its
+ * time: it is lost when that is over, and waits for no further ACK */
+static void a_recovery_begins_while_another_is_waited_for(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 1, 1);
+    hf_rig_wait(&w.rig, HF_MS(20));
+    send_segs(&w, 1, 1);
+    hf_rig_wait(&w.rig, HF_MS(1));
+    send_segs(&w, 1, 1);
+    hf_rig_wait(&w.rig, HF_MS(19));
+    send_segs(&w, 1, 1);
+    hf_rig_wait(&w.rig, HF_MS(81));
+    tell(&w, 0, "2000:3000");
+    hf_rig_wait(&w.rig, HF_MS(19));
+    WIRE_QUIET(&w);
+    tell(&w, 0, "2000:4000");
+    EXPECT_BYTES(&w, 0, 1000);
+    WIRE_QUIET(&w);
+    assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 1);
+    EXPECT_BYTES_AT(&w, HF_MS(145), 1000, 2000); /* left at 20, a round trip and a quarter ago */
+    assert_int_equal(counted(&w, HF_RETRANSMIT_RACK), 2);
+    assert_int_equal(counted(&w, HF_TIMER_REORDER), 1);
+    wire_close(&w);
+}
+
 int main(void)
 {
 #define RACK_TEST(f) cmocka_unit_test_setup(f, reset_config)
@@ -249,6 +277,7 @@ int main(void)
         RACK_TEST(a_quick_answer_tells_no_time),
         RACK_TEST(split_acks_have_no_effect),
         RACK_TEST(the_timeout_stays_behind_the_window),
+        RACK_TEST(a_recovery_begins_while_another_is_waited_for),
     };
     return cmocka_run_group_tests_name("recovery_rack", tests, NULL, NULL);
 }
