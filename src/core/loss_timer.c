@@ -62,7 +62,7 @@ hf_ns hf_loss_timer_at(const struct hf_stack *s, const struct hf_conn *c)
 static bool may_probe(const struct hf_stack *s, const struct hf_conn *c, const struct hf_flight *f)
 {
     return s->p.cfg.loss_probe != 0 && c->sack_on && f->phase == HF_PHASE_OPEN &&
-           f->board.sacked_bytes == 0 && !f->probe.open && !f->probe.due && !c->rtt.was_probed &&
+           f->board.sacked_bytes == 0 && !f->probe.open && !c->rtt.was_probed &&
            c->rtx_count == 0 && c->snd_wnd > 0;
 }
 
@@ -114,9 +114,9 @@ void hf_loss_timer_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_fligh
             hf_timer_rtx(s, c, HF_RTX_RTO, rto_from_now(s, c)); /* [RFC6298#5.3] */
         return;
     }
+    f->probe.due = false; /* one that has not left yet is planned anew like any other */
     if (idle) {
         f->rto_at = f->reorder_at = f->probe.at = HF_NEVER;
-        f->probe.due = false;
         if (is_unsettled(c, f))
             hf_timer_rtx(s, c, HF_RTX_SETTLE, rto_from_now(s, c));
         else
@@ -135,8 +135,10 @@ void hf_loss_timer_on_sack(struct hf_stack *s, struct hf_conn *c)
     struct hf_flight *f = hf_flight_of(s, c);
     if (f->rto_at == HF_NEVER)
         return;
-    if (!may_probe(s, c, f))
+    if (!may_probe(s, c, f)) { /* nor does one that is due leave: RACK has the say */
         f->probe.at = HF_NEVER;
+        f->probe.due = false;
+    }
     arm(s, c, f);
 }
 

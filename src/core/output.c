@@ -214,13 +214,16 @@ static bool plan_loss_probe(struct hf_stack *s, const struct hf_conn *c, struct 
     struct hf_flight *f = p->flight;
     uint32_t mss = payload_limit(s, c, f);
     f->probe.due = false;
+    if (c->snd_wnd == 0) /* it closed since the timer fired: the timeout probes that. D-34 */
+        return false;
     bool data = hf_seq_gt(hf_conn_data_end(c), c->snd_nxt);
     struct hf_board b = hf_flight_board(s, f, 1);
     if (!data || !hf_board_may_append(&b) || !plan_new(s, c, p, mss)) {
         hf_seq begin;
         uint32_t numbers = hf_board_last_segment(&b, c->fin_sent, &begin);
-        if (numbers == 0 || in_one_segment(c, begin, mss) < numbers)
-            return false; /* it has arrived; or is none any more: the path's MTU is smaller now */
+        HF_ASSERT(numbers > 0); /* that it has arrived would have ended this */
+        if (in_one_segment(c, begin, mss) < numbers)
+            return false; /* it is none any more: the path's MTU is smaller now */
         *p = (struct plan){.flight = f, .again = HF_RETRANSMIT_LOSS_PROBE};
         plan_again(c, p, begin, numbers, mss);
     }

@@ -173,9 +173,9 @@ static void an_undone_timeout_is_followed_by_no_probe(void **state)
     wire_close(&w);
 }
 
-/* It is due, but nobody has asked for packets yet: an ACK that moves plans no other, for the
- * timeout counts from this one. */
-static void a_probe_that_is_due_is_the_only_one(void **state)
+/* covers: CO-8985-09: it is due, but nobody has asked for packets yet: an ACK that moves puts it
+ * off like one that is not, and the timeout counts anew */
+static void an_ack_puts_off_a_probe_that_is_due(void **state)
 {
     (void)state;
     struct wire w;
@@ -185,9 +185,53 @@ static void a_probe_that_is_due_is_the_only_one(void **state)
     assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 1);
     wire_input_one(&w, ". seq 0 ack 1000");
     struct hf_info info = wire_info(&w);
-    assert_int_equal(info.rto_deadline_ns, w.rig.now_ns + info.rto_ns);
+    hf_ns probe_ns = 2 * info.srtt_ns + HF_MS(2);
+    assert_int_equal(info.rto_deadline_ns, w.rig.now_ns + probe_ns);
     hf_rig_pull(&w.rig);
-    EXPECT_BYTES(&w, 2000, 3000);
+    WIRE_QUIET(&w);
+    hf_ns at_ns = since_start(&w);
+    EXPECT_BYTES_AT(&w, at_ns + probe_ns, 2000, 3000);
+    assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 2);
+    EXPECT_BYTES_AT(&w, at_ns + probe_ns + wire_info(&w).rto_ns, 1000, 2000);
+    assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 1);
+    wire_close(&w);
+}
+
+/* covers: CO-8985-09: it is due, and before it leaves one in the middle is reported: from there on
+ * RACK has the say, which waits a quarter of the least round trip */
+static void a_report_ends_a_probe_that_is_due(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    hf_ns fired_ns = PROBE_NS + HF_MS(1);
+    hf_rig_fire(&w.rig, w.start_ns + fired_ns);
+    tell(&w, 0, "1000:2000");
+    WIRE_QUIET(&w);
+    assert_int_equal(counted(&w, HF_RETRANSMIT_LOSS_PROBE), 0);
+    EXPECT_BYTES_AT(&w, fired_ns + fired_ns / 4, 0, 1000);
+    WIRE_QUIET(&w);
+    wire_close(&w);
+}
+
+/* covers: CO-8985-09, MUST-35: nor does one leave into a window that has closed since it became
+ * due: the timeout probes that. DEVIATION D-34 */
+static void a_probe_that_is_due_meets_a_closed_window(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    hf_ns fired_ns = PROBE_NS + HF_MS(1);
+    hf_rig_fire(&w.rig, w.start_ns + fired_ns);
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 0");
+    WIRE_QUIET(&w);
+    assert_int_equal(counted(&w, HF_TIMER_LOSS_PROBE), 1);
+    WIRE_EXPECT_AT(&w, fired_ns + HF_SEC(1), ". seq -1 ack 0");
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 10000");
+    EXPECT_BYTES(&w, 0, 1000);
+    assert_int_equal(counted(&w, HF_RETRANSMIT_LOSS_PROBE), 0);
     wire_close(&w);
 }
 
@@ -531,7 +575,9 @@ int main(void)
         PROBE_TEST(there_is_not_always_a_probe),
         PROBE_TEST(a_closed_window_plans_no_probe),
         PROBE_TEST(an_undone_timeout_is_followed_by_no_probe),
-        PROBE_TEST(a_probe_that_is_due_is_the_only_one),
+        PROBE_TEST(an_ack_puts_off_a_probe_that_is_due),
+        PROBE_TEST(a_report_ends_a_probe_that_is_due),
+        PROBE_TEST(a_probe_that_is_due_meets_a_closed_window),
         PROBE_TEST(a_probe_may_be_needless_before_it_leaves),
         PROBE_TEST(a_probe_needs_a_sample),
         PROBE_TEST(a_new_segment_is_a_better_probe),
