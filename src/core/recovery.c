@@ -253,9 +253,10 @@ static void leave(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f)
         hf_cc_set_window(&c->cc, &e, c->cc.ssthresh_bytes); /* [RFC9937#6.4] */
         hf_stack_cc(s)->on_recovered(&c->cc, &f->cc, &e);
     }
-    if (was_recovery && !f->undo.sent) { /* all came before anything was sent again: only late */
+    /* All came before anything was sent again: it was only late. Not if there was no reduction. */
+    if (f->undo.open && !f->undo.sent) {
         hf_stack_cc(s)->on_undo(&c->cc, &f->cc, &e);
-        c->reordering.seen = true;
+        c->reordering.seen |= was_recovery; /* a timeout says nothing of the order */
         f->undo.open = false;
         trace(s, c, HF_RECOVERY_UNDO_LATE);
         return;

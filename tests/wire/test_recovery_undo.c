@@ -320,7 +320,8 @@ static void an_undone_timeout_sends_nothing_any_more(void **state)
 }
 
 /* The timer has fired, and before anything leaves all is acknowledged: nothing is sent again, then
- * or beside what is written next, and no report of it is waited for. */
+ * or beside what is written next, and no report of it is waited for. It was only late, so the
+ * window is as it was. */
 static void what_arrives_ahead_of_its_timeout_is_not_sent_again(void **state)
 {
     (void)state;
@@ -332,12 +333,66 @@ static void what_arrives_ahead_of_its_timeout_is_not_sent_again(void **state)
         assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 1);
         tell(&w, 3000, NULL);
         WIRE_QUIET(&w);
+        check_windows(&w, 10 * SEG, 1u << 30);
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_LATE), 1);
+        assert_false(wire_info(&w).reordering);
         if (sack)
             assert_int_equal(flights(&w), 0);
         send_segs(&w, 1, 1);
         assert_int_equal(wire_info(&w).segments_retransmitted, 0);
         wire_close(&w);
     }
+}
+
+/* covers: CO-8985-08: the timer has fired, and before anything leaves a part is acknowledged. What
+ * is the first by then is sent again if it was lost, whatever the window; not if it left just now:
+ * when that arrives too, all was only late. */
+static void a_part_arrives_ahead_of_its_timeout(void **state)
+{
+    (void)state;
+    for (unsigned all_lost = 0; all_lost < 2; all_lost++) {
+        struct wire w;
+        recovery_open(&w, &config, WITH_SACK);
+        send_segs(&w, 3, 3);
+        wait_rtt(&w);
+        tell(&w, 1000, NULL);
+        hf_rig_wait(&w.rig, HF_MS(950));
+        send_segs(&w, 2, 2);
+        hf_rig_fire(&w.rig, w.start_ns + HF_MS(1101));
+        assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 1);
+        tell(&w, all_lost ? 2000 : 3000, NULL);
+        if (all_lost)
+            EXPECT_BYTES(&w, 2000, 3000); /* beside two that fill the window */
+        WIRE_QUIET(&w);
+        assert_int_equal(wire_info(&w).segments_retransmitted, all_lost);
+        assert_int_equal(wire_info(&w).loss_state, HF_LOSS_TIMEOUT);
+        hf_rig_wait(&w.rig, HF_MS(49));
+        tell(&w, 5000, NULL);
+        WIRE_QUIET(&w);
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_LATE), !all_lost);
+        if (!all_lost)
+            check_windows(&w, 10 * SEG, 1u << 30);
+        wire_close(&w);
+    }
+}
+
+/* Nor is anything taken back where nothing was reduced: the window closed and opened again, and
+ * before what was sent into it leaves again all is acknowledged. */
+static void without_a_reduction_nothing_is_undone(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    wire_send_batch(&w,
+                    (const char *[]){". seq 0 ack 0 win 0", ". seq 0 ack 0 win 10000",
+                                     ". seq 0 ack 3000 win 10000"},
+                    3);
+    WIRE_QUIET(&w);
+    assert_int_equal(counted(&w, HF_RECOVERY_AGAIN), 1);
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_LATE), 0);
+    check_windows(&w, 10 * SEG, 1u << 30);
+    wire_close(&w);
 }
 
 /* All of it came before anything was sent again: it was only late. The reduction is taken back
@@ -600,6 +655,8 @@ int main(void)
         UNDO_TEST(a_mistaken_timeout_is_undone_by_its_stamp),
         UNDO_TEST(an_undone_timeout_sends_nothing_any_more),
         UNDO_TEST(what_arrives_ahead_of_its_timeout_is_not_sent_again),
+        UNDO_TEST(a_part_arrives_ahead_of_its_timeout),
+        UNDO_TEST(without_a_reduction_nothing_is_undone),
         UNDO_TEST(what_was_only_late_is_undone_at_once),
         UNDO_TEST(what_is_undone_is_the_last_reduction),
         UNDO_TEST(what_was_sent_again_before_is_no_original),
