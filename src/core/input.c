@@ -393,8 +393,9 @@ static void checks(struct hf_stack *s, struct hf_conn *c, const struct hf_arriva
         if (!hf_challenge_allowed(s, &c->challenges, &c->challenge_at))
             return;
         hf_trace_conn(s, c, HF_TRACE_ACK_OUT, HF_ACK_SYN_AGAIN, 0, 0, seg);
+        if (!c->syn_due)                 /* else it draws what has not left yet: nothing was lost */
+            c->syn_retransmitted = true; /* [MUST-18] Karn */
         c->syn_due = true;
-        c->syn_retransmitted = true; /* [MUST-18] Karn */
         hf_output_want(s, c);
         return;
     }

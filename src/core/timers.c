@@ -199,6 +199,10 @@ static void fire_syn(struct hf_stack *s, struct hf_conn *c)
     bool active = c->state == HF_SYN_SENT;
     hf_trace_conn(s, c, HF_TRACE_TIMER, active ? HF_TIMER_SYN : HF_TIMER_SYNACK, c->rtx_count, 0,
                   NULL);
+    if (c->syn_due) { /* it has not left yet: nobody was asked, and nothing was lost */
+        hf_timer_rtx(s, c, HF_RTX_SYN, next_rto(s, c));
+        return;
+    }
     if (!try_again(s, c, active ? c->syn_retries : s->p.cfg.synack_retries)) /* [MUST-22] */
         return;
     c->syn_retransmitted = true;
@@ -209,6 +213,14 @@ static void fire_syn(struct hf_stack *s, struct hf_conn *c)
     hf_output_want(s, c);
 }
 
+/** A probe has not left yet, and nothing was heard that answers it: the next is counted when it
+ *  has. So neither a clock that jumps over hours [MUST-29] nor a link that takes nothing for as
+ *  long ends a connection whose peer was not asked. */
+static bool probe_waits(const struct hf_conn *c)
+{
+    return c->probe_due && c->probe_count > 0;
+}
+
 /** [SHLD-30] Twice as long each time. The RTO stays as it is: it was the window that kept the data
  *  waiting, not the path. */
 static hf_ns next_probe(const struct hf_stack *s, const struct hf_conn *c)
@@ -217,18 +229,26 @@ static hf_ns next_probe(const struct hf_stack *s, const struct hf_conn *c)
     return hf_ns_add(s->p.now_ns, hf_min_ns(wait, s->p.cfg.persist_max_ns));
 }
 
-/** The peer's window is closed: probe, more and more seldom, for as long as it answers [MUST-37]:
- *  each answer takes probe_count back to 0. */
-static void fire_persist(struct hf_stack *s, struct hf_conn *c)
+/** False: enough of them had no answer, and the connection is over. */
+static bool next_window_probe(struct hf_stack *s, struct hf_conn *c)
 {
-    hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_PERSIST, c->probe_count, 0, NULL);
     if (!may_go_on(s, c, c->probe_count, r2_of(c)))
-        return;
+        return false;
     count_up(&c->probe_count);
     count_up(&c->rtx_count);
     hf_trace_conn(s, c, HF_TRACE_RETRANSMIT, HF_PROBE_ZERO_WINDOW, c->snd_una.v, c->probe_count,
                   NULL);
     c->probe_due = true;
+    return true;
+}
+
+/** The peer's window is closed: probe, more and more seldom, for as long as it answers [MUST-37]:
+ *  each answer takes probe_count back to 0. */
+static void fire_persist(struct hf_stack *s, struct hf_conn *c)
+{
+    hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_PERSIST, c->probe_count, 0, NULL);
+    if (!probe_waits(c) && !next_window_probe(s, c))
+        return;
     if (hf_loss_timer_runs(c)) /* data that lies beyond the window */
         hf_loss_timer_put_off(s, c, next_probe(s, c));
     else
@@ -244,10 +264,12 @@ static void fire_rto(struct hf_stack *s, struct hf_conn *c)
         return;
     }
     hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_RTO, c->rtx_count, 0, NULL);
-    if (!try_again(s, c, r2_of(c)))
-        return;
-    hf_path_on_rto(s, c);
-    hf_recovery_on_rto(s, c);
+    if (!c->rtx_due) { /* else what the last time-out asked for has not left yet */
+        if (!try_again(s, c, r2_of(c)))
+            return;
+        hf_path_on_rto(s, c);
+        hf_recovery_on_rto(s, c);
+    }
     hf_loss_timer_backed_off(s, c);
 }
 
@@ -273,9 +295,7 @@ static void fire_keepalive(struct hf_stack *s, struct hf_conn *c)
         return;
     }
     hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_KEEPALIVE, c->probe_count, 0, NULL);
-    /* The next one is counted when the last one has left: neither a clock that jumps over hours
-     * [MUST-29] nor a link that takes nothing for as long ends a connection that was not asked. */
-    if (!c->probe_due && !next_keepalive_probe(s, c))
+    if (!probe_waits(c) && !next_keepalive_probe(s, c))
         return;
     hf_timer_rtx(s, c, HF_RTX_KEEPALIVE,
                  hf_ns_add(s->p.now_ns, HF_MS((int64_t)c->options.keepalive_interval_ms)));

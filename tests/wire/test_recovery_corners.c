@@ -255,6 +255,21 @@ static void a_segment_without_a_record_has_a_timer(void **state)
     wire_close(&w);
 }
 
+/* Nor is a time-out of it counted again before it has gone again. */
+static void a_segment_without_a_record_counts_when_it_leaves(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_without_a_record(&w);
+    for (int hour = 1; hour <= 39; hour++)
+        hf_rig_fire(&w.rig, w.start_ns + HF_SEC(3600) * hour);
+    assert_int_equal(counted(&w, HF_RETRANSMIT_RTO), 1);
+    assert_int_equal(wire_info(&w).retransmit_count, 1);
+    hf_rig_pull(&w.rig);
+    EXPECT_BYTES(&w, 0, 1000);
+    wire_close(&w);
+}
+
 /* [RFC6298#5.3] An ACK of a part of it has the timer count anew for the rest */
 static void a_part_without_a_record_has_a_timer(void **state)
 {
@@ -338,6 +353,7 @@ int main(void)
         CORNERS_TEST(an_unused_window_does_not_grow),
         CORNERS_TEST(a_window_that_is_not_filled_does_not_grow),
         CORNERS_TEST(a_segment_without_a_record_has_a_timer),
+        CORNERS_TEST(a_segment_without_a_record_counts_when_it_leaves),
         CORNERS_TEST(a_part_without_a_record_has_a_timer),
         CORNERS_TEST(without_a_record_a_window_opens_too),
         CORNERS_TEST(new_data_waits_for_room_in_the_record),

@@ -507,6 +507,37 @@ static void after_a_lost_syn_ack_data_starts_slowly(void **state)
         }
 }
 
+/* covers: MUST-18, CO-6298-12 [RFC6298#5.7] [RFC5681#3.1]: a SYN that comes again while our answer
+ * has not left: that leaves once, and was not lost */
+static void a_syn_again_ahead_of_our_answer_is_no_loss(void **state)
+{
+    (void)state;
+    for (int has_left = 0; has_left < 2; has_left++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 5);
+        struct hf_listen listen = {.port = 80, .held = true};
+        b.listener = bench_listen(&b, &listen);
+        hf_peer_send(&b.peer, "S seq 0 <mss 1000>");
+        b.conn = bench_event(&b, HF_EV_SYN);
+        assert_int_equal(hf_admit(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+        if (has_left) {
+            hf_rig_pull(&b.rig);
+            assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+        }
+        hf_peer_send(&b.peer, "S seq 0 <mss 1000>");
+        assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+        assert_true(hf_peer_expect_nothing(&b.peer));
+        hf_rig_wait(&b.rig, HF_MS(200));
+        hf_peer_send(&b.peer, ". seq 1 ack 1");
+        struct hf_info info = bench_info(&b, b.conn);
+        assert_int_equal(info.cwnd_bytes, has_left ? 1000 : 10000);
+        assert_int_equal(info.rto_ns / HF_MS(1), has_left ? 3000 : 600);
+        assert_int_equal(info.srtt_ns / HF_MS(1), has_left ? 0 : 200);
+        bench_close(&b);
+    }
+}
+
 /* ---- timers ---- */
 
 /* covers: TMO-RTO-SYR, MUST-20, MUST-22, CO-4987-09 */
@@ -598,6 +629,7 @@ int main(void)
         cmocka_unit_test(the_window_of_an_answer_is_scaled),
         cmocka_unit_test(the_round_trip_of_a_syn_ack_sent_twice_is_unknown),
         cmocka_unit_test(after_a_lost_syn_ack_data_starts_slowly),
+        cmocka_unit_test(a_syn_again_ahead_of_our_answer_is_no_loss),
         cmocka_unit_test(the_syn_ack_comes_again_until_it_is_given_up),
         cmocka_unit_test(calls_wait_for_the_handshake),
     };

@@ -420,6 +420,60 @@ static void the_round_trip_begins_when_the_syn_leaves(void **state)
     bench_close(&b);
 }
 
+/* covers: MUST-22, CO-6298-12 [RFC6298#5.7] [RFC5681#3.1]: a link that takes nothing for minutes
+ * ends no attempt that was not made; and nothing was lost */
+static void a_syn_that_can_not_leave_does_not_count(void **state)
+{
+    (void)state;
+    for (int again = 0; again < 2; again++) {
+        struct bench b;
+        bench_init(&b);
+        bench_open(&b, false, 5);
+        struct hf_connect what = {.local = {.port = b.peer.there.port}, .remote = b.peer.here};
+        assert_int_equal(hf_connect(b.rig.stack, &what, &b.conn, bench_now(&b)), HF_OK);
+        if (again) {
+            hf_rig_pull(&b.rig);
+            assert_true(hf_peer_expect(&b.peer, "S seq 0"));
+        }
+        for (int s = 1; s <= 600; s++)
+            hf_rig_fire(&b.rig, HF_SEC(s) + HF_MS(1));
+        assert_int_equal(hf_peer_state(&b.peer), HF_SYN_SENT);
+        assert_int_equal(bench_count(&b, HF_RETRANSMIT_SYN), again);
+        hf_rig_pull(&b.rig);
+        assert_true(hf_peer_expect(&b.peer, "S seq 0"));
+        assert_true(hf_peer_expect_nothing(&b.peer));
+        hf_rig_wait(&b.rig, HF_MS(200));
+        hf_peer_send(&b.peer, "S. seq 0 ack 1 <mss 1000>");
+        struct hf_info info = bench_info(&b, b.conn);
+        assert_int_equal(info.cwnd_bytes, again ? 1000 : 10000);
+        assert_int_equal(info.rto_ns / HF_MS(1), again ? 3000 : 600);
+        assert_int_equal(info.srtt_ns / HF_MS(1), again ? 0 : 200);
+        bench_close(&b);
+    }
+}
+
+/* covers: TMO-USER-TIMEOUT-SYS: also if the SYN never left */
+static void the_user_timeout_ends_an_attempt_not_made(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    b.config.user_timeout_ns = HF_SEC(10);
+    bench_open(&b, false, 5);
+    struct hf_connect what = {.local = {.port = b.peer.there.port}, .remote = b.peer.here};
+    assert_int_equal(hf_connect(b.rig.stack, &what, &b.conn, bench_now(&b)), HF_OK);
+    for (int s = 1; s <= 9; s++)
+        hf_rig_fire(&b.rig, HF_SEC(s) + HF_MS(1));
+    assert_int_equal(hf_peer_state(&b.peer), HF_SYN_SENT);
+    hf_rig_fire(&b.rig, HF_MS(10001));
+    struct hf_event e = hf_rig_event(&b.rig);
+    assert_int_equal(e.bits, HF_EV_CLOSED);
+    assert_int_equal(e.how, HF_CLOSED_USER_TIMEOUT);
+    hf_rig_pull(&b.rig);
+    assert_true(bench_is_quiet(&b));
+    bench_close(&b);
+}
+
 /* covers: TMO-USER-TIMEOUT-SYS */
 static void the_user_timeout_ends_the_attempt(void **state)
 {
@@ -484,6 +538,8 @@ int main(void)
         cmocka_unit_test(after_a_lost_syn_data_starts_slowly),
         cmocka_unit_test(an_answer_ahead_of_the_syn_is_acknowledged),
         cmocka_unit_test(the_round_trip_begins_when_the_syn_leaves),
+        cmocka_unit_test(a_syn_that_can_not_leave_does_not_count),
+        cmocka_unit_test(the_user_timeout_ends_an_attempt_not_made),
         cmocka_unit_test(the_user_timeout_ends_the_attempt),
         cmocka_unit_test(initial_numbers_rise_for_each_pair_of_ends),
     };

@@ -38,6 +38,37 @@ static void data_is_sent_again_until_r2(void **state)
         }
 }
 
+/* covers: TMO-RTO-FW1: what was to go again and never left had no answer to miss. The user timeout
+ * ends that all the same */
+static void retransmissions_that_can_not_leave_do_not_count(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 2 * WIRE_VARIANTS; k++) {
+        bool limited = k >= WIRE_VARIANTS;
+        struct wire w;
+        struct wire_setup setup = setup_of(HF_FIN_WAIT_1, k % WIRE_VARIANTS, DATA_BYTES);
+        wire_open(&w, &setup);
+        if (limited)
+            set(&w, HF_OPT_USER_TIMEOUT_NS, HF_SEC(3600) * 40);
+        for (int hour = 1; hour <= 39; hour++)
+            hf_rig_fire(&w.rig, w.start_ns + HF_SEC(3600) * hour);
+        assert_int_equal(hf_stack_count(w.rig.stack, HF_RETRANSMIT_RTO), 1);
+        assert_int_equal(wire_info(&w).retransmit_count, 1);
+        assert_int_equal(wire_info(&w).rto_ns, HF_SEC(2));
+        assert_int_equal(wire_state(&w), HF_FIN_WAIT_1);
+        if (limited) {
+            hf_rig_fire(&w.rig, w.start_ns + HF_SEC(3600) * 41);
+            expect_closed(&w, HF_CLOSED_USER_TIMEOUT, HF_E_TIMEOUT);
+        } else {
+            hf_rig_pull(&w.rig);
+            WIRE_EXPECT(&w, "FP. seq -1001:-1 ack 0");
+            w.start_ns = w.rig.now_ns;
+            WIRE_EXPECT_AT(&w, HF_SEC(2), "FP. seq -1001:-1 ack 0");
+        }
+        wire_close(&w);
+    }
+}
+
 /* covers: TMO-RTO-EST: [RFC6298#5.5] to 5.7 the doubled timeout holds until a fresh sample */
 static void an_acknowledgment_ends_the_series(void **state)
 {
@@ -528,6 +559,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(data_is_sent_again_until_r2),
+        cmocka_unit_test(retransmissions_that_can_not_leave_do_not_count),
         cmocka_unit_test(an_acknowledgment_ends_the_series),
         cmocka_unit_test(r2_is_set_per_connection),
         cmocka_unit_test(reports_of_trouble_can_be_switched_off),

@@ -187,6 +187,55 @@ static void probes_that_can_not_leave_do_not_count(void **state)
     wire_close(&w);
 }
 
+/* covers: MUST-37: nor does one that can't leave count of a closed window: before data that waits,
+ * or that lies beyond it. The user timeout ends that all the same */
+static void window_probes_that_can_not_leave_do_not_count(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 4; k++) {
+        bool in_flight = k & 1, limited = k & 2;
+        struct wire w;
+        struct wire_setup setup = setup_of(HF_ESTABLISHED, 0, in_flight ? 100 : 0);
+        wire_open(&w, &setup);
+        w.peer.window = 0;
+        hf_peer_send(&w.peer, in_flight ? ". seq 0 ack -100" : ". seq 0 ack 0");
+        if (!in_flight)
+            wire_write(&w, 100);
+        WIRE_QUIET(&w);
+        if (limited)
+            set(&w, HF_OPT_USER_TIMEOUT_NS, HF_SEC(3600) * 40);
+        for (int hour = 1; hour <= 39; hour++)
+            hf_rig_fire(&w.rig, w.start_ns + HF_SEC(3600) * hour);
+        assert_int_equal(hf_stack_count(w.rig.stack, HF_PROBE_ZERO_WINDOW), 1);
+        assert_int_equal(wire_state(&w), HF_ESTABLISHED);
+        if (limited) {
+            hf_rig_fire(&w.rig, w.start_ns + HF_SEC(3600) * 41);
+            expect_closed(&w, HF_CLOSED_USER_TIMEOUT, HF_E_TIMEOUT);
+        } else {
+            hf_rig_pull(&w.rig);
+            WIRE_EXPECT(&w, in_flight ? ". seq -101 ack 0" : ". seq -1 ack 0");
+            WIRE_QUIET(&w);
+        }
+        wire_close(&w);
+    }
+}
+
+/* covers: MUST-26: one that could not leave, and whose answer came all the same, is no reason to
+ * put off the next */
+static void a_probe_is_due_again_after_what_was_heard(void **state)
+{
+    (void)state;
+    struct hf_config config;
+    struct wire w;
+    open_with_a_probe_due(&w, &config);
+    wire_input(&w, (const char *[]){". seq 0 ack 0"}, 1);
+    hf_rig_fire(&w.rig, w.start_ns + HF_MS(120020));
+    assert_int_equal(hf_stack_count(w.rig.stack, HF_PROBE_KEEPALIVE), 2);
+    hf_rig_pull(&w.rig);
+    WIRE_EXPECT(&w, ". seq -1 ack 0");
+    wire_close(&w);
+}
+
 /* A probe of the window is due, and before it leaves all that it would have asked for is here. */
 static void an_answer_ahead_of_a_window_probe_is_enough(void **state)
 {
@@ -218,6 +267,8 @@ int main(void)
         cmocka_unit_test(a_probe_that_is_due_follows_the_option),
         cmocka_unit_test(an_answer_is_enough_beside_data_without_memory),
         cmocka_unit_test(probes_that_can_not_leave_do_not_count),
+        cmocka_unit_test(window_probes_that_can_not_leave_do_not_count),
+        cmocka_unit_test(a_probe_is_due_again_after_what_was_heard),
         cmocka_unit_test(an_answer_ahead_of_a_window_probe_is_enough),
     };
     return cmocka_run_group_tests_name("tmo_probes", tests, fill_rfc, NULL);
