@@ -123,10 +123,12 @@ static void take_effect(struct hf_stack *s, struct hf_conn *c, enum hf_option o)
         o == HF_OPT_KEEPALIVE || o == HF_OPT_KEEPALIVE_IDLE_NS || o == HF_OPT_KEEPALIVE_INTERVAL_NS;
     if (c->how != HF_CLOSED_NOT)
         return;
-    if (keepalive && (c->rtx_timer == HF_RTX_OFF || c->rtx_timer == HF_RTX_KEEPALIVE))
+    if (keepalive && (c->rtx_timer == HF_RTX_OFF || c->rtx_timer == HF_RTX_KEEPALIVE)) {
+        c->probe_count = 0; /* [MUST-29] it is asked anew: the next may be due at once */
         hf_timer_idle(s, c);
-    else if (o == HF_OPT_USER_TIMEOUT_NS)
+    } else if (o == HF_OPT_USER_TIMEOUT_NS) {
         hf_timer_again(s, c);
+    }
     if (o == HF_OPT_RECEIVE_LOW_WATER_BYTES && c->receive.bytes > 0)
         hf_receive_tell(s, c);
     if (o == HF_OPT_RECEIVE_BUFFER_BYTES && hf_receive_should_update(s, c))

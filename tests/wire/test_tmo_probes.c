@@ -236,6 +236,33 @@ static void a_probe_is_due_again_after_what_was_heard(void **state)
     wire_close(&w);
 }
 
+/* covers: MUST-29: an option that is set while the peer is asked has that begin anew: each probe
+ * has its time to be answered */
+static void an_option_set_meanwhile_leaves_probes_their_time(void **state)
+{
+    (void)state;
+    static const enum hf_option options[] = {HF_OPT_KEEPALIVE_INTERVAL_NS, HF_OPT_KEEPALIVE_IDLE_NS,
+                                             HF_OPT_KEEPALIVE};
+    struct hf_config config = rfc;
+    ask_for_keepalive(&config);
+    config.keepalive_probes = 2;
+    struct wire w;
+    struct wire_setup setup = setup_of(HF_ESTABLISHED, 0, 0);
+    setup.config = &config;
+    wire_open(&w, &setup);
+    WIRE_EXPECT_AT(&w, HF_SEC(60), ". seq -1 ack 0");
+    for (size_t i = 0; i < HF_COUNT_OF(options); i++) {
+        set(&w, options[i], options[i] == HF_OPT_KEEPALIVE ? 1 : HF_SEC(10));
+        hf_rig_wait(&w.rig, HF_MS(10));
+        assert_int_equal(wire_state(&w), HF_ESTABLISHED);
+    }
+    hf_peer_skip(&w.peer);
+    WIRE_EXPECT_AT(&w, HF_MS(70020), ". seq -1 ack 0");
+    WIRE_EXPECT_AT(&w, HF_MS(80020), "R. seq 0 ack 0");
+    expect_closed(&w, HF_CLOSED_KEEPALIVE, HF_E_TIMEOUT);
+    wire_close(&w);
+}
+
 /* A probe of the window is due, and before it leaves all that it would have asked for is here. */
 static void an_answer_ahead_of_a_window_probe_is_enough(void **state)
 {
@@ -269,6 +296,7 @@ int main(void)
         cmocka_unit_test(probes_that_can_not_leave_do_not_count),
         cmocka_unit_test(window_probes_that_can_not_leave_do_not_count),
         cmocka_unit_test(a_probe_is_due_again_after_what_was_heard),
+        cmocka_unit_test(an_option_set_meanwhile_leaves_probes_their_time),
         cmocka_unit_test(an_answer_ahead_of_a_window_probe_is_enough),
     };
     return cmocka_run_group_tests_name("tmo_probes", tests, fill_rfc, NULL);
