@@ -559,10 +559,12 @@ static void arm(struct hf_stack *s, struct hf_conn *c)
     if (c->rtx_timer == HF_RTX_PERSIST || c->rtx_timer == HF_RTX_OVERRIDE)
         return;
     c->progress = hf_stamp_make(s->p.now_ns);
-    if (c->snd_wnd == 0) /* [SHLD-29]; and [MUST-60]: what waits has a timer, whatever holds it */
+    if (c->snd_wnd == 0) { /* [SHLD-29]; and [MUST-60]: what waits has a timer, whatever holds it */
+        c->override_due = false; /* [MUST-38] of the window that will open nothing is known */
         hf_timer_rtx(s, c, HF_RTX_PERSIST, hf_ns_add(s->p.now_ns, hf_rtt_rto_ns(&c->rtt)));
-    else
+    } else {
         hf_timer_rtx(s, c, HF_RTX_OVERRIDE, hf_ns_add(s->p.now_ns, s->p.cfg.sws_override_ns));
+    }
 }
 
 /** A burst into a path that was idle for long starts small again [RFC5681#4.1]. */

@@ -327,7 +327,7 @@ static void fire_rtx(struct hf_stack *s, struct hf_conn *c)
     case HF_RTX_OVERRIDE:
         hf_trace_conn(s, c, HF_TRACE_TIMER, HF_TIMER_SWS_OVERRIDE, 0, 0, NULL);
         c->rtx_timer = HF_RTX_OFF;
-        c->override_due = true;
+        c->override_due = hf_conn_has_unsent(c); /* else it was to look for memory */
         hf_output_want(s, c);
         return;
     }

@@ -91,11 +91,37 @@ static void many_stubborn_writers_do_not_stop_time_either(void **state)
     }
 }
 
+/* covers: SHLD-27, MUST-38: the timer that looked for memory held nothing back: a short write that
+ * follows waits to be joined as ever */
+static void looking_for_memory_lets_nothing_out(void **state)
+{
+    (void)state;
+    for (int pulled = 0; pulled < 2; pulled++) {
+        hf_handle conn;
+        struct bench b;
+        open_dry(&b, &conn, 1);
+        assert_int_equal(hf_send(b.rig.stack, conn, "x", 1, 0, bench_now(&b)), HF_E_AGAIN);
+        hf_rig_feed(&b.rig);
+        hf_rig_fire(&b.rig, bench_now(&b) + HF_MS(201));
+        assert_int_equal(bench_count(&b, HF_TIMER_SWS_OVERRIDE), 1);
+        if (pulled)
+            hf_rig_pull(&b.rig);
+        assert_int_equal(bench_event(&b, HF_EV_WRITABLE), conn);
+        assert_int_equal(hf_send(b.rig.stack, conn, "x", 1, HF_SEND_MORE, bench_now(&b)), 1);
+        hf_rig_pull(&b.rig);
+        assert_int_equal(b.rig.caught_count, 0);
+        hf_rig_wait(&b.rig, HF_MS(201));
+        assert_int_equal(b.rig.caught_count, 1);
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stubborn_writers_do_not_stop_time),
         cmocka_unit_test(many_stubborn_writers_do_not_stop_time_either),
+        cmocka_unit_test(looking_for_memory_lets_nothing_out),
     };
     return cmocka_run_group_tests_name("dry", tests, NULL, NULL);
 }

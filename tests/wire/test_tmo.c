@@ -465,6 +465,30 @@ static void data_held_back_leaves_after_the_override_time(void **state)
         }
 }
 
+/* covers: MUST-38, CO-1122-02: the time was that of one window; it is over, and before the data
+ * leaves that window closes: a silly one that opens then has its own */
+static void the_override_ends_with_the_window(void **state)
+{
+    (void)state;
+    struct wire w;
+    struct wire_setup setup = setup_of(HF_ESTABLISHED, 0, 0);
+    setup.window = 1000;
+    wire_open(&w, &setup);
+    w.peer.window = 300;
+    hf_peer_send(&w.peer, ". seq 0 ack 0");
+    wire_write(&w, 400);
+    hf_rig_fire(&w.rig, w.start_ns + HF_MS(201));
+    assert_int_equal(hf_stack_count(w.rig.stack, HF_TIMER_SWS_OVERRIDE), 1);
+    w.peer.window = 0;
+    hf_peer_send(&w.peer, ". seq 0 ack 0");
+    WIRE_QUIET(&w);
+    w.peer.window = 300;
+    hf_peer_send(&w.peer, ". seq 0 ack 0");
+    WIRE_QUIET(&w);
+    WIRE_EXPECT_AT(&w, HF_MS(401), ". seq 0:300 ack 0");
+    wire_close(&w);
+}
+
 /* ---- after the application let go ---- */
 
 /* The profile's 2 MSL are 240 s; R2 would come after 243 s. */
@@ -575,6 +599,7 @@ int main(void)
         cmocka_unit_test(a_small_segment_is_acknowledged_later),
         cmocka_unit_test(written_data_takes_the_ack_along),
         cmocka_unit_test(data_held_back_leaves_after_the_override_time),
+        cmocka_unit_test(the_override_ends_with_the_window),
         cmocka_unit_test(an_orphan_gets_so_much_time),
         cmocka_unit_test(a_half_closed_connection_is_no_orphan),
         cmocka_unit_test(progress_gives_an_orphan_more_time),
