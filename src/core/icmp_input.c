@@ -67,6 +67,8 @@ void hf_path_on_rto(struct hf_stack *s, struct hf_conn *c)
         return;
     uint32_t mtu = f->pending_mtu;
     f->pending_mtu = 0;
+    if (mtu >= c->path_mtu) /* the application wants still less since */
+        return;
     c->max_acked = (uint16_t)mtu;
     lower_mtu(s, c, mtu);
 }

@@ -343,6 +343,29 @@ static void a_claim_ends_with_what_it_quotes(void **state)
     }
 }
 
+/* covers: CO-1191-03: nor does a claim that waits, if meanwhile the application wants still less */
+static void a_claim_that_waited_raises_nothing(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_plain(&w, false);
+    wire_send(&w, 1460, 0);
+    assert_true(hf_peer_pop(&w.peer));
+    hf_peer_send(&w.peer, "."); /* 1500 is known to pass */
+    wire_send(&w, 1460, 0);
+    assert_true(hf_peer_pop(&w.peer));
+    struct wire_packet full = wire_last_packet(&w);
+    send_too_big(&w, &full, 1000);
+    assert_int_equal(hf_stack_count(w.rig.stack, HF_ICMP_TOO_BIG_PENDING), 1);
+    wire_set(&w, HF_OPT_MSS_BYTES, 500);
+    assert_int_equal(wire_info(&w).path_mtu_bytes, 540);
+    assert_true(wire_until_sent(&w, HF_SEC(9)) != HF_NEVER);
+    assert_int_equal(wire_info(&w).path_mtu_bytes, 540);
+    assert_true(hf_peer_pop(&w.peer));
+    assert_int_equal(w.peer.last.segment.payload_bytes, 500);
+    wire_close(&w);
+}
+
 /* [RFC5927#7.2] Of the packets that have passed, the largest tells which claims are doubtful: those
  * below it. */
 static void a_claim_of_what_has_passed_is_believed_at_once(void **state)
@@ -473,6 +496,7 @@ int main(void)
         MTU_TEST(a_claim_below_the_least_mtu_of_ipv6_is_discarded),
         MTU_TEST(a_claim_against_experience_waits_for_a_timeout),
         MTU_TEST(a_claim_ends_with_what_it_quotes),
+        MTU_TEST(a_claim_that_waited_raises_nothing),
         MTU_TEST(a_claim_of_what_has_passed_is_believed_at_once),
         MTU_TEST(options_are_part_of_what_has_passed),
         MTU_TEST(a_quote_of_nothing_in_flight_is_refused),
