@@ -39,6 +39,14 @@ static hf_ns timestamp_rtt(const struct hf_stack *s, const struct hf_conn *c,
     return ms < 0 || ms > 600000 ? 0 : hf_max_ns(HF_MS(ms), HF_MS(1));
 }
 
+/** Our SYN left once. If it crossed the peer's it left as SYN and as SYN,ACK, and nobody can tell
+ *  which of them is acknowledged [MUST-18]. */
+static bool may_time_syn(const struct hf_conn *c)
+{
+    bool crossed = !c->passive && c->state != HF_SYN_SENT;
+    return c->syn_unacked && !c->syn_retransmitted && !crossed && c->rtx_timer == HF_RTX_SYN;
+}
+
 /**
  * Takes a round-trip sample [RFC6298#3]. A timed segment gives the exact time; what was sent again
  * can only be judged by the timestamp it carried (Karn).
@@ -48,8 +56,7 @@ static void sample_rtt(struct hf_stack *s, struct hf_conn *c, struct hf_flight *
 {
     enum hf_reason reason = HF_RTT_TIMED;
     hf_ns rtt_ns = 0;
-    /* The SYN left one RTO before its deadline. */
-    if (c->syn_unacked && !c->syn_retransmitted && c->rtx_timer == HF_RTX_SYN)
+    if (may_time_syn(c)) /* it left one RTO before its deadline */
         rtt_ns = s->p.now_ns - (c->rtx_at - hf_rtt_rto_ns(&c->rtt));
     else if (f != NULL && f->timed_at != HF_NEVER && hf_seq_ge(hf_seq_make(seg->ack), f->timed_seq))
         rtt_ns = hf_max_ns(s->p.now_ns - f->timed_at, 1); /* an answer may come at once */

@@ -452,6 +452,27 @@ static void a_syn_that_can_not_leave_does_not_count(void **state)
     }
 }
 
+/* covers: MUST-18, UN-13: our SYN is lost, the peer's comes shortly before ours would go again:
+ * what acknowledges our SYN,ACK does not measure the SYN, only what its timestamp echoes */
+static void an_answer_to_the_syn_ack_does_not_measure_the_syn(void **state)
+{
+    (void)state;
+    for (int timestamps = 0; timestamps < 2; timestamps++) {
+        struct bench b;
+        bench_init(&b);
+        open_syn_sent(&b, false, 5);
+        b.peer.timestamps = timestamps;
+        hf_rig_run(&b.rig, HF_MS(900));
+        hf_peer_send(&b.peer, "S seq 0 <mss 1000>");
+        assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+        hf_rig_run(&b.rig, HF_MS(950));
+        hf_peer_send(&b.peer, ". seq 1 ack 1");
+        assert_int_equal(hf_peer_state(&b.peer), HF_ESTABLISHED);
+        assert_int_equal(bench_info(&b, b.conn).srtt_ns / HF_MS(1), timestamps ? 50 : 0);
+        bench_close(&b);
+    }
+}
+
 /* covers: TMO-USER-TIMEOUT-SYS: also if the SYN never left */
 static void the_user_timeout_ends_an_attempt_not_made(void **state)
 {
@@ -539,6 +560,7 @@ int main(void)
         cmocka_unit_test(an_answer_ahead_of_the_syn_is_acknowledged),
         cmocka_unit_test(the_round_trip_begins_when_the_syn_leaves),
         cmocka_unit_test(a_syn_that_can_not_leave_does_not_count),
+        cmocka_unit_test(an_answer_to_the_syn_ack_does_not_measure_the_syn),
         cmocka_unit_test(the_user_timeout_ends_an_attempt_not_made),
         cmocka_unit_test(the_user_timeout_ends_the_attempt),
         cmocka_unit_test(initial_numbers_rise_for_each_pair_of_ends),
