@@ -172,7 +172,7 @@ void hf_conn_finish(struct hf_stack *s, struct hf_conn *c, enum hf_closed how, b
     if (c->how != HF_CLOSED_NOT)
         return; /* told before: TIME-WAIT of a connection without an entry of its own */
     hf_listener_disown(s, c);
-    c->how = (uint8_t)how;
+    c->how = (uint8_t)how & 127u;
     hf_trace_conn(s, c, HF_TRACE_CLOSED, HF_NONE, how, 0, NULL);
     hf_conn_raise(s, c, HF_EV_CLOSED);
 }

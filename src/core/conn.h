@@ -145,8 +145,9 @@ struct hf_conn {
     uint16_t events;               /**< enum hf_event_bit, to be pulled */
     uint16_t snd_wraps, rcv_wraps; /**< how often the byte counts passed 2^32 */
     uint16_t retransmitted_segs;
-    uint8_t state; /**< enum hf_state */
-    uint8_t how;   /**< enum hf_closed */
+    uint8_t state;     /**< enum hf_state */
+    uint8_t how : 7;   /**< enum hf_closed */
+    bool has_turn : 1; /**< may take a block to send, though it waits: its window does */
     struct hf_reordering reordering;
     uint8_t rtx_timer : 4;  /**< enum hf_rtx_timer */
     uint8_t life_timer : 3; /**< enum hf_life_timer */

@@ -131,8 +131,8 @@ static void take_effect(struct hf_stack *s, struct hf_conn *c, enum hf_option o)
     }
     if (o == HF_OPT_RECEIVE_LOW_WATER_BYTES && c->receive.bytes > 0)
         hf_receive_tell(s, c);
-    if (o == HF_OPT_RECEIVE_BUFFER_BYTES && hf_receive_should_update(s, c))
-        hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
+    if (o == HF_OPT_RECEIVE_BUFFER_BYTES)
+        hf_receive_reopen(s, c);
     if (hf_conn_is_synchronized(c))
         hf_output_want(s, c); /* Nagle or cork may hold something back no more */
     hf_send_room(s, c);

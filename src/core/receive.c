@@ -6,19 +6,19 @@
 
 /* ---- the window --------------------------------------------------------------------------- */
 
-uint32_t hf_receive_room(const struct hf_conn *c)
+/** How far the window could reach from RCV.NXT with all of the pool for it. */
+static uint32_t window_wanted(const struct hf_conn *c)
 {
-    return hf_rest_u32(c->options.receive_buffer_bytes, c->receive.bytes);
-}
-
-/** How far the window may reach from RCV.NXT: the buffer's room, and a share of the pool. */
-static uint32_t window_target(const struct hf_stack *s, const struct hf_conn *c)
-{
-    uint32_t room = hf_receive_room(c);
+    uint32_t room = hf_rest_u32(c->options.receive_buffer_bytes, c->receive.bytes);
     if (c->receive.bytes == 0) /* a buffer below the window's unit could never be told of */
         room = hf_max_u32(room, 1u << c->rcv_shift);
-    uint32_t target = hf_min_u32(room, hf_blocks_window_bytes(&s->blocks));
-    return hf_min_u32(target, (uint32_t)UINT16_MAX << c->rcv_shift);
+    return hf_min_u32(room, (uint32_t)UINT16_MAX << c->rcv_shift);
+}
+
+/** How far it may reach: no further than a share of the pool. */
+static uint32_t window_target(const struct hf_stack *s, const struct hf_conn *c)
+{
+    return hf_min_u32(window_wanted(c), hf_blocks_window_bytes(&s->blocks));
 }
 
 /** [MUST-39] the right edge moves by a segment or half the buffer at least, or not at all. */
@@ -31,16 +31,38 @@ static bool is_worth_opening(const struct hf_stack *s, const struct hf_conn *c, 
            target - wnd >= hf_stack_own_mss(s, &c->remote, 0);
 }
 
-bool hf_receive_should_update(const struct hf_stack *s, const struct hf_conn *c)
+/** The window is closed to the peer, or not open for a segment, which is as good as closed. */
+static bool peer_is_stopped(const struct hf_conn *c)
+{
+    uint32_t wnd = hf_conn_rcv_wnd(c);
+    return wnd >> c->rcv_shift == 0 || wnd < c->rcv_mss;
+}
+
+/** Would the window open enough to tell the peer now? [MUST-39] */
+static bool should_update(const struct hf_stack *s, const struct hf_conn *c)
 {
     if (c->peer_fin || c->syn_unacked)
         return false;
-    uint32_t target = window_target(s, c), wnd = hf_conn_rcv_wnd(c);
+    uint32_t target = window_target(s, c);
     if (!is_worth_opening(s, c, target))
         return false;
     /* Worth a segment of its own when the peer was stopped, or half the buffer became free. */
-    return wnd >> c->rcv_shift == 0 || wnd < c->rcv_mss ||
-           target - wnd >= c->options.receive_buffer_bytes / 2;
+    return peer_is_stopped(c) || target - hf_conn_rcv_wnd(c) >= c->options.receive_buffer_bytes / 2;
+}
+
+/** A peer that is stopped by the pool alone, not by its reader, hears when blocks come back. */
+static void wait_for_blocks(struct hf_stack *s, struct hf_conn *c)
+{
+    if (!c->peer_fin && peer_is_stopped(c) && window_wanted(c) > hf_blocks_window_bytes(&s->blocks))
+        hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
+}
+
+void hf_receive_reopen(struct hf_stack *s, struct hf_conn *c)
+{
+    if (should_update(s, c))
+        hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
+    else
+        wait_for_blocks(s, c);
 }
 
 uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c)
@@ -59,14 +81,13 @@ uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c)
         field++;
     }
     bool closed = field == 0 && !c->peer_fin;
-    if (closed && !c->window_closed) {
+    if (closed && !c->window_closed)
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_CLOSED, 0, 0, NULL);
-        if (hf_receive_room(c) > hf_blocks_window_bytes(&s->blocks))
-            hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
-    } else if (!closed && c->window_closed) {
+    else if (!closed && c->window_closed)
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_OPENED, hf_conn_rcv_wnd(c), 0, NULL);
-    }
     c->window_closed = closed;
+    /* Not only when it closes: what was to open it may have come to nothing by the time it left. */
+    wait_for_blocks(s, c);
     return (uint16_t)hf_min_u32(field, UINT16_MAX);
 }
 
@@ -414,8 +435,8 @@ static void consume(struct hf_stack *s, struct hf_conn *c, uint32_t n)
         hf_round_begin(s, c);
     }
     hf_receive_tune(s, c);
-    if (c->how == HF_CLOSED_NOT && hf_receive_should_update(s, c))
-        hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
+    if (c->how == HF_CLOSED_NOT)
+        hf_receive_reopen(s, c);
     hf_wake_waiting(s);
 }
 

@@ -9,7 +9,7 @@
 
 #define SAVE_MAGIC 0x48466173u /* "HFas" in this machine's byte order */
 /** One more whenever what is saved changes, or what it means, and no size shows it. */
-enum { SAVE_LAYOUT = 1 };
+enum { SAVE_LAYOUT = 2 };
 
 struct head {
     uint32_t magic;

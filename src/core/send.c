@@ -234,15 +234,21 @@ static void note_writer(struct hf_stack *s)
     s->p.round.writers = s->p.round.writers_met = true;
 }
 
+/** Its turn to have a block comes yet. Who was told of room, and waits on for its window to open,
+ *  has had it. */
+static bool awaits_turn(const struct hf_conn *c)
+{
+    return hf_list_has(&c->waiting, c->index) && !c->has_turn;
+}
+
 void hf_send_room(struct hf_stack *s, struct hf_conn *c)
 {
     uint32_t mark = hf_max_u32(c->options.send_low_water_bytes, 1);
     mark = hf_min_u32(mark, c->options.send_buffer_bytes);
     if (!c->wants_room || send_room(s, c, mark) < mark)
         return;
-    bool waits = hf_list_has(&c->waiting, c->index); /* its turn comes */
     if (hf_queue_tail_room(&s->blocks, &c->send) == 0 &&
-        (waits || !hf_blocks_may_send(&s->blocks))) {
+        (awaits_turn(c) || !hf_blocks_may_send(&s->blocks))) {
         note_writer(s);
         hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
         return;
@@ -251,27 +257,23 @@ void hf_send_room(struct hf_stack *s, struct hf_conn *c)
     hf_conn_raise(s, c, HF_EV_WRITABLE);
 }
 
-/** The turn of the connection that has waited longest: it leaves the list if there is what it waits
- *  for, or goes to the end. */
+/** The turn of the connection that has waited longest: it leaves the list, or goes to the end if
+ *  there is not all of what it waits for: room to write, more of a window, or both. */
 static void take_turn(struct hf_stack *s)
 {
     uint32_t index = s->p.waiting.head;
     struct hf_conn *c = hf_conn_at(s, index);
     bool room = c->wants_room && hf_blocks_may_send(&s->blocks);
-    bool update = hf_receive_should_update(s, c);
-    /* A window that the pool keeps closed waits for more blocks: these were too few. */
-    uint32_t share = hf_blocks_window_bytes(&s->blocks);
-    bool enough = update || !c->window_closed || hf_receive_room(c) <= share;
-    bool window = !c->wants_room && share > 0 && enough;
     if (c->wants_room)
         note_writer(s);
     hf_list_remove(&s->p.waiting, &s->conns, HF_LIST_WAITING, index);
     if (room)
         hf_send_room(s, c);
-    if (update)
-        hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
-    if (!room && !window)
+    else if (c->wants_room)
         hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, index);
+    hf_receive_reopen(s, c);
+    if (room)
+        c->has_turn = hf_list_has(&c->waiting, index);
 }
 
 void hf_wake_some(struct hf_stack *s)
@@ -294,10 +296,11 @@ static uint8_t *end_of_queue(struct hf_stack *s, struct hf_conn *c, uint32_t *ro
     if (*room > 0)
         return hf_queue_end(&s->blocks, &c->send);
     /* While others wait for blocks it is one a turn: whoever has some would keep them all. */
-    if (hf_list_has(&c->waiting, c->index)) {
+    if (awaits_turn(c)) {
         s->p.round.again = true; /* it may have had its turn for other reasons than this */
         return NULL;
     }
+    c->has_turn = false;
     *block = hf_blocks_take(&s->blocks, HF_BLOCK_SEND);
     if (*block == HF_NIL) {
         s->p.round.dry |= hf_blocks_may_send(&s->blocks);

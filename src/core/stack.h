@@ -643,9 +643,9 @@ size_t hf_emit_segment(struct hf_stack *s, const struct hf_addr *local,
 void hf_receive_text(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in);
 /** The window field for a segment that leaves now; moves rcv_adv. */
 uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c);
-/** Would the window open enough to tell the peer now? [MUST-39] */
-bool hf_receive_should_update(const struct hf_stack *s, const struct hf_conn *c);
-uint32_t hf_receive_room(const struct hf_conn *c);
+/** There may be room for more: tells the peer if it is enough [MUST-39]; where the pool of blocks
+ *  has too few, the connection waits for them. */
+void hf_receive_reopen(struct hf_stack *s, struct hf_conn *c);
 /** Tells the reader, unless less than the low-water mark waits. */
 void hf_receive_tell(struct hf_stack *s, struct hf_conn *c);
 /** The number of the first byte that was not read; behind all of them that of the FIN, if any. */
