@@ -213,11 +213,20 @@ static bool round_is_due(const struct hf_stack *s)
     return again || s->p.round.turnover != s->blocks.turnover;
 }
 
+/** There is more than a segment for any window: whoever is tried hears of it and leaves the list,
+ *  so that no list is gone through in vain. */
+static bool windows_may_open(const struct hf_stack *s)
+{
+    return hf_blocks_window_bytes(&s->blocks) >= 2 * (uint32_t)s->p.cfg.mtu_bytes;
+}
+
 bool hf_wake_is_due(const struct hf_stack *s)
 {
-    if (s->p.waiting.count == 0 || !s->p.round.writers || s->p.ready.head != HF_NIL)
+    if (s->p.waiting.count == 0 || s->p.ready.head != HF_NIL)
         return false;
-    return (s->p.round.left > 0 || round_is_due(s)) && hf_blocks_may_send(&s->blocks);
+    if (s->p.round.left == 0 && !round_is_due(s))
+        return false;
+    return (s->p.round.writers && hf_blocks_may_send(&s->blocks)) || windows_may_open(s);
 }
 
 static void begin_round(struct hf_stack *s)

@@ -540,7 +540,7 @@ static inline bool hf_fin_is_acked(const struct hf_conn *c)
 /** Tells writers of a connection that there is room. */
 void hf_send_room(struct hf_stack *s, struct hf_conn *c);
 void hf_wake_some(struct hf_stack *s);
-/** True if more of those who wait to write should hear of room, at once. */
+/** True if more of those who wait should hear of room, at once. */
 bool hf_wake_is_due(const struct hf_stack *s);
 /** Blocks came back: wakes connections that wait for some. */
 static inline void hf_wake_waiting(struct hf_stack *s)

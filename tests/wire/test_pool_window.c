@@ -7,6 +7,7 @@ enum {
     BLOCKS = 128,
     HELD_BYTES = BLOCKS * 3 / 4 * BLOCK, /* from here on windows get nothing */
     BUFFER = 2920,
+    MANY = 300, /* more than one call tells */
     TURNS_MAX = 1000
 };
 
@@ -294,6 +295,37 @@ static void told_of_its_window_it_waits_to_write(void **state)
     bench_close(&t.b);
 }
 
+/* ---- many of them ---- */
+
+/* More windows wait than a call looks at: all peers hear before time goes on. */
+static void everyone_whose_window_waits_hears(void **state)
+{
+    (void)state;
+    static struct hf_peer peers[MANY];
+    struct pool t;
+    open_pool(&t);
+    fill_pool(&t, &t.holder_peer);
+    for (uint16_t i = 0; i < MANY; i++) {
+        peers[i] = bench_peer(&t.b, 5, (uint16_t)(5000 + i), 1000);
+        assert_true(hf_peer_connect(&peers[i], "<mss 1460>"));
+        hf_handle c = 0;
+        while (c == 0)
+            c = bench_event(&t.b, HF_EV_ACCEPTED);
+        hf_peer_send(&peers[i], "P. seq 1:1025 ack 1"); /* all that it was promised */
+        take(&t.b, c, 1024);
+        hf_rig_pull(&t.b.rig);
+        assert_true(hf_peer_expect(&peers[i], ". seq 1 ack 1025 win 0"));
+    }
+    take(&t.b, t.holder, HELD_BYTES);
+    (void)settle(&t.b, 0);
+    hf_rig_pull(&t.b.rig);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_true(hf_peer_expect(&peers[i], ". seq 1 ack 1025 win 2920"));
+        assert_true(hf_peer_expect_nothing(&peers[i]));
+    }
+    bench_close(&t.b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +337,7 @@ int main(void)
         cmocka_unit_test(who_ends_waits_no_more),
         cmocka_unit_test(told_to_write_it_waits_for_its_window),
         cmocka_unit_test(told_of_its_window_it_waits_to_write),
+        cmocka_unit_test(everyone_whose_window_waits_hears),
     };
     return cmocka_run_group_tests_name("pool_window", tests, NULL, NULL);
 }
