@@ -289,6 +289,10 @@ void hf_wake_some(struct hf_stack *s)
 {
     if (s->p.round.left == 0 && round_is_due(s))
         begin_round(s);
+    /* Windows were all looked at, and no block has moved since. Writers are tried again: the
+     * allocator may have what it had not. */
+    if (s->p.round.left == 0 && !s->p.round.writers)
+        return;
     uint32_t turns = hf_min_u32(s->p.waiting.count, WAKE_MAX);
     uint32_t blocks = s->blocks.pool.limit - s->blocks.pool.used;
     for (; turns > 0 && blocks > 0; turns--, blocks--) {
