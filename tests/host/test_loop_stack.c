@@ -107,7 +107,8 @@ static void events(void *ctx, struct hf_loop *l, hf_ns now)
     log_call(ctx, 'e');
 }
 
-static struct bench *bench_open(void)
+/* All but the loop. */
+static struct bench *bench_make(void)
 {
     struct bench *b = calloc(1, sizeof *b);
     assert_non_null(b);
@@ -115,8 +116,19 @@ static struct bench *bench_open(void)
     fake_init(&b->fake);
     b->fake.fd = b->pipe[1];
     b->stack.deadline_ns = HF_NEVER;
-    const struct hf_loop_config cfg = {&b->stack, &b->fake.link, events, &b->stack};
+    return b;
+}
+
+static void bench_start(struct bench *b, hf_loop_events_fn *on_events, void *ctx)
+{
+    const struct hf_loop_config cfg = {&b->stack, &b->fake.link, on_events, ctx};
     assert_int_equal(HF_OK, hf_loop_new(&b->loop, &cfg, NULL));
+}
+
+static struct bench *bench_open(void)
+{
+    struct bench *b = bench_make();
+    bench_start(b, events, &b->stack);
     return b;
 }
 
@@ -189,11 +201,9 @@ static void take_a_while(void *ctx, struct hf_loop *l, hf_ns now)
 static void what_leaves_is_not_dated_before_the_application_was_done(void **state)
 {
     (void)state;
-    struct bench *b = bench_open();
+    struct bench *b = bench_make();
     hf_ns seen_ns = 0;
-    hf_loop_free(b->loop);
-    const struct hf_loop_config cfg = {&b->stack, &b->fake.link, take_a_while, &seen_ns};
-    assert_int_equal(HF_OK, hf_loop_new(&b->loop, &cfg, NULL));
+    bench_start(b, take_a_while, &seen_ns);
     b->stack.to_send = 1;
     turn(b, 0);
     assert_true(seen_ns > 0);
@@ -272,14 +282,11 @@ static void read_one(void *ctx, struct hf_loop *l, int fd, unsigned bits)
 static void packets_and_descriptors_share(void **state)
 {
     (void)state;
-    struct bench *b = bench_open();
+    struct bench *b = bench_make();
     int other = eventfd(1, EFD_CLOEXEC), calls = 0;
-    struct hf_loop *old = b->loop;
-    hf_loop_free(old);
     int link_fd = eventfd(1, EFD_CLOEXEC); /* readable for ever */
     b->fake.fd = link_fd;
-    const struct hf_loop_config cfg = {&b->stack, &b->fake.link, events, &b->stack};
-    assert_int_equal(HF_OK, hf_loop_new(&b->loop, &cfg, NULL));
+    bench_start(b, events, &b->stack);
     assert_int_equal(HF_OK, hf_loop_add_fd(b->loop, other, HF_LOOP_READ, read_one, &calls));
     for (int i = 0; i < FAKE_MAX; i++)
         fake_put(&b->fake, "packet", 6);
