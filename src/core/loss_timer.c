@@ -102,19 +102,12 @@ static bool ends_by_timeout(const struct hf_conn *c, const struct hf_flight *f)
     return !c->sack_on && f->phase == HF_PHASE_RECOVERY && f->partial_acked;
 }
 
-static bool first_is_lost(struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f)
-{
-    struct hf_board b = hf_flight_board(s, f, 0);
-    const struct hf_run *lost = hf_board_first_lost(&b);
-    return lost != NULL && hf_seq_eq(lost->begin, c->snd_una);
-}
-
 void hf_loss_timer_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f)
 {
     bool idle = hf_conn_in_flight(c) == 0;
-    /* The timer had fired, and what it was about has not left again: it need not any more. What is
-     * the first now may have been sent too late to be lost [RFC8985#6.3]. */
-    if (idle || (c->rtx_due && f != NULL && !first_is_lost(s, c, f)))
+    /* Also where the timer had fired, and nothing has left since: what is the first now was sent
+     * too late to be lost, if nothing is [RFC8985#6.3]. */
+    if (idle || (f != NULL && f->board.lost_bytes == 0))
         c->rtx_due = false;
     if (f == NULL) {
         if (idle)

@@ -263,6 +263,27 @@ static void a_recovery_begins_while_another_is_waited_for(void **state)
     wire_close(&w);
 }
 
+/* Once all is sent again nothing is waited for: the window had closed, and what was sent into it is
+ * gone. */
+static void what_is_sent_again_is_waited_for_no_more(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:2000");
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 0");
+    WIRE_QUIET(&w);
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 10000");
+    EXPECT_BYTES(&w, 0, 1000);
+    EXPECT_BYTES(&w, 2000, 3000);
+    hf_rig_wait(&w.rig, HF_MS(50));
+    WIRE_QUIET(&w);
+    assert_int_equal(counted(&w, HF_TIMER_REORDER), 0);
+    wire_close(&w);
+}
+
 int main(void)
 {
 #define RACK_TEST(f) cmocka_unit_test_setup(f, reset_config)
@@ -278,6 +299,7 @@ int main(void)
         RACK_TEST(split_acks_have_no_effect),
         RACK_TEST(the_timeout_stays_behind_the_window),
         RACK_TEST(a_recovery_begins_while_another_is_waited_for),
+        RACK_TEST(what_is_sent_again_is_waited_for_no_more),
     };
     return cmocka_run_group_tests_name("recovery_rack", tests, NULL, NULL);
 }
