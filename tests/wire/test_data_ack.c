@@ -300,6 +300,49 @@ static void all_blocks_of_a_batch_are_told(void **state)
         }
 }
 
+/* An ACK that is due for data in order has room for the first block. */
+static void a_block_joins_what_is_due(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_sack(&w, false);
+    wire_send_batch(&w, (const char *[]){". seq 5000:5500", ". seq 6000:6500"}, 2);
+    WIRE_EXPECT(&w, ". seq 0 ack 5500 <sack 6000:6500>");
+    WIRE_QUIET(&w);
+    wire_close(&w);
+}
+
+/* More of them than places for answers: the last ones share an ACK. */
+static void what_finds_no_place_is_told_together(void **state)
+{
+    (void)state;
+    enum { PLACES = 16, MANY = 120 };
+    struct hf_config saved = rfc;
+    rfc.reply_ring = PLACES;
+    for (int sack = 0; sack < 2; sack++) {
+        struct wire w;
+        unsigned acks = 0;
+        open_sack(&w, true);
+        if (!sack) {
+            wire_close(&w);
+            open_with(&w, 0);
+            w.peer.iss -= 5000; /* the same numbers */
+        }
+        for (unsigned i = 0; i < MANY; i++) {
+            char text[40];
+            snprintf(text, sizeof text, ". seq %u:%u", 5100 + 200 * i, 5200 + 200 * i);
+            wire_input_one(&w, text);
+        }
+        hf_rig_pull(&w.rig);
+        while (hf_peer_pop(&w.peer))
+            acks++;
+        assert_int_equal(acks, PLACES + 1);
+        assert_true(hf_stack_count(w.rig.stack, HF_DROP_REPLY_RING) > 0);
+        wire_close(&w);
+    }
+    rfc = saved;
+}
+
 /* [RFC2018#3] the right edge is the number behind the last one that is here, and a FIN has a
  * number: of the block that touches it alone. */
 static void a_block_ends_behind_the_fin(void **state)
@@ -517,6 +560,8 @@ int main(void)
         cmocka_unit_test(sack_blocks_as_in_the_rfc),
         cmocka_unit_test(blocks_reported_before_follow),
         cmocka_unit_test(all_blocks_of_a_batch_are_told),
+        cmocka_unit_test(a_block_joins_what_is_due),
+        cmocka_unit_test(what_finds_no_place_is_told_together),
         cmocka_unit_test(without_sack_each_has_a_duplicate_of_its_own),
         cmocka_unit_test(a_window_probe_takes_no_ack_along),
         cmocka_unit_test(a_block_ends_behind_the_fin),

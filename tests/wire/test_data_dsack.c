@@ -244,6 +244,32 @@ static void each_of_a_batch_is_told(void **state)
     wire_close(&w);
 }
 
+/* More of them than places for answers: of the last ones the first is told. */
+static void a_report_that_finds_no_place_is_left_out(void **state)
+{
+    (void)state;
+    enum { PLACES = 16, MANY = 40 };
+    struct wire w;
+    struct hf_config saved = rfc;
+    rfc.reply_ring = PLACES;
+    open_sack(&w, (struct start){0});
+    hf_peer_send(&w.peer, ". seq 500:9500");
+    hf_peer_skip(&w.peer);
+    char text[40];
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(text, sizeof text, ". seq %u:%u", 500 + 200 * i, 600 + 200 * i);
+        wire_input_one(&w, text);
+    }
+    hf_rig_pull(&w.rig);
+    for (unsigned i = 0; i <= PLACES; i++) {
+        snprintf(text, sizeof text, ". ack 9500 <sack %u:%u>", 500 + 200 * i, 600 + 200 * i);
+        WIRE_EXPECT(&w, text);
+    }
+    WIRE_QUIET(&w);
+    wire_close(&w);
+    rfc = saved;
+}
+
 /* The report goes along with data too, on one segment only: also where the link cuts, and that
  * segment is as much shorter as the block takes. */
 static void data_takes_the_report_along(void **state)
@@ -393,6 +419,7 @@ int main(void)
         cmocka_unit_test(no_report_without_permission),
         cmocka_unit_test(the_report_counts_as_a_block),
         cmocka_unit_test(each_of_a_batch_is_told),
+        cmocka_unit_test(a_report_that_finds_no_place_is_left_out),
         cmocka_unit_test(data_takes_the_report_along),
         cmocka_unit_test(super_packets_are_reported),
         cmocka_unit_test(the_record_lives_until_the_ack),
