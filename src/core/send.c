@@ -415,7 +415,8 @@ int64_t hf_send_reserve(struct hf_stack *s, hf_handle h, void **room, hf_ns now)
         return full(s, c);
     *room = to;
     s->reserved_conn = c->index;
-    return hf_min_u32(bytes, limit);
+    s->reserved_bytes = hf_min_u32(bytes, limit);
+    return s->reserved_bytes;
 }
 
 int hf_send_commit(struct hf_stack *s, hf_handle h, size_t length_bytes, unsigned flags, hf_ns now)
@@ -428,12 +429,8 @@ int hf_send_commit(struct hf_stack *s, hf_handle h, size_t length_bytes, unsigne
     int err = c == NULL ? HF_E_HANDLE : why_not_send(c);
     if (err == HF_OK && reserved_conn != c->index)
         err = HF_E_STATE; /* nothing was reserved for this connection */
-    if (err == HF_OK) {
-        uint32_t room =
-            block != HF_NIL ? s->blocks.block_bytes : hf_queue_tail_room(&s->blocks, &c->send);
-        if (length_bytes > hf_min_u32(room, send_room(s, c, length_bytes)))
-            err = HF_E_INVALID;
-    }
+    if (err == HF_OK && length_bytes > s->reserved_bytes)
+        err = HF_E_INVALID;
     if (err != HF_OK || length_bytes == 0) {
         if (block != HF_NIL)
             hf_blocks_give(&s->blocks, block);

@@ -166,6 +166,7 @@ struct hf_stack {
     struct hf_full_ports full_ports;
     uint32_t recent_local;   /**< local address taken last, or HF_NIL: likely the next one too */
     uint32_t reserved_conn;  /**< by hf_send_reserve, until the next call: HF_NIL if none */
+    uint32_t reserved_bytes; /**< so many were offered; valid with reserved_conn */
     uint32_t reserved_block; /**< likewise; HF_NIL too if the room is in a block that is in use */
     uint32_t given_blocks[HF_OUTPUT_BATCH]; /**< payloads of answers given out by the last output */
     uint32_t given_count;

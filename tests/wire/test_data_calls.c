@@ -59,6 +59,30 @@ static void written_in_place(void **state)
     wire_close(&w);
 }
 
+/* Where the pool is what limits a buffer that grows by itself, the block that is lent counts too:
+ * what was offered can be written all the same. */
+static void all_that_is_offered_can_be_written(void **state)
+{
+    (void)state;
+    struct wire w;
+    struct hf_config small = config;
+    small.block_bytes = 4096;
+    small.pool_bytes = 18 * 4096;
+    small.send_buffer_bytes = 1000;
+    struct wire_setup setup = {.state = HF_ESTABLISHED, .config = &small};
+    wire_open(&w, &setup);
+    void *room;
+    int64_t n, total = 0;
+    while ((n = hf_send_reserve(w.rig.stack, w.conn, &room, w.rig.now_ns)) > 0) {
+        memset(room, 0, (size_t)n);
+        assert_int_equal(hf_send_commit(w.rig.stack, w.conn, (size_t)n, 0, w.rig.now_ns), HF_OK);
+        total += n;
+    }
+    assert_int_equal(n, HF_E_AGAIN);
+    assert_true(total > 2 * 4096);
+    wire_close(&w);
+}
+
 /* Nothing was written: nothing is sent, and the room is given back. */
 static void a_commit_of_nothing(void **state)
 {
@@ -263,6 +287,7 @@ int main(void)
 #define CALL_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
         CALL_TEST(written_in_place),
+        CALL_TEST(all_that_is_offered_can_be_written),
         CALL_TEST(a_commit_of_nothing),
         CALL_TEST(reserved_room_ends_with_the_buffer),
         CALL_TEST(read_in_place),
