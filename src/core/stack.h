@@ -624,7 +624,8 @@ void hf_output_want(struct hf_stack *s, struct hf_conn *c);
 /** An ACK leaves with the next output. */
 void hf_output_ack_now(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason);
 /** An ACK of what is here now leaves, and is not merged with what comes before the next output.
- *  What it told is settled, D-SACK and flight record included. False: there was no room for it. */
+ *  What it told is settled, D-SACK and flight record included. False: there was no room for it,
+ *  or a SYN has to leave first. */
 bool hf_output_ack_apart(struct hf_stack *s, struct hf_conn *c);
 /** What came of a connection's turn to send. */
 enum hf_turn { HF_TURN_NOTHING, HF_TURN_LAST, HF_TURN_MORE };

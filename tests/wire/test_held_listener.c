@@ -38,6 +38,27 @@ static void expect_end(struct bench *b, enum hf_closed how, int err)
     assert_true(bench_is_quiet(b));
 }
 
+/* Admitted and finished at once, and before the SYN,ACK leaves data comes from beyond a gap, of a peer
+ * that guesses our number: the SYN,ACK is still the first to leave. */
+static void nothing_leaves_ahead_of_the_syn_ack(void **state)
+{
+    (void)state;
+    struct bench b;
+    hold(&b, false, "S seq 0 <mss 1460>");
+    assert_int_equal(hf_admit(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+    assert_int_equal(hf_shutdown(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+    struct hf_segment seg = {
+        .seq = b.peer.iss + 101,
+        .ack = bench_info(&b, b.conn).iss,
+        .flags = HF_ACK,
+        .window = 65535,
+        .payload_bytes = 10,
+    };
+    hf_peer_send_segment(&b.peer, &seg, (const uint8_t *)"0123456789");
+    assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+    bench_close(&b);
+}
+
 /* covers: SM-LIS-3-syn, SM-SYR-5-ack-good: the SYN,ACK waits for hf_admit */
 static void an_admitted_request_becomes_a_connection(void **state)
 {
@@ -336,6 +357,7 @@ static void only_held_requests_can_be_decided(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_leaves_ahead_of_the_syn_ack),
         cmocka_unit_test(an_admitted_request_becomes_a_connection),
         cmocka_unit_test(a_held_request_may_scale_by_zero),
         cmocka_unit_test(repeated_syns_are_absorbed),
