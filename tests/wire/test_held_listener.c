@@ -38,8 +38,8 @@ static void expect_end(struct bench *b, enum hf_closed how, int err)
     assert_true(bench_is_quiet(b));
 }
 
-/* Admitted and finished at once, and before the SYN,ACK leaves data comes from beyond a gap, of a peer
- * that guesses our number: the SYN,ACK is still the first to leave. */
+/* Admitted and finished at once, and before the SYN,ACK leaves data comes from beyond a gap, of a
+ * peer that guesses our number: the SYN,ACK is still the first to leave. */
 static void nothing_leaves_ahead_of_the_syn_ack(void **state)
 {
     (void)state;
