@@ -17,6 +17,7 @@ struct fuzz_model {
     bool closed, let_go;
     uint32_t read_bytes;
     bool edge_known;
+    bool settled;       /**< no answer of an earlier connection waits any more */
     uint32_t edge, ack; /**< as sent last: neither moves left */
 };
 
