@@ -306,8 +306,9 @@ static void a_block_joins_what_is_due(void **state)
     (void)state;
     struct wire w;
     open_sack(&w, false);
-    wire_send_batch(&w, (const char *[]){". seq 5000:5500", ". seq 6000:6500"}, 2);
-    WIRE_EXPECT(&w, ". seq 0 ack 5500 <sack 6000:6500>");
+    wire_send_batch(&w, (const char *[]){". seq 5000:5500", ". seq 5500:6000", ". seq 7000:7500"},
+                    3);
+    WIRE_EXPECT(&w, ". seq 0 ack 6000 <sack 7000:7500>");
     WIRE_QUIET(&w);
     wire_close(&w);
 }
