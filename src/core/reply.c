@@ -1,8 +1,8 @@
 /**
  * Answers that need no connection: RSTs to strangers, SYN,ACKs of half-open entries and cookies,
- * ACKs of time-wait entries, ICMP errors and echo replies. They are complete when made and wait in
- * a bounded ring that is drained before anything else; when it is full they are dropped and
- * counted.
+ * ACKs of time-wait entries, ICMP errors and echo replies; and ACKs of a connection that must not
+ * merge with later ones. They are complete when made and wait in a bounded ring that is drained
+ * before anything else; when it is full they are dropped and counted.
  */
 #include "stack.h"
 

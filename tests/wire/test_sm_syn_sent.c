@@ -409,8 +409,7 @@ static void the_round_trip_begins_when_the_syn_leaves(void **state)
     struct bench b;
     bench_init(&b);
     bench_open(&b, false, 5);
-    struct hf_connect what = {.local = {.port = b.peer.there.port}, .remote = b.peer.here};
-    assert_int_equal(hf_connect(b.rig.stack, &what, &b.conn, bench_now(&b)), HF_OK);
+    b.conn = bench_connect_unasked(&b);
     b.rig.now_ns = HF_MS(300);
     hf_rig_pull(&b.rig);
     assert_true(hf_peer_expect(&b.peer, "S seq 0"));
@@ -429,8 +428,7 @@ static void a_syn_that_can_not_leave_does_not_count(void **state)
         struct bench b;
         bench_init(&b);
         bench_open(&b, false, 5);
-        struct hf_connect what = {.local = {.port = b.peer.there.port}, .remote = b.peer.here};
-        assert_int_equal(hf_connect(b.rig.stack, &what, &b.conn, bench_now(&b)), HF_OK);
+        b.conn = bench_connect_unasked(&b);
         if (again) {
             hf_rig_pull(&b.rig);
             assert_true(hf_peer_expect(&b.peer, "S seq 0"));
@@ -481,8 +479,7 @@ static void the_user_timeout_ends_an_attempt_not_made(void **state)
     bench_init(&b);
     b.config.user_timeout_ns = HF_SEC(10);
     bench_open(&b, false, 5);
-    struct hf_connect what = {.local = {.port = b.peer.there.port}, .remote = b.peer.here};
-    assert_int_equal(hf_connect(b.rig.stack, &what, &b.conn, bench_now(&b)), HF_OK);
+    b.conn = bench_connect_unasked(&b);
     for (int s = 1; s <= 9; s++)
         hf_rig_fire(&b.rig, HF_SEC(s) + HF_MS(1));
     assert_int_equal(hf_peer_state(&b.peer), HF_SYN_SENT);
