@@ -102,7 +102,7 @@ struct hf_config {
     int64_t max_connections;
     int64_t max_half_open;
     int64_t max_time_wait;
-    int64_t reply_ring; /**< stateless answers waiting to be sent, a power of two */
+    int64_t reply_ring; /**< answers waiting to be sent, a power of two */
     /* offloads of the link */
     int64_t offload_checksum;    /**< outgoing: leave the checksum to the link */
     int64_t offload_super_bytes; /**< outgoing: IP packets up to this many bytes, to be cut by the

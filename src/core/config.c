@@ -133,7 +133,7 @@
     X(max_time_wait, "count", 262144, 262144, 262144, 262144, 0, 1 << 28,                          \
       "time-wait entries at most; beyond, TIME-WAIT stays in the connection")                      \
     X(reply_ring, "count", 256, 256, 256, 256, 16, 65536,                                          \
-      "stateless answers waiting to be sent, a power of two")                                      \
+      "answers waiting to be sent, a power of two")                                                \
     /* offloads of the link */                                                                     \
     X(offload_checksum, "flag", 0, 0, 0, 0, 0, 1, "the link fills in outgoing checksums")          \
     X(offload_super_bytes, "bytes", 0, 0, 0, 0, 0, 65535,                                          \

@@ -67,6 +67,11 @@ size_t hf_emit_segment(struct hf_stack *s, const struct hf_addr *local,
     return ip_length + tcp_length;
 }
 
+bool hf_reply_has_room_apart(const struct hf_stack *s)
+{
+    return s->p.reply_count < (uint32_t)s->p.cfg.reply_ring / 2;
+}
+
 bool hf_reply_segment(struct hf_stack *s, const struct hf_endpoint *local,
                       const struct hf_endpoint *remote, uint8_t ttl, uint8_t traffic_class,
                       struct hf_segment *seg)

@@ -746,6 +746,9 @@ void hf_timer_orphan(struct hf_stack *s, struct hf_conn *c);
 
 /* ---- answers without a connection (reply.c) ---- */
 
+/** True while an ACK that could wait for its connection's turn may take a place: one peer's batch
+ *  takes no more than half of them. */
+bool hf_reply_has_room_apart(const struct hf_stack *s);
 /** Sends a segment without payload for a tuple; false: there is no room, and it is counted. */
 bool hf_reply_segment(struct hf_stack *s, const struct hf_endpoint *local,
                       const struct hf_endpoint *remote, uint8_t ttl, uint8_t traffic_class,

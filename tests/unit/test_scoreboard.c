@@ -397,6 +397,18 @@ static void a_bare_fin_goes_with_text_that_is_missing(void **state)
     assert_true(hf_seq_eq(begin, f.una));
 }
 
+/* Whether the last segment is more than the FIN: also where it ends with the last full one. */
+static void text_beside_the_fin(void **state)
+{
+    (void)state;
+    for (uint32_t bytes = 1; bytes <= 3 * MSS + 1; bytes++) {
+        struct fixture f;
+        fixture_open(&f, 1, 8);
+        append(&f, bytes);
+        assert_int_equal(hf_board_fin_has_text(&f.b), bytes % MSS != 1);
+    }
+}
+
 /* Splitting keeps two places free; a mark that needs one more is not noted, or notes too much. */
 static void without_room_marks_are_coarse(void **state)
 {
@@ -774,6 +786,7 @@ int main(void)
         cmocka_unit_test(a_cut_inside_a_segment_makes_two),
         cmocka_unit_test(only_what_is_in_flight_is_lost),
         cmocka_unit_test(a_bare_fin_goes_with_text_that_is_missing),
+        cmocka_unit_test(text_beside_the_fin),
         cmocka_unit_test(without_room_marks_are_coarse),
         cmocka_unit_test(any_order_is_as_in_an_array),
     };

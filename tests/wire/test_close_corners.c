@@ -64,6 +64,24 @@ static void an_abort_after_the_end_is_silent(void **state)
     bench_close(&b);
 }
 
+/* What waited to be told is told no more to who has let go; but the end is. */
+static void who_has_let_go_hears_of_the_end_alone(void **state)
+{
+    (void)state;
+    for (int ended = 0; ended < 2; ended++) {
+        struct bench b;
+        bench_init(&b);
+        start(&b);
+        hf_peer_send(&b.peer, ended ? "R seq 1" : "F. seq 1 ack 1");
+        assert_int_equal(hf_close(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+        struct hf_event e = hf_rig_event(&b.rig);
+        assert_int_equal(e.handle, ended ? b.conn : 0);
+        assert_int_equal(e.bits, ended ? HF_EV_CLOSED : 0);
+        assert_int_equal(bench_sizes(&b).connections, !ended);
+        bench_close(&b);
+    }
+}
+
 /* Who has let go reads no more. */
 static void a_closed_handle_reads_nothing(void **state)
 {
@@ -235,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_shutdown_in_syn_sent_waits),
         cmocka_unit_test(an_abort_after_the_end_is_silent),
+        cmocka_unit_test(who_has_let_go_hears_of_the_end_alone),
         cmocka_unit_test(a_closed_handle_reads_nothing),
         cmocka_unit_test(time_wait_lasts_as_long_as_it_is_set),
         cmocka_unit_test(without_timestamps_the_number_decides),

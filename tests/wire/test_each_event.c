@@ -236,6 +236,34 @@ static void a_listeners_limits_tell_their_size(void **state)
     }
 }
 
+/* All were let in while there was room, and come back when there is none. */
+static void a_limit_met_by_the_last_ack_is_told(void **state)
+{
+    (void)state;
+    enum { PEERS = 5, PLACES = 2 };
+    for (int cookies = 0; cookies <= 2; cookies += 2) {
+        struct bench b;
+        struct tally tally;
+        struct hf_peer p[PEERS];
+        bench_init(&b);
+        b.config.syn_cookies = cookies;
+        open_traced(&b, &tally);
+        bench_listen(&b, &(struct hf_listen){.port = 80, .backlog = PLACES});
+        for (uint16_t n = 0; n < PEERS; n++) {
+            p[n] = bench_peer(&b, 2, (uint16_t)(5000 + n), 1);
+            hf_peer_send(&p[n], "S seq 0");
+            assert_true(hf_peer_expect(&p[n], "S. seq 0 ack 1"));
+        }
+        for (uint16_t n = 0; n < PEERS; n++)
+            hf_peer_send(&p[n], ". seq 1 ack 1");
+        assert_int_equal(tally.of[HF_TRACE_LIMIT][HF_LIMIT_BACKLOG], PEERS - PLACES);
+        assert_int_equal(tally.of[HF_TRACE_DROP][HF_DROP_BACKLOG], PEERS - PLACES);
+        assert_int_equal(tally.have, PLACES);
+        assert_int_equal(tally.limit, PLACES);
+        bench_close(&b);
+    }
+}
+
 static void r1_tells_its_size(void **state)
 {
     (void)state;
@@ -397,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_limited_rst_is_told),
         cmocka_unit_test(a_syn_that_ends_an_opening_is_counted_once),
         cmocka_unit_test(a_listeners_limits_tell_their_size),
+        cmocka_unit_test(a_limit_met_by_the_last_ack_is_told),
         cmocka_unit_test(r1_tells_its_size),
         cmocka_unit_test(no_memory_is_not_too_many_gaps),
         cmocka_unit_test(a_large_echo_has_its_reason),

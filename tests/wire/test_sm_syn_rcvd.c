@@ -539,6 +539,24 @@ static void a_syn_again_ahead_of_our_answer_is_no_loss(void **state)
     }
 }
 
+/* A SYN,ACK acknowledges too: what was to be told by an ACK of its own goes along. */
+static void a_syn_ack_takes_what_is_due_along(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 5);
+    bench_syn_rcvd(&b, CROSSED, "<mss 1000>");
+    for (int due = 0; due < 2; due++) {
+        if (due) /* nobody has asked for it yet */
+            hf_rig_fire(&b.rig, bench_now(&b) + HF_SEC(10));
+        hf_peer_send(&b.peer, ". seq 200000:200010 ack 1"); /* outside of the window */
+        assert_true(hf_peer_expect(&b.peer, due ? "S. seq 0 ack 1" : ". seq 1 ack 1"));
+        assert_true(hf_peer_expect_nothing(&b.peer));
+    }
+    bench_close(&b);
+}
+
 /* ---- timers ---- */
 
 /* covers: TMO-RTO-SYR, MUST-20, MUST-22, CO-4987-09 */
@@ -631,6 +649,7 @@ int main(void)
         cmocka_unit_test(the_round_trip_of_a_syn_ack_sent_twice_is_unknown),
         cmocka_unit_test(after_a_lost_syn_ack_data_starts_slowly),
         cmocka_unit_test(a_syn_again_ahead_of_our_answer_is_no_loss),
+        cmocka_unit_test(a_syn_ack_takes_what_is_due_along),
         cmocka_unit_test(the_syn_ack_comes_again_until_it_is_given_up),
         cmocka_unit_test(calls_wait_for_the_handshake),
     };
