@@ -28,7 +28,8 @@ USES = {
     "lab": {"public", "core", "show", "sockets"},
     "host": {"public", "core", "show", "sockets"},
     "gateway": {"public", "core", "show", "host"},
-    "cli": {"public", "core", "show", "sockets", "lab", "host", "gateway"},
+    "bench": {"public", "core", "show"},
+    "cli": {"public", "core", "show", "sockets", "lab", "host", "gateway", "bench"},
 }
 # The core has no C library: these come with the compiler and define types only.
 FREESTANDING = {"stdbool.h", "stddef.h", "stdint.h"}

@@ -16,6 +16,7 @@ struct hf_command {
     const char *line;                  /**< one line for `handfast --help` */
 };
 
+int hf_cmd_bench(int argc, char **argv);
 int hf_cmd_connect(int argc, char **argv);
 int hf_cmd_demo(int argc, char **argv);
 int hf_cmd_drill(int argc, char **argv);

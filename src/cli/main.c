@@ -20,6 +20,7 @@ static const struct hf_command commands[] = {
     {"connect", hf_cmd_connect, "standard input -> connection -> standard output"},
     {"drill", hf_cmd_drill, "packet scripts against the stack or the kernel"},
     {"sim", hf_cmd_sim, "flows over a bad path in virtual time, out of one file"},
+    {"bench", hf_cmd_bench, "what the core costs: time, instructions, memory"},
     {"wire", hf_cmd_wire, "two TUN devices joined by a path that delays, loses and reorders"},
 };
 
