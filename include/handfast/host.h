@@ -118,9 +118,13 @@ struct hf_tun_config {
     uint32_t mtu_bytes;     /**< open: set on the interface, 0: left alone; from_fd: as it is */
     uint32_t batch_packets; /**< buffers of 64 KB, hence packets a receive; 0: 32 */
     bool plain;             /**< no super-packets, all checksums filled in */
+    bool queue;             /**< one of several queues: see hf_link_tun_open */
 };
 
-/** Creates a TUN interface, or takes an idle one of that name. It goes with the link. */
+/** Creates a TUN interface, or takes an idle one of that name. It goes with the link. With `queue`
+ *  it takes one that has queues already, be they another process's, and adds one; the interface
+ *  goes with the last of them. All are opened alike; where the kernel chose the name, the others
+ *  take that. What comes to a queue that nobody reads is lost. */
 HF_API HF_MUST_CHECK int hf_link_tun_open(struct hf_link **out, const struct hf_tun_config *cfg,
                                           struct hf_why *why);
 /** The same over a descriptor made elsewhere, say in another network namespace, with IFF_NO_PI and
@@ -243,9 +247,48 @@ HF_API uint64_t hf_link_spoil_hits(const struct hf_link *l, size_t i);
 /** Packets lost because the room for delayed ones was full; no rule asked for that. */
 HF_API uint64_t hf_link_spoil_overflow(const struct hf_link *l);
 
-/* ---- loop ---------------------------------------------------------------------------------- */
-
 struct hf_loop;
+
+/* ---- shards: wrappers that let several stacks be one ---------------------------------------- */
+
+/**
+ * Wraps `count` links (1 to 16), as a rule the queues of one device, each for a stack and a loop on
+ * a thread of its own. Each conversation belongs to one of them, by a hash of its ends under a
+ * secret key: a packet that comes in by another link is handed over, without locks, in the order of
+ * its link. ICMP errors go with the conversation that they quote; what belongs to none stays where
+ * it came in. A stack's own packets leave by its own link, and a multi-queue TUN sends the answers
+ * there, for as many flows as the kernel remembers (4096, 3 s each). What a ring of 4 MB from one
+ * to another has no room for is lost, and counted.
+ *
+ * All stacks have the same addresses and listeners, each its own shard number in struct hf_env. A
+ * connection from here needs a local address, and a port of its shard (hf_link_shard_port). A saved
+ * stack is restored to the same place among as many, under the same key. A thread that ends takes
+ * its conversations along: end all. When none of them runs any more, free the loops, then close the
+ * wrappers, which closes the links in them. On failure the links are untouched.
+ */
+HF_API HF_MUST_CHECK int hf_link_shards(struct hf_link **links, unsigned count,
+                                        const uint8_t key[16], struct hf_why *why);
+/** The loop to be woken for what is handed over: to be told before the threads run. l must be such
+ *  a wrapper, as below. */
+HF_API void hf_link_shard_set_loop(struct hf_link *l, struct hf_loop *loop);
+/** Which of the wrappers a conversation belongs to. */
+HF_API unsigned hf_link_shard_of(const struct hf_link *l, const struct hf_endpoint *local,
+                                 const struct hf_endpoint *remote);
+/** A local port with which a conversation belongs to l: the first one of 1024 to 65535 from `from`
+ *  on, round the end; 0: there is none. `from` should be what nobody else can guess [RFC6056];
+ *  hf_connect says if the port is taken. */
+HF_API uint16_t hf_link_shard_port(const struct hf_link *l, const struct hf_addr *local,
+                                   const struct hf_endpoint *remote, uint16_t from);
+
+struct hf_shard_stats {
+    uint64_t handed; /**< packets that came in here and were put into the rings of others */
+    uint64_t taken;  /**< packets that others have handed over */
+    uint64_t lost;   /**< packets of others, whose ring was full */
+};
+/** Called by the thread that receives on l, or when it runs no more. */
+HF_API void hf_link_shard_stats(const struct hf_link *l, struct hf_shard_stats *stats);
+
+/* ---- loop ---------------------------------------------------------------------------------- */
 
 /** Called in each round, after packets, descriptors and timers: pull hf_stack_event until false. */
 typedef void hf_loop_events_fn(void *ctx, struct hf_loop *loop, hf_ns now);

@@ -15,9 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { KEY_DURATION = 1, KEY_STATS };
+enum { SLICES = 64 }; /* that are written at a time */
 
 struct options {
     struct hf_tun_options tun;
@@ -106,17 +108,25 @@ static void output_failed(struct session *s, hf_ns now)
     hf_abort(s->t.stack, s->conn, now);
 }
 
+static ssize_t write_slices(const struct hf_slice *slices, size_t count)
+{
+    struct iovec iov[SLICES];
+    for (size_t i = 0; i < count; i++) /* which does not write to them */
+        iov[i] = (struct iovec){(void *)(uintptr_t)slices[i].bytes, slices[i].length_bytes};
+    return writev(STDOUT_FILENO, iov, (int)count);
+}
+
 static void pump_output(struct session *s, hf_ns now)
 {
-    struct hf_slice slice;
+    struct hf_slice slices[SLICES];
     size_t count;
     while (!s->output_waits && !s->at_end) {
-        int64_t n = hf_receive_peek(s->t.stack, s->conn, &slice, 1, &count);
+        int64_t n = hf_receive_peek(s->t.stack, s->conn, slices, SLICES, &count);
         if (n == HF_E_END)
             s->at_end = true;
         if (n <= 0)
             return;
-        ssize_t put = write(STDOUT_FILENO, slice.bytes, slice.length_bytes);
+        ssize_t put = write_slices(slices, count);
         if (put < 0 && errno == EAGAIN) {
             s->output_waits =
                 hf_loop_add_fd(s->t.loop, STDOUT_FILENO, HF_LOOP_WRITE, output_ready, s) == HF_OK;

@@ -272,7 +272,7 @@ static int open_device(const char *path, int *out, struct hf_why *why)
     return hf_why_set(why, hf_why_class(e), e, "open %s: %s (%s)", path, strerror(e), hint);
 }
 
-static int attach_failed(const char *name, struct hf_why *why)
+static int attach_failed(const char *name, bool queue, struct hf_why *why)
 {
     int e = errno;
     if (e == EPERM)
@@ -286,9 +286,9 @@ static int attach_failed(const char *name, struct hf_why *why)
                           name, strerror(e));
     if (e == EINVAL && if_nametoindex(name))
         return hf_why_set(why, HF_E_DEVICE, e,
-                          "create %s: the name is in use by an interface that is not a TUN "
-                          "(choose another)",
-                          name);
+                          "create %s: the name is in use by an interface that is not a TUN, or by "
+                          "one that was made %s several queues (choose another)",
+                          name, queue ? "without" : "for");
     if (e == EINVAL)
         return hf_why_set(why, HF_E_INVALID, e,
                           "create %s: the kernel does not take this name (no '/', ':' or blanks)",
@@ -296,9 +296,11 @@ static int attach_failed(const char *name, struct hf_why *why)
     return hf_why_set(why, hf_why_class(e), e, "create %s: %s", name, strerror(e));
 }
 
-static int attach(int fd, const char *name, struct hf_why *why)
+static int attach(int fd, const char *name, bool queue, struct hf_why *why)
 {
     struct ifreq req = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
+    if (queue)
+        req.ifr_flags |= IFF_MULTI_QUEUE;
     size_t n = strlen(name);
     if (n >= IFNAMSIZ)
         return hf_why_set(why, HF_E_INVALID, 0,
@@ -306,7 +308,7 @@ static int attach(int fd, const char *name, struct hf_why *why)
                           name, IFNAMSIZ - 1);
     memcpy(req.ifr_name, name, n);
     if (ioctl(fd, TUNSETIFF, &req) < 0)
-        return attach_failed(name, why);
+        return attach_failed(name, queue, why);
     return HF_OK;
 }
 
@@ -409,7 +411,7 @@ int hf_link_tun_open(struct hf_link **out, const struct hf_tun_config *cfg, stru
     if (err < 0)
         return err;
     struct hf_link *made = NULL;
-    err = attach(fd, cfg->name ? cfg->name : "tun%d", why);
+    err = attach(fd, cfg->name ? cfg->name : "tun%d", cfg->queue, why);
     if (err == HF_OK)
         err = hf_link_tun_from_fd(&made, fd, cfg, why);
     if (err < 0)
