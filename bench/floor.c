@@ -1,13 +1,13 @@
 /**
  * What a TUN device can carry at most: one connection with the kernel, by a TCP that checks nothing
- * and never sends anything twice. For script/beside, which holds Handfast against it. Prints one
- * JSON object when it is over.
+ * and sends no data twice. For script/beside, which holds Handfast against it. Prints one JSON
+ * object when it is over.
  *
  *     floor listen|connect TUN OWN-ADDRESS KERNEL-ADDRESS PORT SECONDS
  *
  * `listen` takes a connection from the kernel and acknowledges what comes; `connect` opens one to
  * the kernel and sends super-packets, as many as its window has room for. The time counts from the
- * SYN,ACK. A lost packet would end it; on a TUN device whose queue is long enough none is.
+ * SYN,ACK. Data that is lost would end it; on a TUN device whose queue is long enough none is.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,7 +39,8 @@ enum {
     CHECKSUM_AT = 16,
     EXIT_USAGE = 2,
     ISS = 1,
-    WAIT_MS = 1000,
+    WAIT_MS = 5000, /* for the kernel; and from SYN to SYN */
+    AGAIN_MS = 50,
 };
 
 struct floor {
@@ -107,16 +108,24 @@ static bool read_segment(struct floor *f)
     }
 }
 
-/** Waits for one, for a second at most. */
-static void await_segment(struct floor *f)
+/** Waits for one; false: the time is over. */
+static bool await_segment(struct floor *f, int wait_ms)
 {
     while (!read_segment(f)) {
         struct pollfd p = {f->fd, POLLIN, 0};
-        int ready = poll(&p, 1, WAIT_MS);
-        errno = ready == 0 ? ETIMEDOUT : errno;
-        if (ready == 0 || (ready < 0 && errno != EINTR))
-            fail("waiting for the kernel");
+        int ready = poll(&p, 1, wait_ms);
+        if (ready == 0)
+            return false;
+        if (ready < 0 && errno != EINTR)
+            fail("poll");
     }
+    return true;
+}
+
+static _Noreturn void give_up(void)
+{
+    errno = ETIMEDOUT;
+    fail("waiting for the kernel");
 }
 
 /** Sends a segment with so many zeros. False: the device takes no more now. */
@@ -181,7 +190,8 @@ static void take_syn(struct floor *f)
 static void listen_and_take(struct floor *f)
 {
     do
-        await_segment(f);
+        if (!await_segment(f, WAIT_MS))
+            give_up();
     while ((f->heard.flags & HF_SYN) == 0 || f->heard.destination_port != f->port);
     take_syn(f);
     (void)write_segment(f, HF_SYN | HF_ACK, 0);
@@ -204,17 +214,23 @@ static void listen_and_take(struct floor *f)
 
 static void connect_and_send(struct floor *f)
 {
-    (void)write_segment(f, HF_SYN, 0);
+    /* A device that has just been opened may take some time to carry packets both ways. */
+    f->heard.flags = 0;
+    for (int tries = 0; (f->heard.flags & (HF_SYN | HF_ACK)) != (HF_SYN | HF_ACK); tries++) {
+        if (tries == WAIT_MS / AGAIN_MS)
+            give_up();
+        (void)write_segment(f, HF_SYN, 0);
+        (void)await_segment(f, AGAIN_MS);
+    }
     f->snd_nxt++;
-    do
-        await_segment(f);
-    while ((f->heard.flags & (HF_SYN | HF_ACK)) != (HF_SYN | HF_ACK));
     take_syn(f);
     (void)write_segment(f, HF_ACK, 0);
     uint32_t una = f->snd_nxt, window = f->heard.window;
     f->began_ns = now_ns();
     while (now_ns() - f->began_ns < f->span_ns) {
         while (read_segment(f)) {
+            if ((f->heard.flags & HF_SYN) != 0)
+                continue; /* of a SYN that was sent again */
             f->bytes += f->heard.ack - una;
             una = f->heard.ack;
             window = (uint32_t)f->heard.window << f->snd_shift;

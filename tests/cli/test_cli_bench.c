@@ -146,8 +146,8 @@ static void an_entry_keeps_to_its_bytes(void **state)
 {
     (void)state;
     for (int v6 = 0; v6 < 2; v6++) {
-        assert_int_equal(bench(v6 ? "memory --connections 200000 --json --v6"
-                                  : "memory --connections 200000 --json"),
+        assert_int_equal(bench(v6 ? "memory --connections 100000 --json --v6"
+                                  : "memory --connections 100000 --json"),
                          0);
         assert_in_range((int)bytes_of("established"), 200, 335);
         assert_in_range((int)bytes_of("time-wait"), 64, 79);
