@@ -12,7 +12,7 @@ void hf_bench_flood_open(struct hf_bench *w);
 void hf_bench_flood_burst(struct hf_bench *w);
 /** The n-th of the burst at hand, made anew. */
 struct hf_packet hf_bench_flood_syn(struct hf_bench *w, unsigned n);
-/** All entries are taken, as far as there are any, and no answer was lost. */
-void hf_bench_flood_is_full(const struct hf_bench *w);
+/** All entries are taken, as far as there are any. Checks that no answer was lost. */
+bool hf_bench_flood_is_full(const struct hf_bench *w);
 
 #endif
