@@ -436,6 +436,10 @@ struct hf_info {
     bool reordering;       /**< the path was seen to reorder */
 };
 HF_API HF_MUST_CHECK int hf_info(const struct hf_stack *s, hf_handle c, struct hf_info *info);
+/** A hint: these n connections are about to be used. Of a million the processor's cache holds few;
+ *  who names some ahead waits for the memory of all of them at once. Handles that are none are
+ *  passed over. The connections of events, and of packets that came in together, need no hint. */
+HF_API void hf_prefetch(const struct hf_stack *s, const hf_handle *conns, size_t n);
 
 /** Kinds of state, for counting. */
 enum hf_kind { HF_KIND_NONE, HF_KIND_LISTENER, HF_KIND_CONN, HF_KIND_HALF_OPEN, HF_KIND_TIME_WAIT };

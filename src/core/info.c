@@ -119,7 +119,7 @@ static hf_ns tick_to_ns(const struct hf_stack *s, uint32_t tick)
 
 static const struct hf_time_wait *time_wait_at(const struct hf_stack *s, uint32_t i)
 {
-    return (const struct hf_time_wait *)hf_pool_at(&s->time_waits, i);
+    return hf_time_wait_at(s, i);
 }
 
 static bool tuple_of_listener(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
@@ -162,7 +162,7 @@ static bool tuple_of_conn(const struct hf_stack *s, uint32_t i, struct hf_tuple 
 
 static bool tuple_of_half_open(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
 {
-    const struct hf_half_open *h = hf_pool_at(&s->half_opens, i);
+    const struct hf_half_open *h = hf_half_open_at(s, i);
     *t = (struct hf_tuple){
         .kind = HF_KIND_HALF_OPEN,
         .state = HF_SYN_RCVD,

@@ -282,9 +282,14 @@ static inline void hf_drop_arrival(struct hf_stack *s, const struct hf_arrival *
 HF_MUST_CHECK uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr);
 void hf_local_share(struct hf_stack *s, uint32_t index);
 void hf_local_give(struct hf_stack *s, uint32_t index);
+static inline struct hf_local *hf_local_at(const struct hf_stack *s, uint32_t index)
+{
+    return (struct hf_local *)hf_pool_at_sized(&s->locals, index, sizeof(struct hf_local),
+                                               HF_LOCAL_SHIFT);
+}
 static inline const struct hf_addr *hf_local_addr(const struct hf_stack *s, uint32_t index)
 {
-    return &((const struct hf_local *)hf_pool_at(&s->locals, index))->addr;
+    return &hf_local_at(s, index)->addr;
 }
 bool hf_local_is_ours(const struct hf_stack *s, const struct hf_addr *addr);
 /** A directed broadcast address of one of our prefixes. */
@@ -307,15 +312,31 @@ uint32_t hf_tuple_find(const struct hf_stack *s, uint32_t hash, const struct hf_
 
 static inline struct hf_conn *hf_conn_at(const struct hf_stack *s, uint32_t index)
 {
-    return (struct hf_conn *)hf_pool_at(&s->conns, index);
+    return (struct hf_conn *)hf_pool_at_sized(&s->conns, index, sizeof(struct hf_conn),
+                                              HF_CONN_SHIFT);
 }
 static inline struct hf_listener *hf_listener_at(const struct hf_stack *s, uint32_t index)
 {
     return (struct hf_listener *)hf_pool_at(&s->listeners, index);
 }
+static inline struct hf_half_open *hf_half_open_at(const struct hf_stack *s, uint32_t index)
+{
+    return (struct hf_half_open *)hf_pool_at_sized(&s->half_opens, index,
+                                                   sizeof(struct hf_half_open), HF_ENTRY_SHIFT);
+}
+static inline struct hf_time_wait *hf_time_wait_at(const struct hf_stack *s, uint32_t index)
+{
+    return (struct hf_time_wait *)hf_pool_at_sized(&s->time_waits, index,
+                                                   sizeof(struct hf_time_wait), HF_ENTRY_SHIFT);
+}
+static inline struct hf_flight *hf_flight_at(const struct hf_stack *s, uint32_t index)
+{
+    return (struct hf_flight *)hf_pool_at_sized(&s->flights, index, sizeof(struct hf_flight),
+                                                HF_FLIGHT_SHIFT);
+}
 static inline struct hf_flight *hf_flight_of(const struct hf_stack *s, const struct hf_conn *c)
 {
-    return c->flight == HF_NIL ? NULL : (struct hf_flight *)hf_pool_at(&s->flights, c->flight);
+    return c->flight == HF_NIL ? NULL : hf_flight_at(s, c->flight);
 }
 hf_handle hf_conn_handle(const struct hf_stack *s, const struct hf_conn *c);
 /** NULL when the handle is stale or none of a connection. */

@@ -175,7 +175,7 @@ static enum hf_reason parse_v4(const uint8_t *bytes, size_t n, bool quoted, stru
         return HF_DROP_IP_TRUNCATED;
     /* [RFC1122#3.2.1.2] a bad header checksum is a silent drop. In a quote the field may have
      * been changed by a router on the way. */
-    if (!quoted && hf_sum_fold(hf_sum_header(0, bytes, ip->header_bytes)) != 0xffff)
+    if (!quoted && !hf_sum_is_right(hf_sum_header(0, bytes, ip->header_bytes)))
         return HF_DROP_IP_CHECKSUM;
     if ((fragment & IPV4_OFFSET_MASK) != 0)
         return HF_DROP_IP_FRAGMENT;
