@@ -15,9 +15,9 @@ static struct hf_endpoint remote_of(const struct hf_half_open *h)
     return (struct hf_endpoint){h->remote, h->remote_port};
 }
 
-static uint32_t ts_offset_of(const struct hf_stack *s, const struct hf_half_open *h)
+static uint32_t ts_offset_of(struct hf_stack *s, const struct hf_half_open *h)
 {
-    return hf_ts_offset(&s->p.ts_key, hf_local_addr(s, h->local), &h->remote);
+    return hf_stack_ts_offset(s, hf_local_addr(s, h->local), &h->remote);
 }
 
 static void trace(struct hf_stack *s, const struct hf_half_open *h, enum hf_trace type,

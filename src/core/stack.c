@@ -25,6 +25,15 @@ void hf_stack_take_time(struct hf_stack *s, hf_ns now)
     s->p.told_ns = now;
 }
 
+uint32_t hf_stack_ts_offset(struct hf_stack *s, const struct hf_addr *local,
+                            const struct hf_addr *remote)
+{
+    struct hf_recent_offset *r = &s->recent_offset;
+    if (!hf_addr_is_same(&r->remote, remote) || !hf_addr_is_same(&r->local, local))
+        *r = (struct hf_recent_offset){*local, *remote, hf_ts_offset(&s->p.ts_key, local, remote)};
+    return r->offset;
+}
+
 static struct hf_wheel_node *wheel_node(void *owner, uint32_t ref)
 {
     struct hf_stack *s = owner;

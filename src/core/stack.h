@@ -150,6 +150,13 @@ struct hf_full_ports {
     uint64_t freed; /**< tuples and listeners that had ended then: it holds until another does */
 };
 
+/** The timestamp offset that was asked for last: of a handshake it is asked for three times, and
+ *  many come from one host. */
+struct hf_recent_offset {
+    struct hf_addr local, remote; /**< both unspecified: none yet */
+    uint32_t offset;
+};
+
 struct hf_stack {
     struct hf_stack_plain p;
     struct hf_mem mem;
@@ -164,6 +171,7 @@ struct hf_stack {
     struct hf_wheel wheel;
     struct hf_reply *replies;
     struct hf_full_ports full_ports;
+    struct hf_recent_offset recent_offset;
     uint32_t recent_local;   /**< local address taken last, or HF_NIL: likely the next one too */
     uint32_t reserved_conn;  /**< by hf_send_reserve, until the next call: HF_NIL if none */
     uint32_t reserved_bytes; /**< so many were offered; valid with reserved_conn */
@@ -241,6 +249,9 @@ static inline hf_ns hf_stack_caller_time(const struct hf_stack *s, hf_ns own_ns)
 {
     return hf_ns_shift(own_ns, -s->p.clock_ahead_ns);
 }
+/** hf_ts_offset of our key. */
+uint32_t hf_stack_ts_offset(struct hf_stack *s, const struct hf_addr *local,
+                            const struct hf_addr *remote);
 void hf_stack_take_time(struct hf_stack *s, hf_ns now);
 /** Takes the time of a call: never backwards. */
 static inline void hf_stack_set_now(struct hf_stack *s, hf_ns now)
