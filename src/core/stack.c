@@ -112,6 +112,7 @@ struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_
         return NULL;
     memset(s, 0, sizeof *s);
     init_plain(&s->p, cfg, env, now);
+    mem.limit_bytes = (uint64_t)s->p.cfg.memory_bytes;
     s->replies = hf_mem_take(&mem, reply_ring_bytes(&s->p.cfg));
     if (s->replies == NULL) {
         hf_mem_give(&mem, s, sizeof *s);
