@@ -58,6 +58,8 @@ struct hf_tun_options {
     bool no_configure;  /**< the interface is set up by somebody else */
     bool plain;         /**< no super-packets */
     bool probes;        /**< fire static probes */
+    /** The command's own values of these settings, unless they are set; 0: the profile's. */
+    int64_t block_bytes, pool_bytes;
     /* Made of these: */
     struct hf_addr addr; /**< the stack's */
     unsigned prefix_bits;

@@ -23,6 +23,9 @@ enum {
     PART_NAME_BYTES = HTTP_PATH_BYTES + 32,
     PORT_DEFAULT = 80,
     SLICES = 8,
+    /* A file is read by the block, so a block is large; and of large ones the budget is larger. */
+    BLOCK_BYTES = 32 * 1024,
+    POOL_BYTES = 256 * 1024 * 1024,
     KEY_PORT = 'p',
     KEY_WRITABLE = 'w',
     KEY_IDLE = 1
@@ -614,13 +617,16 @@ int hf_cmd_serve(int argc, char **argv)
         own,
         parse,
         "DIR",
-        "Serves the files of DIR over HTTP/1.1 from Handfast's own TCP on a TUN device."
+        "Serves the files of DIR over HTTP/1.1 from Handfast's own TCP on a TUN device. "
+        "Unless set otherwise, block_bytes is 32K and pool_bytes 256M."
         "\vhandfast serve --tun hf0 --addr 10.9.0.2/24 . &  curl http://10.9.0.2/README.md",
         children,
         NULL,
         NULL};
     struct options o = {.port = PORT_DEFAULT, .idle_ns = IDLE_DEFAULT_NS};
     hf_tun_options_init(&o.tun);
+    o.tun.block_bytes = BLOCK_BYTES;
+    o.tun.pool_bytes = POOL_BYTES;
     argp_err_exit_status = HF_EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
         return HF_EXIT_USAGE;
