@@ -328,7 +328,7 @@ static int run(struct session *s, const struct options *o)
         hf_say("%s is %s: no connection can be made to it", o->host, kind);
         return HF_EXIT_USAGE;
     }
-    if (hf_tun_stack_open(&s->t, &o->tun, NULL, NULL, on_events, s, &why) != HF_OK)
+    if (hf_tun_stack_open(&s->t, &o->tun, on_events, s, &why) != HF_OK)
         return hf_say_why(&why);
     s->began_ns = hf_host_now();
     s->until_ns = o->duration_ns < HF_NEVER - s->began_ns ? s->began_ns + o->duration_ns : HF_NEVER;
