@@ -134,6 +134,29 @@ HF_API HF_MUST_CHECK int hf_link_tun_from_fd(struct hf_link **out, int fd,
 /** The interface's name, as the kernel chose it. l must be a TUN. */
 HF_API const char *hf_link_tun_name(const struct hf_link *l);
 
+/* ---- Ethernet ------------------------------------------------------------------------------- */
+
+enum { HF_ETHER_ADDRS_MAX = 16 };
+
+/** An address of the stack on an Ethernet. */
+struct hf_ether_address {
+    struct hf_addr addr;
+    unsigned prefix_bits; /**< what is on the link: reached without a gateway; 0..32 or 0..128 */
+};
+
+/** What a link to an Ethernet counts beside struct hf_link_stats, since it was opened. */
+struct hf_ether_stats {
+    uint64_t questions;      /**< ARP requests and neighbour solicitations that were sent */
+    uint64_t answers;        /**< answers and announcements */
+    uint64_t learned;        /**< MACs that were learned or confirmed */
+    uint64_t silent;         /**< neighbours that did not answer */
+    uint64_t packets_lost;   /**< to them, to nobody (no gateway), or too many that waited */
+    uint64_t unasked;        /**< answers about an address that nobody asked for: ignored */
+    uint64_t conflicts;      /**< another station says that it has an address of ours */
+    uint64_t frames_foreign; /**< came, but were for somebody else */
+    uint64_t frames_lost;    /**< there was no room for them: this end did not read in time */
+};
+
 /* ---- interfaces of the current network namespace -------------------------------------------- */
 
 HF_API HF_MUST_CHECK int hf_netif_up(const char *name, struct hf_why *why);
