@@ -144,6 +144,15 @@ struct hf_ether_address {
     unsigned prefix_bits; /**< what is on the link: reached without a gateway; 0..32 or 0..128 */
 };
 
+/** Whose packets a link to an Ethernet carries. */
+struct hf_ether_config {
+    const char *interface;                /**< that is up, and has a MAC */
+    const struct hf_ether_address *addrs; /**< of the stack; copied */
+    size_t addr_count;                    /**< 1 to HF_ETHER_ADDRS_MAX */
+    /** Where packets go that are for nobody on the link; unspecified: they are lost. */
+    struct hf_addr gateway_v4, gateway_v6;
+};
+
 /** What a link to an Ethernet counts beside struct hf_link_stats, since it was opened. */
 struct hf_ether_stats {
     uint64_t questions;      /**< ARP requests and neighbour solicitations that were sent */
@@ -156,6 +165,43 @@ struct hf_ether_stats {
     uint64_t frames_foreign; /**< came, but were for somebody else */
     uint64_t frames_lost;    /**< there was no room for them: this end did not read in time */
 };
+
+/** l must be a link to an Ethernet. Called by the thread that uses it. */
+HF_API void hf_link_ether_stats(struct hf_link *l, struct hf_ether_stats *stats);
+
+struct hf_packet_link_config {
+    struct hf_ether_config ether;
+    uint32_t batch_packets; /**< buffers of 64 KB, hence packets a receive; 0: 32 */
+    bool plain;             /**< no super-packets go out, all checksums filled in; what comes in may
+                                 be super all the same */
+    /** Not 0: links with the same number, one each for a stack on a thread of its own, share what
+     *  comes in by flows (PACKET_FANOUT); nobody else in the namespace may use it. */
+    uint16_t fanout_group;
+    uint8_t fanout_member; /**< which of them: number 0 answers for the addresses, and is needed */
+};
+
+/**
+ * Opens an interface of the kernel's by a packet socket, for addresses that nobody has. Needs
+ * CAP_NET_RAW in the user namespace of the network namespace. The MAC is the interface's; ARP and
+ * neighbour discovery are the link's own. Checksums are left to the kernel or the device, and
+ * super-packets go both ways. A filter in the kernel lets nothing up but what is for us.
+ *
+ * The kernel sees these frames too:
+ * - It would reset our connections if it had one of our addresses: then the link is not opened,
+ *   HF_E_DEVICE. It must not be given one later either.
+ * - If it forwards packets (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding), it sends on what
+ *   is for us, or answers with errors: switch that off for the interface, or drop it, as by
+ *   `nft add rule inet filter forward ip daddr ADDRESS drop`.
+ * - A firewall of its does not see our packets.
+ * The host itself does not reach us by this interface, nor we the host: what it sends does not come
+ * back to it.
+ *
+ * A frame with a VLAN tag is for the interface of that VLAN: open that one. While the interface is
+ * down nothing comes and nothing goes; one that is removed is an error of receive.
+ */
+HF_API HF_MUST_CHECK int hf_link_packet_open(struct hf_link **out,
+                                             const struct hf_packet_link_config *cfg,
+                                             struct hf_why *why);
 
 /* ---- interfaces of the current network namespace -------------------------------------------- */
 

@@ -49,7 +49,7 @@ static struct hf_addr v4_at(const uint8_t *p)
 
 static struct hf_addr v6_at(const uint8_t *p)
 {
-    struct hf_addr a;
+    struct hf_addr a = HF_ADDR_ANY;
     memcpy(a.octets, p, sizeof a.octets);
     return a;
 }
