@@ -614,8 +614,10 @@ int hf_cmd_serve(int argc, char **argv)
         own,
         parse,
         "DIR",
-        "Serves the files of DIR over HTTP/1.1 from Handfast's own TCP on a TUN device."
-        "\vhandfast serve --tun hf0 --addr 10.9.0.2/24 . &  curl http://10.9.0.2/README.md",
+        "Serves the files of DIR over HTTP/1.1 from Handfast's own TCP, on a TUN device or an "
+        "Ethernet interface."
+        "\vhandfast serve --tun hf0 --addr 10.9.0.2/24 . &  curl http://10.9.0.2/README.md\n\n"
+        "handfast serve --interface eth0 --addr 192.168.1.77/24 --gateway 192.168.1.1 .",
         children,
         NULL,
         NULL};

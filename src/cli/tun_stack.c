@@ -1,5 +1,6 @@
 /**
- * A stack over a TUN device, as the command line describes it: link, wrappers, stack, loop.
+ * A stack over a TUN device or an Ethernet interface, as the command line describes it: link,
+ * wrappers, stack, loop.
  */
 #include "cli.h"
 #include "show/settings.h"
@@ -65,10 +66,21 @@ static int wrap(struct hf_link **link, const struct hf_tun_options *o, struct hf
         err = hf_link_spoil(link, *link, rules, count, NULL, NULL, why);
     }
     if (err == HF_OK && o->record != NULL) {
-        struct hf_record_config record = {.path = o->record, .interface_name = o->tun};
+        struct hf_record_config record = {.path = o->record,
+                                          .interface_name = hf_tun_options_device(o)};
         err = hf_link_record(link, *link, &record, why);
     }
     return err;
+}
+
+/* Whether --set has named it. */
+static bool is_set(const struct hf_tun_options *o, const char *name)
+{
+    size_t n = strlen(name);
+    for (size_t i = 0; i < o->set_count; i++)
+        if (strncmp(o->sets[i], name, n) == 0 && o->sets[i][n] == '=')
+            return true;
+    return false;
 }
 
 static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o, hf_trace_fn *trace,
@@ -79,7 +91,7 @@ static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o, hf
     hf_link_caps(t->link, &caps);
     cfg.offload_checksum = caps.checksum;
     cfg.offload_super_bytes = caps.super_bytes;
-    if (caps.mtu_bytes > 0)
+    if (caps.mtu_bytes > 0 && (!is_set(o, "mtu_bytes") || cfg.mtu_bytes > caps.mtu_bytes))
         cfg.mtu_bytes = caps.mtu_bytes;
     char fault[HF_FAULT_TEXT_BYTES];
     if (hf_config_fault_text(&cfg, fault)) /* with what the interface brings */
@@ -96,18 +108,54 @@ static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o, hf
     return err == HF_OK ? HF_OK : fail(why, "the stack can't be made: %s", hf_err_text(err));
 }
 
+static int open_tun(struct hf_link **link, const struct hf_tun_options *o, struct hf_why *why)
+{
+    struct hf_tun_config tun = {
+        .name = o->tun, .mtu_bytes = (uint32_t)o->config.mtu_bytes, .plain = o->plain};
+    int err = hf_link_tun_open(link, &tun, why);
+    if (err == HF_OK && !o->no_configure)
+        err = configure(hf_link_tun_name(*link), o, why);
+    return err;
+}
+
+/* A kernel that forwards does so with what is for us: it looks for us elsewhere, does not find us
+ * there, and tells the sender that we can't be reached. */
+static void warn_of_forwarding(const struct hf_tun_options *o)
+{
+    char path[128], flag = '0';
+    const char *family = hf_addr_is_v4(&o->addr) ? "ipv4" : "ipv6";
+    snprintf(path, sizeof path, "/proc/sys/net/%s/conf/%.15s/forwarding", family, o->interface);
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return;
+    if (fread(&flag, 1, 1, f) == 1 && flag == '1')
+        hf_say("warning: the kernel forwards on %s, and will tell others that %s can't be reached "
+               "(sysctl -w net.%s.conf.%s.forwarding=0, or drop it in its forward chain)",
+               o->interface, o->addr_text, family, o->interface);
+    fclose(f);
+}
+
+static int open_interface(struct hf_link **link, const struct hf_tun_options *o, struct hf_why *why)
+{
+    const struct hf_ether_address own = {o->addr, o->prefix_bits};
+    struct hf_packet_link_config cfg = {
+        .ether = {.interface = o->interface, .addrs = &own, .addr_count = 1}, .plain = o->plain};
+    if (hf_addr_is_v4(&o->gateway))
+        cfg.ether.gateway_v4 = o->gateway;
+    else
+        cfg.ether.gateway_v6 = o->gateway;
+    int err = hf_link_packet_open(link, &cfg, why);
+    if (err == HF_OK)
+        warn_of_forwarding(o);
+    return err;
+}
+
 int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o, hf_trace_fn *trace,
                       void *trace_ctx, hf_loop_events_fn *events, void *events_ctx,
                       struct hf_why *why)
 {
     *t = (struct hf_tun_stack){.addr = o->addr};
-    struct hf_tun_config tun = {
-        .name = o->tun, .mtu_bytes = (uint32_t)o->config.mtu_bytes, .plain = o->plain};
-    int err = hf_link_tun_open(&t->link, &tun, why);
-    if (err != HF_OK)
-        return err;
-    if (!o->no_configure)
-        err = configure(hf_link_tun_name(t->link), o, why);
+    int err = o->tun != NULL ? open_tun(&t->link, o, why) : open_interface(&t->link, o, why);
     if (err == HF_OK)
         err = wrap(&t->link, o, why);
     if (err == HF_OK)
