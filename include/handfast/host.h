@@ -203,6 +203,27 @@ HF_API HF_MUST_CHECK int hf_link_packet_open(struct hf_link **out,
                                              const struct hf_packet_link_config *cfg,
                                              struct hf_why *why);
 
+struct hf_xdp_link_config {
+    struct hf_ether_config ether;
+    bool copy; /**< frames are copied even where the device could do without */
+};
+
+/**
+ * The same by AF_XDP: a program in front of the kernel's network stack hands what is for us to the
+ * link, and nothing else, so that neither forwarding nor a firewall of the kernel's matters; an
+ * address that it has is refused all the same. Frames are not copied by the kernel where the
+ * driver can do without. 16 MB. Needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF, Linux 5.9, a device
+ * with one queue (ethtool -L NAME combined 1) and an MTU of at most 3822.
+ *
+ * There are no offloads: no super-packets, and checksums are made and verified by the stack. So a
+ * veth's other end has to fill in its own: ethtool -K PEER tx off. Announcements to all stations
+ * stay the kernel's. The program goes when the link is closed or the process ends, however.
+ */
+HF_API HF_MUST_CHECK int hf_link_xdp_open(struct hf_link **out,
+                                          const struct hf_xdp_link_config *cfg, struct hf_why *why);
+/** Whether the device does without copies. l must be such a link. */
+HF_API bool hf_link_xdp_is_zero_copy(const struct hf_link *l);
+
 /* ---- interfaces of the current network namespace -------------------------------------------- */
 
 HF_API HF_MUST_CHECK int hf_netif_up(const char *name, struct hf_why *why);

@@ -61,6 +61,7 @@ struct hf_tun_options {
     const char *spoil;  /**< rules, or NULL */
     bool no_configure;  /**< the interface is set up by somebody else */
     bool plain;         /**< no super-packets */
+    bool xdp;           /**< the interface by XDP */
     bool probes;        /**< fire static probes */
     /* Made of these: */
     struct hf_addr addr; /**< the stack's */

@@ -14,6 +14,7 @@ enum {
     KEY_TUN = 1000,
     KEY_INTERFACE,
     KEY_GATEWAY,
+    KEY_XDP,
     KEY_ADDR,
     KEY_KERNEL_ADDR,
     KEY_RECORD,
@@ -35,6 +36,8 @@ static const struct argp_option argp_options[] = {
     {"no-configure", KEY_NO_CONFIGURE, NULL, 0, "Leave the TUN device's addresses alone", 1},
     {"gateway", KEY_GATEWAY, "ADDR", 0,
      "Who takes what is for other networks than --addr's (with --interface)", 1},
+    {"xdp", KEY_XDP, NULL, 0,
+     "Take the interface's frames before the kernel's network stack does (with --interface)", 1},
     {"plain", KEY_PLAIN, NULL, 0, "No super-packets, all checksums in software", 1},
     {"record", KEY_RECORD, "FILE", 0,
      "Write every packet to a pcapng file; replaces nothing but recordings", 2},
@@ -190,6 +193,8 @@ static void check_device(const struct hf_tun_options *o, struct argp_state *stat
     if (o->tun != NULL && o->gateway_text != NULL)
         argp_error(state,
                    "--gateway is for --interface: on a TUN device the kernel is the gateway");
+    if (o->tun != NULL && o->xdp)
+        argp_error(state, "--xdp is for --interface: a TUN device has no frames");
     if (o->interface != NULL && o->kernel_addr_text != NULL)
         argp_error(state, "--kernel-addr is for --tun: the kernel has no part in --interface");
     if (o->interface != NULL && o->no_configure)
@@ -310,6 +315,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_RECORD: hf_take_once(&o->record, arg, "--record", state); return 0;
     case KEY_SPOIL: hf_take_once(&o->spoil, arg, "--spoil", state); return 0;
     case KEY_NO_CONFIGURE: o->no_configure = true; return 0;
+    case KEY_XDP: o->xdp = true; return 0;
     case KEY_PLAIN: o->plain = true; return 0;
     case KEY_PROBES: o->probes = hf_take_probes(state) != NULL; return 0;
     case KEY_PROFILE: hf_take_once(&o->profile, arg, "--profile", state); return 0;

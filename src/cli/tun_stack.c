@@ -144,6 +144,10 @@ static int open_interface(struct hf_link **link, const struct hf_tun_options *o,
         cfg.ether.gateway_v4 = o->gateway;
     else
         cfg.ether.gateway_v6 = o->gateway;
+    if (o->xdp) {
+        const struct hf_xdp_link_config xdp = {.ether = cfg.ether};
+        return hf_link_xdp_open(link, &xdp, why);
+    }
     int err = hf_link_packet_open(link, &cfg, why);
     if (err == HF_OK)
         warn_of_forwarding(o);

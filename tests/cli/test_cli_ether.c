@@ -135,6 +135,22 @@ static void files_are_served(void **state)
         serve_and_fetch("fd09::2/64", "fd09::2", NULL);
 }
 
+/* After all others: the kernel's end sends no super-packets any more. */
+static void files_are_served_by_xdp(void **state)
+{
+    struct hf_link *link;
+    struct hf_why why;
+    (void)state;
+    if (veth_open_xdp(&link, &why) != HF_OK || !veth_no_offloads()) {
+        print_message("no XDP: %s\n", why.text);
+        skip();
+    }
+    hf_link_close(link);
+    serve_and_fetch("10.9.0.2/24", "10.9.0.2", "--xdp");
+    if (veth_has_v6())
+        serve_and_fetch("fd09::2/64", "fd09::2", "--xdp");
+}
+
 /* ---- connect -------------------------------------------------------------------------------- */
 
 static void echo(int fd)
@@ -326,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_far_host_is_reached),
         cmocka_unit_test(a_kernel_that_forwards_is_warned_of),
         cmocka_unit_test(wrong_calls_are_answered),
+        cmocka_unit_test(files_are_served_by_xdp),
     };
     struct hf_why why = {.text = "root is needed"};
     if (!getenv("HF_COMMAND"))

@@ -12,7 +12,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <sched.h>
@@ -185,6 +187,28 @@ bool veth_make(struct hf_why *why)
 bool veth_has_v6(void)
 {
     return has_v6;
+}
+
+bool veth_no_offloads(void)
+{
+    struct ethtool_value off = {.cmd = ETHTOOL_STXCSUM, .data = 0};
+    struct ifreq req = {.ifr_name = "hf0"};
+    req.ifr_data = (char *)&off;
+    int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int result = ioctl(s, SIOCETHTOOL, &req);
+    (void)close(s);
+    return result == 0;
+}
+
+int veth_open_xdp(struct hf_link **out, struct hf_why *why)
+{
+    const struct hf_ether_address own[] = {{veth_addr("10.9.0.2"), 24}, {veth_addr("fd09::2"), 64}};
+    const struct hf_xdp_link_config cfg = {
+        .ether = {.interface = "hf1", .addrs = own, .addr_count = 2}};
+    veth_go_ours();
+    int err = hf_link_xdp_open(out, &cfg, why);
+    veth_go_home();
+    return err;
 }
 
 int veth_open_packet(struct hf_link **out, bool plain, struct hf_why *why)

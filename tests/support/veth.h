@@ -25,6 +25,10 @@ bool veth_sysctl(const char *name, const char *value);
 
 /** An address, which must be one. */
 struct hf_addr veth_addr(const char *text);
+/** Has the kernel's end fill in checksums, and send no super-packets; from home. */
+bool veth_no_offloads(void);
+/** The same as the next by XDP. */
+int veth_open_xdp(struct hf_link **out, struct hf_why *why);
 /** A packet link on hf1 with 10.9.0.2/24 and fd09::2/64, from home and back. */
 int veth_open_packet(struct hf_link **out, bool plain, struct hf_why *why);
 
