@@ -196,6 +196,10 @@ struct hf_packet_link_config {
  * The host itself does not reach us by this interface, nor we the host: what it sends does not come
  * back to it.
  *
+ * Nobody is asked beforehand whether an address is free: a station that says that it has it is
+ * counted as a conflict. Gateways are those of the configuration; what routers announce, and
+ * redirects, are passed over.
+ *
  * A frame with a VLAN tag is for the interface of that VLAN: open that one. While the interface is
  * down nothing comes and nothing goes; one that is removed is an error of receive.
  */

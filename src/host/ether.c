@@ -5,6 +5,7 @@
 #include "why.h"
 
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -94,20 +95,47 @@ static int check(const struct hf_ether_config *cfg, struct hf_why *why)
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* Our solicited-node groups [RFC4861#7.2.1]. The kernel joins them, so that the device lets them
- * in and switches hear of it (MLD). Where it has IPv6 switched off it can't: most devices and
- * switches let them pass all the same, and others still have the link's own subscription. */
+/* By the kernel, which tells switches as well (MLD). */
+static bool join(int fd, int index, const struct hf_addr *group)
+{
+    struct ipv6_mreq wish = {.ipv6mr_interface = (unsigned)index};
+    memcpy(&wish.ipv6mr_multiaddr, group->octets, sizeof group->octets);
+    return setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &wish, sizeof wish) == 0;
+}
+
+/* Only so that the device lets them in: where the kernel has IPv6 switched off. */
+static bool admit(int fd, int index, const struct hf_addr *group)
+{
+    struct packet_mreq wish = {
+        .mr_ifindex = index, .mr_type = PACKET_MR_MULTICAST, .mr_alen = HF_MAC_BYTES};
+    hf_multicast_mac(group, wish.mr_address);
+    return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &wish, sizeof wish) == 0;
+}
+
+typedef bool join_fn(int fd, int index, const struct hf_addr *group);
+
+/* Our solicited-node groups [RFC4861#7.2.1]; false: not all of them. */
+static bool join_by(join_fn *how, int fd, int index, const struct hf_ether_config *cfg)
+{
+    bool is_joined = fd >= 0;
+    for (size_t i = 0; is_joined && i < cfg->addr_count; i++) {
+        struct hf_addr group = hf_solicited_node(&cfg->addrs[i].addr);
+        is_joined = hf_addr_is_v4(&cfg->addrs[i].addr) || how(fd, index, &group);
+    }
+    return is_joined;
+}
+
+/* For as long as the descriptor is open; -1: none. Many devices and switches let everything pass,
+ * so a failure is none of the link's. */
 static int join_groups(const struct hf_ether_config *cfg, int index)
 {
     int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    for (size_t i = 0; fd >= 0 && i < cfg->addr_count; i++) {
-        if (hf_addr_is_v4(&cfg->addrs[i].addr))
-            continue;
-        struct ipv6_mreq wish = {.ipv6mr_interface = (unsigned)index};
-        struct hf_addr group = hf_solicited_node(&cfg->addrs[i].addr);
-        memcpy(&wish.ipv6mr_multiaddr, group.octets, sizeof group.octets);
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &wish, sizeof wish);
-    }
+    if (join_by(join, fd, index, cfg))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0); /* receives nothing */
+    (void)join_by(admit, fd, index, cfg);
     return fd;
 }
 

@@ -221,6 +221,32 @@ static void the_kernel_asks_for_us(void **state)
     }
 }
 
+/* The kernel has joined the group for us, or at least lets it in. */
+static void our_group_is_joined(void **state)
+{
+    char line[256];
+    bool is_there = false;
+    (void)state;
+    if (!veth_has_v6())
+        skip();
+    open_link();
+    veth_go_ours();
+    FILE *f = fopen("/proc/thread-self/net/dev_mcast", "re");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f))
+        is_there = is_there || (strstr(line, "hf1") && strstr(line, "3333ff000002"));
+    (void)fclose(f);
+    assert_true(is_there);
+    (void)veth_sysctl("net/ipv6/conf/hf1/disable_ipv6", "1");
+    veth_go_home();
+    tear_down(NULL);
+    open_link(); /* without the kernel's IPv6 */
+    assert_true(answers(link_of_test, "fd09::2", "fd09::1", ETHER_WAIT_MS));
+    veth_go_ours();
+    (void)veth_sysctl("net/ipv6/conf/hf1/disable_ipv6", "0");
+    veth_go_home();
+}
+
 static void a_lost_question_is_asked_again(void **state)
 {
     (void)state;
@@ -654,6 +680,7 @@ int main(void)
         CASE(the_longest_filter_fits),
         CASE(the_kernel_asks_for_us),
         CASE(the_kernel_finds_us_and_we_it),
+        CASE(our_group_is_joined),
         CASE(a_lost_question_is_asked_again),
         CASE(nobody_answers),
         CASE(far_hosts_are_reached_by_the_gateway),
