@@ -134,6 +134,100 @@ HF_API HF_MUST_CHECK int hf_link_tun_from_fd(struct hf_link **out, int fd,
 /** The interface's name, as the kernel chose it. l must be a TUN. */
 HF_API const char *hf_link_tun_name(const struct hf_link *l);
 
+/* ---- Ethernet ------------------------------------------------------------------------------- */
+
+enum { HF_ETHER_ADDRS_MAX = 16 };
+
+/** An address of the stack on an Ethernet. */
+struct hf_ether_address {
+    struct hf_addr addr;
+    unsigned prefix_bits; /**< what is on the link: reached without a gateway; 0..32 or 0..128 */
+};
+
+/** Whose packets a link to an Ethernet carries. */
+struct hf_ether_config {
+    const char *interface;                /**< that is up, and has a MAC */
+    const struct hf_ether_address *addrs; /**< of the stack; copied */
+    size_t addr_count;                    /**< 1 to HF_ETHER_ADDRS_MAX */
+    /** Where packets go that are for nobody on the link; unspecified: they are lost. */
+    struct hf_addr gateway_v4, gateway_v6;
+};
+
+/** What a link to an Ethernet counts beside struct hf_link_stats, since it was opened. */
+struct hf_ether_stats {
+    uint64_t questions;      /**< ARP requests and neighbour solicitations that were sent */
+    uint64_t answers;        /**< answers and announcements */
+    uint64_t learned;        /**< MACs that were learned or confirmed */
+    uint64_t silent;         /**< neighbours that did not answer */
+    uint64_t packets_lost;   /**< to them, to nobody (no gateway), or too many that waited */
+    uint64_t unasked;        /**< answers about an address that nobody asked for: ignored */
+    uint64_t conflicts;      /**< another station says that it has an address of ours */
+    uint64_t frames_foreign; /**< came, but were for somebody else */
+    uint64_t frames_lost;    /**< there was no room for them: this end did not read in time */
+};
+
+/** l must be a link to an Ethernet. Called by the thread that uses it. */
+HF_API void hf_link_ether_stats(struct hf_link *l, struct hf_ether_stats *stats);
+
+struct hf_packet_link_config {
+    struct hf_ether_config ether;
+    uint32_t batch_packets; /**< buffers of 64 KB, hence packets a receive; 0: 32 */
+    bool plain;             /**< no super-packets go out, all checksums filled in; what comes in may
+                                 be super all the same */
+    /** Not 0: links with the same number, one each for a stack on a thread of its own, share what
+     *  comes in by flows (PACKET_FANOUT); nobody else in the namespace may use it. */
+    uint16_t fanout_group;
+    uint8_t fanout_member; /**< which of them: number 0 answers for the addresses, and is needed */
+};
+
+/**
+ * Opens an interface of the kernel's by a packet socket, for addresses that nobody has. Needs
+ * CAP_NET_RAW in the user namespace of the network namespace. The MAC is the interface's; ARP and
+ * neighbour discovery are the link's own. Checksums are left to the kernel or the device, and
+ * super-packets go both ways. A filter in the kernel lets nothing up but what is for us.
+ *
+ * The kernel sees these frames too:
+ * - It would reset our connections if it had one of our addresses: then the link is not opened,
+ *   HF_E_DEVICE. It must not be given one later either.
+ * - If it forwards packets (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding), it sends on what
+ *   is for us, or answers with errors: switch that off for the interface, or drop it, as by
+ *   `nft add rule inet filter forward ip daddr ADDRESS drop`.
+ * - A firewall of its does not see our packets.
+ * The host itself does not reach us by this interface, nor we the host: what it sends does not come
+ * back to it.
+ *
+ * Nobody is asked beforehand whether an address is free: a station that says that it has it is
+ * counted as a conflict. Gateways are those of the configuration; what routers announce, and
+ * redirects, are passed over.
+ *
+ * A frame with a VLAN tag is for the interface of that VLAN: open that one. While the interface is
+ * down nothing comes and nothing goes; one that is removed is an error of receive.
+ */
+HF_API HF_MUST_CHECK int hf_link_packet_open(struct hf_link **out,
+                                             const struct hf_packet_link_config *cfg,
+                                             struct hf_why *why);
+
+struct hf_xdp_link_config {
+    struct hf_ether_config ether;
+    bool copy; /**< frames are copied even where the device could do without */
+};
+
+/**
+ * The same by AF_XDP: a program in front of the kernel's network stack hands what is for us to the
+ * link, and nothing else, so that neither forwarding nor a firewall of the kernel's matters; an
+ * address that it has is refused all the same. Frames are not copied by the kernel where the
+ * driver can do without. 16 MB. Needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF, Linux 5.9, a device
+ * with one queue (ethtool -L NAME combined 1) and an MTU of at most 3822.
+ *
+ * There are no offloads: no super-packets, and checksums are made and verified by the stack. So a
+ * veth's other end has to fill in its own: ethtool -K PEER tx off. Announcements to all stations
+ * stay the kernel's. The program goes when the link is closed or the process ends, however.
+ */
+HF_API HF_MUST_CHECK int hf_link_xdp_open(struct hf_link **out,
+                                          const struct hf_xdp_link_config *cfg, struct hf_why *why);
+/** Whether the device does without copies. l must be such a link. */
+HF_API bool hf_link_xdp_is_zero_copy(const struct hf_link *l);
+
 /* ---- interfaces of the current network namespace -------------------------------------------- */
 
 HF_API HF_MUST_CHECK int hf_netif_up(const char *name, struct hf_why *why);

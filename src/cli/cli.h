@@ -1,5 +1,6 @@
 /**
- * What the subcommands share: how they are called, how they talk, and a stack over a TUN device.
+ * What the subcommands share: how they are called, how they talk, and a stack over a TUN device or
+ * an Ethernet interface.
  *
  * Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 failed or a negative finding, 2 usage.
  */
@@ -45,9 +46,12 @@ enum hf_profile hf_take_profile(const char *name, struct argp_state *state);
 
 enum { HF_SETS_MAX = 64 };
 
-/** What the command line says about a stack over TUN, checked when the options are read. */
+/** What the command line says about a stack over TUN or an Ethernet interface, checked when the
+ *  options are read. */
 struct hf_tun_options {
-    const char *tun;              /**< name of the device; required */
+    const char *tun;              /**< name of the device; this or the next is required */
+    const char *interface;        /**< name of an Ethernet interface; NULL: TUN */
+    const char *gateway_text;     /**< NULL: not given */
     const char *addr_text;        /**< as given: required */
     const char *kernel_addr_text; /**< NULL: not given */
     const char *profile;          /**< NULL: the default one */
@@ -57,17 +61,19 @@ struct hf_tun_options {
     const char *spoil;  /**< rules, or NULL */
     bool no_configure;  /**< the interface is set up by somebody else */
     bool plain;         /**< no super-packets */
+    bool xdp;           /**< the interface by XDP */
     bool probes;        /**< fire static probes */
     /** The command's own values of these settings, unless they are set; 0: the profile's. */
     int64_t block_bytes, pool_bytes;
     /* Made of these: */
     struct hf_addr addr; /**< the stack's */
     unsigned prefix_bits;
-    struct hf_addr kernel_addr; /**< the kernel's side */
+    struct hf_addr kernel_addr; /**< the kernel's side of a TUN device */
+    struct hf_addr gateway;     /**< of an interface; unspecified: none */
     struct hf_config config;
 };
 
-/** A stack over TUN with its loop. */
+/** A stack with its link and loop. */
 struct hf_tun_stack {
     struct hf_link *link;
     struct hf_link *shard; /**< of several stacks: what hands packets over, in link; or NULL */
@@ -77,9 +83,11 @@ struct hf_tun_stack {
 };
 
 struct argp;
-/** argp child of every command with a TUN stack; its input is a struct hf_tun_options. */
+/** argp child of every command with such a stack; its input is a struct hf_tun_options. */
 extern const struct argp hf_tun_argp;
 void hf_tun_options_init(struct hf_tun_options *o);
+/** The name of the device or interface. */
+const char *hf_tun_options_device(const struct hf_tun_options *o);
 /** Why no connection can be made to this address from there, in words that follow "is"; NULL: it
  *  can. */
 const char *hf_tun_options_unfit(const struct hf_tun_options *o, const struct hf_addr *addr);

@@ -1,6 +1,6 @@
 /**
- * The options of a stack over TUN: read and checked to the end before anything is opened, so that a
- * mistake in them is one of usage.
+ * The options of a stack over TUN or Ethernet: read and checked to the end before anything is
+ * opened, so that a mistake in them is one of usage.
  */
 #include "cli.h"
 #include "show/settings.h"
@@ -12,6 +12,9 @@
 
 enum {
     KEY_TUN = 1000,
+    KEY_INTERFACE,
+    KEY_GATEWAY,
+    KEY_XDP,
     KEY_ADDR,
     KEY_KERNEL_ADDR,
     KEY_RECORD,
@@ -24,11 +27,17 @@ enum {
 };
 
 static const struct argp_option argp_options[] = {
-    {"tun", KEY_TUN, "NAME", 0, "TUN device to make or use (required)", 1},
+    {"tun", KEY_TUN, "NAME", 0, "TUN device to make or use (this or --interface is required)", 1},
+    {"interface", KEY_INTERFACE, "NAME", 0,
+     "Ethernet interface of the kernel's to use, for an --addr that nobody has", 1},
     {"addr", KEY_ADDR, "ADDR/BITS", 0, "The stack's own address, say 10.9.0.2/24 (required)", 1},
     {"kernel-addr", KEY_KERNEL_ADDR, "ADDR", 0,
-     "The kernel's address on the device (default: the first other one of the prefix)", 1},
-    {"no-configure", KEY_NO_CONFIGURE, NULL, 0, "Leave the interface's addresses alone", 1},
+     "The kernel's address on the TUN device (default: the first other one of the prefix)", 1},
+    {"no-configure", KEY_NO_CONFIGURE, NULL, 0, "Leave the TUN device's addresses alone", 1},
+    {"gateway", KEY_GATEWAY, "ADDR", 0,
+     "Who takes what is for other networks than --addr's (with --interface)", 1},
+    {"xdp", KEY_XDP, NULL, 0,
+     "Take the interface's frames before the kernel's network stack does (with --interface)", 1},
     {"plain", KEY_PLAIN, NULL, 0, "No super-packets, all checksums in software", 1},
     {"record", KEY_RECORD, "FILE", 0,
      "Write every packet to a pcapng file; replaces nothing but recordings", 2},
@@ -44,6 +53,11 @@ void hf_tun_options_init(struct hf_tun_options *o)
 {
     *o = (struct hf_tun_options){0};
     hf_config_init(&o->config, sizeof o->config);
+}
+
+const char *hf_tun_options_device(const struct hf_tun_options *o)
+{
+    return o->tun != NULL ? o->tun : o->interface;
 }
 
 /* ---- reading ------------------------------------------------------------------------------ */
@@ -170,9 +184,51 @@ const char *hf_tun_options_unfit(const struct hf_tun_options *o, const struct hf
 
 static void check_device(const struct hf_tun_options *o, struct argp_state *state)
 {
-    if (strlen(o->tun) >= IFNAMSIZ || strpbrk(o->tun, "/: \t\n") != NULL)
-        argp_error(state, "--tun '%s': a name has 1 to %d bytes, without '/', ':' and blanks",
-                   o->tun, IFNAMSIZ - 1);
+    const char *name = hf_tun_options_device(o);
+    if (o->tun != NULL && o->interface != NULL)
+        argp_error(state, "--tun and --interface exclude each other");
+    if (strlen(name) >= IFNAMSIZ || strpbrk(name, "/: \t\n") != NULL)
+        argp_error(state, "--%s '%s': a name has 1 to %d bytes, without '/', ':' and blanks",
+                   o->tun != NULL ? "tun" : "interface", name, IFNAMSIZ - 1);
+    if (o->tun != NULL && o->gateway_text != NULL)
+        argp_error(state,
+                   "--gateway is for --interface: on a TUN device the kernel is the gateway");
+    if (o->tun != NULL && o->xdp)
+        argp_error(state, "--xdp is for --interface: a TUN device has no frames");
+    if (o->interface != NULL && o->kernel_addr_text != NULL)
+        argp_error(state, "--kernel-addr is for --tun: the kernel has no part in --interface");
+    if (o->interface != NULL && o->no_configure)
+        argp_error(state, "--no-configure is for --tun: --interface configures nothing");
+}
+
+static bool is_on_own_network(const struct hf_tun_options *o, const struct hf_addr *addr)
+{
+    if (!hf_addr_is_v4(addr) && addr->octets[0] == 0xfe && (addr->octets[1] & 0xc0) == 0x80)
+        return true; /* link-local: on every one */
+    struct hf_addr ours = edge_of(&o->addr, host_bits_of(o), false);
+    struct hf_addr its = edge_of(addr, host_bits_of(o), false);
+    return hf_addr_equal(&ours, &its);
+}
+
+static void check_gateway(struct hf_tun_options *o, struct argp_state *state)
+{
+    struct hf_why why;
+    unsigned unused;
+    if (o->gateway_text == NULL)
+        return;
+    if (strchr(o->gateway_text, '/') != NULL)
+        argp_error(state, "--gateway %s: an address without a prefix is wanted", o->gateway_text);
+    if (hf_prefix_parse(o->gateway_text, &o->gateway, &unused, &why) != HF_OK)
+        argp_error(state, "--gateway: %s", why.text);
+    if (hf_addr_is_v4(&o->gateway) != hf_addr_is_v4(&o->addr))
+        argp_error(state, "--gateway %s and --addr %s: one is IPv4, the other IPv6",
+                   o->gateway_text, o->addr_text);
+    const char *kind = hf_tun_options_unfit(o, &o->gateway);
+    if (kind != NULL)
+        argp_error(state, "--gateway %s is %s", o->gateway_text, kind);
+    if (!is_on_own_network(o, &o->gateway))
+        argp_error(state, "--gateway %s is not on the network of --addr %s: it can't be reached",
+                   o->gateway_text, o->addr_text);
 }
 
 static void check_addresses(struct hf_tun_options *o, struct argp_state *state)
@@ -186,6 +242,14 @@ static void check_addresses(struct hf_tun_options *o, struct argp_state *state)
         kind = kind_in_prefix(o, &o->addr);
     if (kind != NULL)
         argp_error(state, "--addr %s is %s: no host can have it", o->addr_text, kind);
+    if (o->tun == NULL) {
+        if (host_bits_of(o) == 0)
+            argp_error(state,
+                       "--addr %s leaves no room for others: give the prefix, say 10.9.0.2/24",
+                       o->addr_text);
+        check_gateway(o, state);
+        return;
+    }
     if (host_bits_of(o) == 0 && !o->no_configure)
         argp_error(state,
                    "--addr %s leaves no room for the kernel: give the prefix, say 10.9.0.2/24",
@@ -234,8 +298,9 @@ static void make_config(struct hf_tun_options *o, struct argp_state *state)
 
 static void check(struct hf_tun_options *o, struct argp_state *state)
 {
-    if (o->tun == NULL || o->addr_text == NULL)
-        argp_error(state, "--tun and --addr are required, say: --tun hf0 --addr 10.9.0.2/24");
+    if ((o->tun == NULL && o->interface == NULL) || o->addr_text == NULL)
+        argp_error(state, "--tun and --addr are required, say: --tun hf0 --addr 10.9.0.2/24 "
+                          "(or, in place of --tun, --interface with an Ethernet interface)");
     check_device(o, state);
     check_addresses(o, state);
     check_rules(o, state);
@@ -247,11 +312,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct hf_tun_options *o = state->input;
     switch (key) {
     case KEY_TUN: hf_take_once(&o->tun, arg, "--tun", state); return 0;
+    case KEY_INTERFACE: hf_take_once(&o->interface, arg, "--interface", state); return 0;
+    case KEY_GATEWAY: hf_take_once(&o->gateway_text, arg, "--gateway", state); return 0;
     case KEY_ADDR: hf_take_once(&o->addr_text, arg, "--addr", state); return 0;
     case KEY_KERNEL_ADDR: hf_take_once(&o->kernel_addr_text, arg, "--kernel-addr", state); return 0;
     case KEY_RECORD: hf_take_once(&o->record, arg, "--record", state); return 0;
     case KEY_SPOIL: hf_take_once(&o->spoil, arg, "--spoil", state); return 0;
     case KEY_NO_CONFIGURE: o->no_configure = true; return 0;
+    case KEY_XDP: o->xdp = true; return 0;
     case KEY_PLAIN: o->plain = true; return 0;
     case KEY_PROBES: o->probes = hf_take_probes(state) != NULL; return 0;
     case KEY_PROFILE: hf_take_once(&o->profile, arg, "--profile", state); return 0;

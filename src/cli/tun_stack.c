@@ -1,5 +1,6 @@
 /**
- * Stacks over a TUN device, as the command line describes them: links, wrappers, stacks, loops.
+ * Stacks over a TUN device or an Ethernet interface, as the command line describes them: links,
+ * wrappers, stacks, loops.
  */
 #include "cli.h"
 #include "show/settings.h"
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- talking ------------------------------------------------------------------------------ */
 
@@ -65,10 +67,21 @@ static int wrap(struct hf_link **link, const struct hf_tun_options *o, struct hf
         err = hf_link_spoil(link, *link, rules, count, NULL, NULL, why);
     }
     if (err == HF_OK && o->record != NULL) {
-        struct hf_record_config record = {.path = o->record, .interface_name = o->tun};
+        struct hf_record_config record = {.path = o->record,
+                                          .interface_name = hf_tun_options_device(o)};
         err = hf_link_record(link, *link, &record, why);
     }
     return err;
+}
+
+/* Whether --set has named it. */
+static bool is_set(const struct hf_tun_options *o, const char *name)
+{
+    size_t n = strlen(name);
+    for (size_t i = 0; i < o->set_count; i++)
+        if (strncmp(o->sets[i], name, n) == 0 && o->sets[i][n] == '=')
+            return true;
+    return false;
 }
 
 static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o,
@@ -79,7 +92,7 @@ static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o,
     hf_link_caps(t->link, &caps);
     cfg.offload_checksum = caps.checksum;
     cfg.offload_super_bytes = caps.super_bytes;
-    if (caps.mtu_bytes > 0)
+    if (caps.mtu_bytes > 0 && (!is_set(o, "mtu_bytes") || cfg.mtu_bytes > caps.mtu_bytes))
         cfg.mtu_bytes = caps.mtu_bytes;
     char fault[HF_FAULT_TEXT_BYTES];
     if (hf_config_fault_text(&cfg, fault)) /* with what the interface brings */
@@ -91,8 +104,8 @@ static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o,
 }
 
 /** The device's queues, one for each; the first one has the kernel choose the name, if it is to. */
-static int open_links(struct hf_tun_stack *const *stacks, unsigned count,
-                      const struct hf_tun_options *o, struct hf_why *why)
+static int open_tun(struct hf_tun_stack *const *stacks, unsigned count,
+                    const struct hf_tun_options *o, struct hf_why *why)
 {
     struct hf_tun_config tun = {.name = o->tun,
                                 .mtu_bytes = (uint32_t)o->config.mtu_bytes,
@@ -105,6 +118,56 @@ static int open_links(struct hf_tun_stack *const *stacks, unsigned count,
         tun.name = hf_link_tun_name(stacks[0]->link);
     }
     return o->no_configure ? HF_OK : configure(tun.name, o, why);
+}
+
+/* A kernel that forwards does so with what is for us: it looks for us elsewhere, does not find us
+ * there, and tells the sender that we can't be reached. */
+static void warn_of_forwarding(const struct hf_tun_options *o)
+{
+    char path[128], flag = '0';
+    const char *family = hf_addr_is_v4(&o->addr) ? "ipv4" : "ipv6";
+    snprintf(path, sizeof path, "/proc/sys/net/%s/conf/%.15s/forwarding", family, o->interface);
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return;
+    if (fread(&flag, 1, 1, f) == 1 && flag == '1')
+        hf_say("warning: the kernel forwards on %s, and will tell others that %s can't be reached "
+               "(sysctl -w net.%s.conf.%s.forwarding=0, or drop it in its forward chain)",
+               o->interface, o->addr_text, family, o->interface);
+    fclose(f);
+}
+
+/** Links of one interface: of several, the kernel shares out what comes in. */
+static int open_interface(struct hf_tun_stack *const *stacks, unsigned count,
+                          const struct hf_tun_options *o, struct hf_why *why)
+{
+    const struct hf_ether_address own = {o->addr, o->prefix_bits};
+    struct hf_packet_link_config cfg = {
+        .ether = {.interface = o->interface, .addrs = &own, .addr_count = 1}, .plain = o->plain};
+    if (hf_addr_is_v4(&o->gateway))
+        cfg.ether.gateway_v4 = o->gateway;
+    else
+        cfg.ether.gateway_v6 = o->gateway;
+    if (o->xdp) {
+        const struct hf_xdp_link_config xdp = {.ether = cfg.ether};
+        return hf_link_xdp_open(&stacks[0]->link, &xdp, why);
+    }
+    if (count > 1) /* a number that no other program of ours has */
+        cfg.fanout_group = (uint16_t)(1 + getpid() % UINT16_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        cfg.fanout_member = (uint8_t)i;
+        int err = hf_link_packet_open(&stacks[i]->link, &cfg, why);
+        if (err != HF_OK)
+            return err;
+    }
+    warn_of_forwarding(o);
+    return HF_OK;
+}
+
+static int open_links(struct hf_tun_stack *const *stacks, unsigned count,
+                      const struct hf_tun_options *o, struct hf_why *why)
+{
+    return o->tun != NULL ? open_tun(stacks, count, o, why) : open_interface(stacks, count, o, why);
 }
 
 /** Each conversation is one stack's, by a hash under a key of this run. */

@@ -2,15 +2,19 @@
  * The kernel's side of an interface: addresses, routes, MTU, up. By ioctl and netlink, in the
  * network namespace of the calling thread; no program is run. Leaves TUN itself to tun.c.
  */
+#include "netif.h"
 #include "why.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <limits.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <net/route.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -146,8 +150,8 @@ static int add_v4_address(struct ifreq *req, const struct hf_addr *addr, unsigne
     return request(AF_INET, SIOCSIFNETMASK, req);
 }
 
-/* True if packets to this address are taken in: its route has got to the kernel's local table. */
-static bool is_local_v6(const struct hf_addr *addr)
+/* True if packets to this address are taken in: the kernel's local table has a route to it. */
+static bool is_local(const struct hf_addr *addr)
 {
     struct {
         struct nlmsghdr head;
@@ -155,9 +159,9 @@ static bool is_local_v6(const struct hf_addr *addr)
         struct rtattr to;
         uint8_t octets[16];
     } m = {
-        .head = {.nlmsg_len = sizeof m, .nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST},
+        .head = {.nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST},
         .what = {.rtm_family = AF_INET6, .rtm_dst_len = 128},
-        .to = {.rta_len = sizeof m.to + sizeof m.octets, .rta_type = RTA_DST},
+        .to = {.rta_type = RTA_DST},
     };
     struct {
         struct nlmsghdr head;
@@ -165,11 +169,20 @@ static bool is_local_v6(const struct hf_addr *addr)
         uint8_t more[1024];
     } answer;
     _Static_assert(sizeof m == 16 + 12 + 4 + 16, "netlink's layout, without gaps");
-    memcpy(m.octets, addr->octets, sizeof m.octets);
+    size_t bytes = sizeof m.octets, skip = 0;
+    if (prefix_max(addr) == 32) {
+        m.what.rtm_family = AF_INET;
+        m.what.rtm_dst_len = 32;
+        bytes = 4;
+        skip = V4_MAPPED_BYTES;
+    }
+    memcpy(m.octets, addr->octets + skip, bytes);
+    m.to.rta_len = (unsigned short)(sizeof m.to + bytes);
+    m.head.nlmsg_len = (uint32_t)(sizeof m - sizeof m.octets + bytes);
     int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (s < 0)
         return false;
-    ssize_t n = send(s, &m, sizeof m, 0);
+    ssize_t n = send(s, &m, m.head.nlmsg_len, 0);
     if (n >= 0)
         n = recv(s, &answer, sizeof answer, 0);
     close(s);
@@ -183,7 +196,7 @@ static bool is_local_v6(const struct hf_addr *addr)
 static void await_v6_address(const struct hf_addr *addr)
 {
     const struct timespec pause = {.tv_nsec = 500000};
-    for (int i = 0; i < AWAIT_ADDRESS_ROUNDS && !is_local_v6(addr); i++)
+    for (int i = 0; i < AWAIT_ADDRESS_ROUNDS && !is_local(addr); i++)
         (void)nanosleep(&pause, NULL);
 }
 
@@ -266,6 +279,73 @@ int hf_netif_add_route(const char *name, const struct hf_addr *addr, unsigned pr
     if (result < 0 && errno != EEXIST)
         return fail(why, "add a route to", name);
     return HF_OK;
+}
+
+static bool is_address(const struct sockaddr *sa, const struct hf_addr *addr)
+{
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    if (sa == NULL || (sa->sa_family != AF_INET && sa->sa_family != AF_INET6))
+        return false;
+    if (sa->sa_family == AF_INET) {
+        memcpy(&in, sa, sizeof in);
+        return prefix_max(addr) == 32 &&
+               memcmp(&in.sin_addr, addr->octets + V4_MAPPED_BYTES, sizeof in.sin_addr) == 0;
+    }
+    memcpy(&in6, sa, sizeof in6);
+    return memcmp(&in6.sin6_addr, addr->octets, sizeof in6.sin6_addr) == 0;
+}
+
+bool hf_netif_is_kernels(const struct hf_addr *addr, char name[IFNAMSIZ])
+{
+    struct ifaddrs *list = NULL;
+    bool is_found = false;
+    name[0] = '\0';
+    if (getifaddrs(&list) == 0) { /* also of interfaces that are down */
+        for (const struct ifaddrs *i = list; i != NULL && !is_found; i = i->ifa_next) {
+            is_found = is_address(i->ifa_addr, addr);
+            if (is_found)
+                (void)snprintf(name, IFNAMSIZ, "%s", i->ifa_name);
+        }
+        freeifaddrs(list);
+    }
+    return is_found || is_local(addr);
+}
+
+static int look_at(struct hf_netif *found, struct ifreq *req, struct hf_why *why)
+{
+    if (request(AF_INET, SIOCGIFINDEX, req) < 0)
+        return fail(why, "look at", found->name);
+    found->index = req->ifr_ifindex;
+    if (request(AF_INET, SIOCGIFHWADDR, req) < 0)
+        return fail(why, "look at", found->name);
+    if (req->ifr_hwaddr.sa_family != ARPHRD_ETHER)
+        return hf_why_set(why, HF_E_DEVICE, 0,
+                          "%s is no Ethernet (choose one that has a MAC, or use TUN)", found->name);
+    memcpy(found->mac, req->ifr_hwaddr.sa_data, sizeof found->mac);
+    if (request(AF_INET, SIOCGIFMTU, req) < 0)
+        return fail(why, "look at", found->name);
+    found->mtu_bytes = (uint32_t)req->ifr_mtu;
+    if (request(AF_INET, SIOCGIFFLAGS, req) < 0)
+        return fail(why, "look at", found->name);
+    if ((req->ifr_flags & IFF_UP) == 0)
+        return hf_why_set(why, HF_E_DEVICE, ENETDOWN, "%s is down (ip link set %s up)", found->name,
+                          found->name);
+    return HF_OK;
+}
+
+int hf_netif_find_ethernet(const char *name, struct hf_netif *out, struct hf_why *why)
+{
+    struct ifreq req;
+    struct hf_netif found = {.index = 0};
+    int err = name_request(&req, name, why);
+    if (err < 0)
+        return err;
+    memcpy(found.name, name, strlen(name));
+    err = look_at(&found, &req, why);
+    if (err == HF_OK)
+        *out = found;
+    return err;
 }
 
 int hf_prefix_parse(const char *text, struct hf_addr *addr, unsigned *prefix_bits,

@@ -3,6 +3,7 @@
  * offload facts both ways. Owns the descriptor and the receive buffers; leaves addresses and routes
  * to netif.c.
  */
+#include "vnet.h"
 #include "why.h"
 
 #include <errno.h>
@@ -64,21 +65,6 @@ static const struct tun *of_const(const struct hf_link *l)
 
 /* ---- receiving ------------------------------------------------------------------------------ */
 
-/* The facts of the header, as the core speaks of them. False: they make no sense to us. */
-static bool read_facts(const struct virtio_net_hdr *vnet, struct hf_packet *p)
-{
-    if (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
-        p->flags |= HF_PACKET_CSUM_PARTIAL;
-    if (vnet->flags & VIRTIO_NET_HDR_F_DATA_VALID)
-        p->flags |= HF_PACKET_CSUM_VALID;
-    switch (vnet->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
-    case VIRTIO_NET_HDR_GSO_NONE: return true;
-    case VIRTIO_NET_HDR_GSO_TCPV4:
-    case VIRTIO_NET_HDR_GSO_TCPV6: p->segment_bytes = vnet->gso_size; return vnet->gso_size != 0;
-    default: return false;
-    }
-}
-
 /* Reads one packet: 1 taken, 0 none there, -1 failed with errno. */
 static int read_packet(struct tun *t, uint8_t *buffer, struct hf_packet *p)
 {
@@ -94,7 +80,7 @@ static int read_packet(struct tun *t, uint8_t *buffer, struct hf_packet *p)
         if (n > VNET_BYTES) {
             memcpy(&vnet, start, sizeof vnet);
             p->length_bytes = (uint32_t)(n - VNET_BYTES);
-            if (read_facts(&vnet, p))
+            if (hf_vnet_read(&vnet, p))
                 return 1;
         }
         t->link.stats.in_malformed++;
@@ -120,26 +106,6 @@ static int tun_receive(struct hf_link *l, struct hf_packet *packets, size_t max)
 }
 
 /* ---- sending -------------------------------------------------------------------------------- */
-
-/* False: the facts contradict each other, and the kernel would fill in a wrong checksum. */
-static bool write_facts(const struct hf_out_packet *p, struct virtio_net_hdr *vnet)
-{
-    *vnet = (struct virtio_net_hdr){0};
-    if (p->flags & HF_PACKET_CSUM_PARTIAL) {
-        vnet->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-        vnet->csum_start = p->ip_bytes;
-        vnet->csum_offset = p->checksum_offset;
-    }
-    if (p->segment_bytes == 0)
-        return true;
-    /* Each segment gets a checksum of its own: only the one who cuts can fill it in. */
-    if (!(p->flags & HF_PACKET_CSUM_PARTIAL) || p->header_bytes == 0)
-        return false;
-    vnet->gso_type = p->header[0] >> 4 == 6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
-    vnet->gso_size = p->segment_bytes;
-    vnet->hdr_len = p->header_bytes;
-    return true;
-}
 
 /* Puts header and slices behind each other; returns the length, 0 when it can't. */
 static size_t assemble(struct tun *t, const struct hf_out_packet *p)
@@ -188,7 +154,7 @@ static int gather(struct tun *t, const struct hf_out_packet *p)
 /* False: the device is full. A packet that is refused counts as sent. */
 static bool write_packet(struct tun *t, const struct hf_out_packet *p)
 {
-    int pieces = write_facts(p, &t->vnet) ? gather(t, p) : 0;
+    int pieces = hf_vnet_write(p, 0, &t->vnet) ? gather(t, p) : 0;
     const struct iovec *iov = t->iov;
     errno = EINVAL;
     while (pieces > 0) {

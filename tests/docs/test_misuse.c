@@ -200,6 +200,11 @@ static void wrong_arguments_are_refused(void **state)
     expect(SERVE ". .", 2, "Too many arguments");
     expect(SERVE "--tun hf1 .", 2, "--tun is given twice");
     expect(SERVE "--addr 10.9.0.3/24 .", 2, "--addr is given twice");
+    expect("serve --interface eth0 .", 2, "--tun and --addr are required");
+    expect(SERVE "--interface eth0 .", 2, "--tun and --interface exclude each other");
+    expect(SERVE "--gateway 10.9.0.1 .", 2, "--gateway is for --interface");
+    expect(SERVE "--xdp .", 2, "--xdp is for --interface");
+    expect("serve --interface a/b --addr 10.9.0.2/24 .", 2, "--interface 'a/b': a name has");
     expect(SERVE "--port 0 .", 2, "--port wants 1 to 65535, not '0'");
     expect(SERVE "--port 80x .", 2, "--port wants 1 to 65535, not '80x'");
     expect(SERVE "--port 65616 .", 2, "--port wants 1 to 65535, not '65616'");

@@ -71,6 +71,13 @@ static int open_tun(struct hf_link **out, bool plain, bool v6, struct hf_why *wh
     return err;
 }
 
+static interop_open_fn *open_link = open_tun;
+
+void interop_use(interop_open_fn *other)
+{
+    open_link = other;
+}
+
 const char *interop_missing(void)
 {
     static char text[HF_WHY_TEXT_BYTES + 32];
@@ -78,13 +85,13 @@ const char *interop_missing(void)
     struct hf_link *link;
     if (!enter_namespace())
         return "no network namespace can be made";
-    int err = open_tun(&link, false, false, &why);
+    int err = open_link(&link, false, false, &why);
     if (err != HF_OK) {
-        (void)snprintf(text, sizeof text, "no TUN: %s", why.text);
+        (void)snprintf(text, sizeof text, "no link: %s", why.text);
         return text;
     }
     hf_link_close(link);
-    has_v6 = open_tun(&link, false, true, &why) == HF_OK;
+    has_v6 = open_link(&link, false, true, &why) == HF_OK;
     if (has_v6)
         hf_link_close(link);
     else
@@ -228,7 +235,7 @@ struct interop *interop_open(const struct interop_setup *setup)
     w->own = addr_of(w->v6, 2);
     w->nobody = addr_of(w->v6, 9);
     interop_config(&cfg);
-    must(open_tun(&w->link, setup->plain, w->v6, &why), &why);
+    must(open_link(&w->link, setup->plain, w->v6, &why), &why);
     wrap(w, setup);
     make_stack(w, setup->config ? setup->config : &cfg);
     return w;

@@ -95,6 +95,11 @@ struct interop {
     void *trace_ctx;
 };
 
+/** Opens a link of ours, with the kernel's addresses (above) at its other end. */
+typedef int interop_open_fn(struct hf_link **out, bool plain, bool v6, struct hf_why *why);
+/** In place of TUN. It is called in the kernel's namespace, and stays there. */
+void interop_use(interop_open_fn *open_link);
+
 /** Enters a network namespace of its own; "" or what is missing for that. Call it first. */
 const char *interop_missing(void);
 bool interop_has_v6(void);
