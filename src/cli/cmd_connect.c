@@ -42,6 +42,7 @@ struct session {
     hf_handle conn;
     bool input_open;
     bool input_waits;  /**< is not watched: the next events go on with it */
+    bool input_plain;  /**< can't be watched */
     bool input_full;   /**< no room in the stack, which will tell */
     bool output_waits; /**< stdout is full */
     bool at_end, over;
@@ -120,11 +121,13 @@ static void pump_input(struct session *s, hf_ns now)
     }
 }
 
-/** A regular file or /dev/null can't be polled: it is always ready and read from the events. */
+/** Watched, if it can be: a regular file or /dev/null is always ready and read from the events. */
 static void go_on_with_input(struct session *s, hf_ns now)
 {
     struct hf_loop *loop = s->t.loop;
-    s->input_waits = hf_loop_add_fd(loop, STDIN_FILENO, HF_LOOP_READ, input_ready, s) != HF_OK;
+    if (!s->input_plain)
+        s->input_plain = hf_loop_add_fd(loop, STDIN_FILENO, HF_LOOP_READ, input_ready, s) != HF_OK;
+    s->input_waits = s->input_plain;
     pump_input(s, now);
 }
 

@@ -139,7 +139,7 @@ static void a_time_has_its_range_and_its_reference(void **state)
 static void threads_run_at_once(void **state)
 {
     (void)state;
-    assert_int_equal(bench("--threads 2 --rounds 2 --json"), 0);
+    assert_int_equal(bench("--threads 2 --rounds 1 --json"), 0);
     assert_ptr_equal(strstr(said, "{\"case\":\"lifecycle\",\"kind\":\"threads\",\"value\":"), said);
     assert_non_null(strstr(said, "\n{\"case\":\"bulk\",\"kind\":\"threads\",\"value\":"));
     assert_non_null(strstr(said, "\"unit\":\"segments\",\"per\":\"s\""));

@@ -22,6 +22,7 @@ struct hf_stack {
     char log[256];         /* one letter a call */
     size_t packets_in;     /* taken */
     size_t to_send, given; /* packets in all, and how many were pulled */
+    uint32_t said_bytes;   /* what the next one's length is said to be; 0: what it is */
     hf_ns deadline_ns;
     int expires_left; /* expire says "more" until this is 0 */
     hf_ns last_now_ns;
@@ -69,7 +70,7 @@ size_t hf_stack_output(struct hf_stack *s, struct hf_out_packet *packets, size_t
                                             .flags = HF_PACKET_CSUM_PARTIAL,
                                             .slice_count = 2,
                                             .slices = s->slices[n],
-                                            .length_bytes = 8};
+                                            .length_bytes = s->said_bytes ? s->said_bytes : 8};
     }
     return n;
 }
@@ -259,6 +260,25 @@ static void a_full_link_slows_down_and_loses_nothing(void **state)
     bench_close(b);
 }
 
+/* Large packets end a round's output sooner than their number; the next one goes on at once. */
+static void a_round_sends_so_many_bytes(void **state)
+{
+    (void)state;
+    struct bench *b = bench_open();
+    b->stack.to_send = SCRIPT_MAX + 8;
+    b->stack.said_bytes = 60000;
+    turn(b, 0);
+    assert_string_equal("eo", b->stack.log);
+    check_sent(b, SCRIPT_MAX);
+    memset(b->stack.log, 0, sizeof b->stack.log);
+    const hf_ns before = hf_host_now();
+    turn(b, HF_SEC(20));
+    assert_true(hf_host_now() - before < HF_SEC(10));
+    assert_string_equal("eoeo", b->stack.log);
+    check_sent(b, SCRIPT_MAX + 8);
+    bench_close(b);
+}
+
 static void what_waits_is_freed_with_the_loop(void **state)
 {
     (void)state;
@@ -309,6 +329,7 @@ int main(void)
         cmocka_unit_test(what_leaves_is_not_dated_before_the_application_was_done),
         cmocka_unit_test(a_deadline_is_waited_for),
         cmocka_unit_test(a_full_link_slows_down_and_loses_nothing),
+        cmocka_unit_test(a_round_sends_so_many_bytes),
         cmocka_unit_test(what_waits_is_freed_with_the_loop),
         cmocka_unit_test(packets_and_descriptors_share),
     };
