@@ -73,7 +73,8 @@ struct hf_tun_options {
 
 /** A stack with its link and loop. */
 struct hf_tun_stack {
-    struct hf_link *link;
+    struct hf_link *link;  /**< the outermost */
+    struct hf_link *ether; /**< the driver of an interface; NULL: TUN */
     struct hf_stack *stack;
     struct hf_loop *loop;
     struct hf_addr addr; /**< of the stack */
@@ -94,6 +95,8 @@ HF_MUST_CHECK int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_
                                     hf_trace_fn *trace, void *trace_ctx, hf_loop_events_fn *events,
                                     void *events_ctx, struct hf_why *why);
 void hf_tun_stack_close(struct hf_tun_stack *t);
+/** What the link knows about why nobody answers, in words to put behind a failure; "": nothing. */
+const char *hf_tun_stack_hint(const struct hf_tun_stack *t);
 /** How many bytes, how fast, in words: for the last line. */
 void hf_say_rate(const char *what, uint64_t bytes, hf_ns span_ns);
 

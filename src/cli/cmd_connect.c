@@ -284,7 +284,8 @@ static int say_end(const struct session *s, const struct options *o)
         return HF_EXIT_FAILED;
     }
     if (s->how != HF_CLOSED_FIN && !s->cut_off) {
-        hf_say("%s port %s: %s", o->host, o->port, hf_closed_text(s->how));
+        hf_say("%s port %s: %s%s", o->host, o->port, hf_closed_text(s->how),
+               hf_tun_stack_hint(&s->t));
         return HF_EXIT_FAILED;
     }
     hf_say_rate("sent", s->sent_bytes, hf_host_now() - s->began_ns);

@@ -160,6 +160,7 @@ int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o, hf
 {
     *t = (struct hf_tun_stack){.addr = o->addr};
     int err = o->tun != NULL ? open_tun(&t->link, o, why) : open_interface(&t->link, o, why);
+    t->ether = o->tun != NULL ? NULL : t->link;
     if (err == HF_OK)
         err = wrap(&t->link, o, why);
     if (err == HF_OK)
@@ -174,6 +175,15 @@ int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o, hf
     if (err != HF_OK)
         hf_tun_stack_close(t);
     return err;
+}
+
+const char *hf_tun_stack_hint(const struct hf_tun_stack *t)
+{
+    struct hf_ether_stats stats;
+    if (t->ether == NULL)
+        return "";
+    hf_link_ether_stats(t->ether, &stats);
+    return stats.silent > 0 ? " (the next host on the way has not answered who it is)" : "";
 }
 
 void hf_tun_stack_close(struct hf_tun_stack *t)
