@@ -175,7 +175,8 @@ struct hf_packet_link_config {
     bool plain;             /**< no super-packets go out, all checksums filled in; what comes in may
                                  be super all the same */
     /** Not 0: links with the same number, one each for a stack on a thread of its own, share what
-     *  comes in by flows (PACKET_FANOUT); nobody else in the namespace may use it. */
+     *  comes in by flows (PACKET_FANOUT); nobody else in the namespace may use it. The kernel's
+     *  hash is not that of hf_link_shards, which hands on what came to the wrong one. */
     uint16_t fanout_group;
     uint8_t fanout_member; /**< which of them: number 0 answers for the addresses, and is needed */
 };
