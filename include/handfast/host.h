@@ -217,8 +217,8 @@ struct hf_xdp_link_config {
  * The same by AF_XDP: a program in front of the kernel's network stack hands what is for us to the
  * link, and nothing else, so that neither forwarding nor a firewall of the kernel's matters; an
  * address that it has is refused all the same. Frames are not copied by the kernel where the
- * driver can do without. 16 MB. Needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF, Linux 5.9, a device
- * with one queue (ethtool -L NAME combined 1) and an MTU of at most 3822.
+ * driver can do without. 16 MB. Needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF, Linux 5.9, a driver
+ * that knows XDP, a device with one queue (ethtool -L NAME combined 1) and an MTU of at most 3822.
  *
  * There are no offloads: no super-packets, and checksums are made and verified by the stack. So a
  * veth's other end has to fill in its own: ethtool -K PEER tx off. Announcements to all stations
