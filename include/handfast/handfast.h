@@ -102,7 +102,10 @@ struct hf_config {
     int64_t max_connections;
     int64_t max_half_open;
     int64_t max_time_wait;
-    int64_t reply_ring; /**< answers waiting to be sent, a power of two */
+    int64_t memory_bytes; /**< taken from the allocator at most, for everything; 0 = no limit. Where
+                               it ends a SYN meets what its listener does without half-open entries,
+                               data waits for blocks that come back */
+    int64_t reply_ring;   /**< answers waiting to be sent, a power of two */
     /* offloads of the link */
     int64_t offload_checksum;    /**< outgoing: leave the checksum to the link */
     int64_t offload_super_bytes; /**< outgoing: IP packets up to this many bytes, to be cut by the
@@ -436,6 +439,10 @@ struct hf_info {
     bool reordering;       /**< the path was seen to reorder */
 };
 HF_API HF_MUST_CHECK int hf_info(const struct hf_stack *s, hf_handle c, struct hf_info *info);
+/** A hint: these n connections are about to be used. Of a million the processor's cache holds few;
+ *  who names some ahead waits for the memory of all of them at once. Handles that are none are
+ *  passed over. The connections of events, and of packets that came in together, need no hint. */
+HF_API void hf_prefetch(const struct hf_stack *s, const hf_handle *conns, size_t n);
 
 /** Kinds of state, for counting. */
 enum hf_kind { HF_KIND_NONE, HF_KIND_LISTENER, HF_KIND_CONN, HF_KIND_HALF_OPEN, HF_KIND_TIME_WAIT };
@@ -456,9 +463,12 @@ HF_API bool hf_iterate(const struct hf_stack *s, uint64_t *cursor, struct hf_tup
 /** Counters and sizes of a stack. */
 struct hf_stack_info {
     uint32_t listeners, connections, half_open, time_wait, flights, local_addresses;
-    uint64_t memory_bytes; /**< taken from the allocator */
-    uint64_t used_bytes;   /**< of them in use by entries, tables and blocks */
-    uint64_t pool_used_bytes, pool_peak_bytes;
+    uint64_t memory_bytes;                     /**< taken from the allocator */
+    uint64_t used_bytes;                       /**< of them in use by entries, tables and blocks */
+    uint64_t pool_used_bytes, pool_peak_bytes; /**< blocks of data, of used_bytes; at most so far */
+    uint64_t connection_bytes, half_open_bytes, time_wait_bytes; /**< likewise, of used_bytes */
+    uint64_t flight_bytes; /**< what is known of data in flight or out of order */
+    uint64_t table_bytes;  /**< by which entries are found */
     uint64_t packets_in, packets_out, bytes_in, bytes_out, segments_in, segments_out;
     uint64_t clock_went_back;
     uint64_t bytes_retransmitted, segments_retransmitted; /**< data, and a FIN; no SYN */

@@ -125,11 +125,20 @@ int64_t hf_bench_resident_bytes(void);
 hf_ns hf_bench_reference_ns(void);
 /** The least of n values, 1 or more, that is not exceeded by this share of them; sorts them. */
 double hf_bench_quantile(double *values, size_t n, double share);
+/** The one in the middle, or between the two; sorts them. */
+double hf_bench_median(double *values, size_t n);
 
 /** Runs jobs and tells what they come to. Those by operations are timed in turns, `rounds` times,
  *  each run beside a fixed loop, for the machine's speed drifts; all are open at the same time. The
  *  others follow, one by one. */
 void hf_bench_run(const struct hf_bench_job *jobs, size_t count, unsigned rounds,
                   const struct hf_bench_report *r);
+
+enum { HF_BENCH_THREADS_MAX = 64 };
+/** Runs jobs by operations, one after the other, in so many threads at once and in one of them, in
+ *  turns, and tells operations a second and how many times one's that is. Each thread stays on a
+ *  processor as long as there are some left. */
+void hf_bench_run_threads(const struct hf_bench_job *jobs, size_t count, unsigned threads,
+                          unsigned rounds, const struct hf_bench_report *r);
 
 #endif

@@ -138,8 +138,7 @@ double hf_bench_quantile(double *values, size_t n, double share)
     return values[rank > 0 ? rank - 1 : 0];
 }
 
-/** Sorts them. */
-static double median(double *values, unsigned n)
+double hf_bench_median(double *values, size_t n)
 {
     double low = hf_bench_quantile(values, n, HALF);
     return n % 2 == 1 ? low : (low + values[n / 2]) * HALF;
@@ -161,13 +160,13 @@ static void tell_time(struct timed *t, const struct hf_bench_job *job, unsigned 
     char name[HF_BENCH_NAME_BYTES], more[MORE_BYTES], note[MORE_BYTES];
     struct hf_text m, n;
     hf_bench_name(job->what, &job->setup, name);
-    double ns = median(t->ns, rounds), ratio = median(t->ratio, rounds);
+    double ns = hf_bench_median(t->ns, rounds), ratio = hf_bench_median(t->ratio, rounds);
     hf_text_init(&m, more, sizeof more);
     hf_text_init(&n, note, sizeof note);
     hf_text_add(&m, ",\"rounds\":%u,\"operations\":%" PRIu64 ",\"packets\":%.2f", rounds,
                 job->what->timed, t->packets);
     hf_text_add(&m, ",\"reference_ns\":%.0f,\"millionths_of_reference\":%.4g",
-                median(t->reference, rounds), ratio);
+                hf_bench_median(t->reference, rounds), ratio);
     hf_text_add(&n, "%.0f ppm", ratio);
     if (t->bench.payload_bytes > 0) {
         double gbps = (double)BITS_IN_BYTE * t->bench.payload_bytes / ns;

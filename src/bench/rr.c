@@ -38,6 +38,14 @@ static void write_bytes(struct hf_bench_pair *w, struct hf_bench_end *e, uint32_
         HF_BENCH_CHECK(hf_send(e->stack, conns[i], &byte, 1, 0, w->now_ns) == 1);
 }
 
+/** Of several the stack is told ahead. */
+static void write_picked(struct hf_bench_pair *w, uint32_t n, uint8_t byte, const hf_handle *conns)
+{
+    if (n > 1)
+        hf_prefetch(w->a.stack, conns, n);
+    write_bytes(w, &w->a, n, byte, conns);
+}
+
 static void carry_all(struct hf_bench_pair *w, struct hf_bench_end *from, struct hf_bench_end *to)
 {
     while (hf_bench_carry(w, from, to) == HF_BENCH_BURST)
@@ -57,7 +65,7 @@ static void exchange(struct hf_bench *bench, uint8_t byte)
     pick(bench, picked);
     for (uint32_t i = 0; i < n; i++)
         conns[i] = bench->a_conns[picked[i]];
-    write_bytes(w, &w->a, n, byte, conns);
+    write_picked(w, n, byte, conns);
     carry_all(w, &w->a, &w->b);
     read_bytes(w, &w->b, n, byte, conns);
     write_bytes(w, &w->b, n, byte, conns);

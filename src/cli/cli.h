@@ -63,6 +63,8 @@ struct hf_tun_options {
     bool plain;         /**< no super-packets */
     bool xdp;           /**< the interface by XDP */
     bool probes;        /**< fire static probes */
+    /** The command's own values of these settings, unless they are set; 0: the profile's. */
+    int64_t block_bytes, pool_bytes;
     /* Made of these: */
     struct hf_addr addr; /**< the stack's */
     unsigned prefix_bits;
@@ -75,6 +77,7 @@ struct hf_tun_options {
 struct hf_tun_stack {
     struct hf_link *link;  /**< the outermost */
     struct hf_link *ether; /**< the driver of an interface; NULL: TUN */
+    struct hf_link *shard; /**< of several stacks: what hands packets over, in link; or NULL */
     struct hf_stack *stack;
     struct hf_loop *loop;
     struct hf_addr addr; /**< of the stack */
@@ -90,13 +93,30 @@ const char *hf_tun_options_device(const struct hf_tun_options *o);
  *  can. */
 const char *hf_tun_options_unfit(const struct hf_tun_options *o, const struct hf_addr *addr);
 
-/** Opens everything; HF_OK, or says why not in *why and leaves nothing behind. */
+/** Opens everything; HF_OK, or says why not in *why and leaves nothing behind. SIGINT and SIGTERM
+ *  stop the loop. */
 HF_MUST_CHECK int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o,
-                                    hf_trace_fn *trace, void *trace_ctx, hf_loop_events_fn *events,
-                                    void *events_ctx, struct hf_why *why);
+                                    hf_loop_events_fn *events, void *events_ctx,
+                                    struct hf_why *why);
 void hf_tun_stack_close(struct hf_tun_stack *t);
 /** What the link knows about why nobody answers, in words to put behind a failure; "": nothing. */
 const char *hf_tun_stack_hint(const struct hf_tun_stack *t);
+
+enum { HF_THREADS_MAX = 16 };
+/**
+ * The same for several stacks as one, each over a queue of the device: a conversation belongs to
+ * one of them (hf_link_shards), secrets are those of all. Each tells events with the events_ctx of
+ * its place. Signals stop the first loop, and are blocked in threads that are started afterwards.
+ */
+HF_MUST_CHECK int hf_tun_stacks_open(struct hf_tun_stack *const *stacks, unsigned count,
+                                     const struct hf_tun_options *o, hf_loop_events_fn *events,
+                                     void *const *events_ctx, struct hf_why *why);
+/** Runs each loop, the first in this thread and every other in one of its own, until one ends, and
+ *  then ends the others. */
+HF_MUST_CHECK int hf_tun_stacks_run(struct hf_tun_stack *const *stacks, unsigned count,
+                                    struct hf_why *why);
+/** None of them may run any more. */
+void hf_tun_stacks_close(struct hf_tun_stack *const *stacks, unsigned count);
 /** How many bytes, how fast, in words: for the last line. */
 void hf_say_rate(const char *what, uint64_t bytes, hf_ns span_ns);
 

@@ -16,6 +16,7 @@ enum {
     KEY_ROUNDS,
     KEY_OPERATIONS,
     KEY_LIST,
+    KEY_THREADS,
     KEY_IDLE,
     KEY_CONNECTIONS,
     KEY_AT_ONCE,
@@ -42,6 +43,7 @@ struct options {
     unsigned set;        /* which fields of it: HF_BENCH_* */
     uint32_t rounds;     /* 0: not told */
     uint32_t operations; /* 0: time is measured */
+    uint32_t threads;    /* 0: one, and nothing beside it */
     bool json, list;
 };
 
@@ -150,10 +152,15 @@ static int run(struct options *o)
         run_silently(&o->jobs[0], o->operations);
         return HF_EXIT_DONE;
     }
+    uint32_t rounds = o->rounds > 0 ? o->rounds : ROUNDS;
+    if (o->threads > 0) {
+        hf_bench_run_threads(o->jobs, o->count, o->threads, rounds, &report);
+        return HF_EXIT_DONE;
+    }
     if (o->count == 0)
         while (o->count < CASES_MAX && (job = hf_bench_usual(o->count)) != NULL)
             o->jobs[o->count++] = *job;
-    hf_bench_run(o->jobs, o->count, o->rounds > 0 ? o->rounds : ROUNDS, &report);
+    hf_bench_run(o->jobs, o->count, rounds, &report);
     return HF_EXIT_DONE;
 }
 
@@ -198,17 +205,35 @@ static void check_words(struct options *o, struct argp_state *state)
     }
 }
 
+/** Without a case it is these two. */
+static void check_threads(struct options *o, struct argp_state *state)
+{
+    if (o->operations > 0)
+        argp_error(state, "--operations and --threads exclude each other");
+    for (size_t i = 0; i < o->count; i++)
+        if (o->jobs[i].what->open == NULL)
+            argp_error(state, "--threads wants cases that are made of operations, not '%s'",
+                       o->jobs[i].what->name);
+    if (o->count == 0) {
+        o->jobs[o->count++].what = &hf_bench_lifecycle;
+        o->jobs[o->count++].what = &hf_bench_bulk;
+    }
+}
+
 static void check(struct options *o, struct argp_state *state)
 {
     check_words(o, state);
     if (o->setup.connections > 0 && o->setup.connections < o->setup.at_once)
         argp_error(state, "--connections: fewer than --at-once");
-    if (o->list && (o->count > 0 || o->operations > 0 || o->rounds > 0 || o->json))
+    if (o->list &&
+        (o->count > 0 || o->operations > 0 || o->rounds > 0 || o->json || o->threads > 0))
         argp_error(state, "--list stands alone");
     if (o->operations > 0 && (o->rounds > 0 || o->json))
         argp_error(state, "--operations measures nothing");
     if (o->operations > 0 && (o->count != 1 || o->jobs[0].what->open == NULL))
         argp_error(state, "--operations wants one case that is made of operations");
+    if (o->threads > 0)
+        check_threads(o, state);
     for (size_t i = 0; i < o->count; i++)
         o->jobs[i].setup = o->setup;
 }
@@ -222,6 +247,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_ROUNDS: o->rounds = hf_take_number(arg, 1, ROUNDS_MAX, "--rounds", state); return 0;
     case KEY_OPERATIONS:
         o->operations = hf_take_number(arg, 1, OPERATIONS_MAX, "--operations", state);
+        return 0;
+    case KEY_THREADS:
+        o->threads = hf_take_number(arg, 2, HF_BENCH_THREADS_MAX, "--threads", state);
         return 0;
     case ARGP_KEY_ARG: add_case(o, arg, state); return 0;
     case ARGP_KEY_END: check(o, state); return 0;
@@ -255,17 +283,21 @@ static char *add_cases(int key, const char *text, void *input)
 
 int hf_cmd_bench(int argc, char **argv)
 {
-    static struct argp_option table[WORDS + 5] = {
+    static struct argp_option table[WORDS + 6] = {
         {"json", KEY_JSON, NULL, 0, "One JSON object a line, not a table", 1},
         {"rounds", KEY_ROUNDS, "N", 0,
          "Time each case of operations so often, in turns (default: 7)", 1},
+        {"threads", KEY_THREADS, "N", 0,
+         "Run a case in N threads at once, each with stacks of its own, beside one of them alone "
+         "(without CASE: lifecycle and bulk)",
+         1},
         {"operations", KEY_OPERATIONS, "N", 0,
          "The warm-up and N operations of one case or a few more, silently: for a profiler", 1},
         {"list", KEY_LIST, NULL, 0,
          "The cases whose instructions script/bench counts, as JSON lines", 1},
     };
     for (size_t i = 0; i < WORDS; i++)
-        table[4 + i] = (struct argp_option){
+        table[5 + i] = (struct argp_option){
             words[i].name, words[i].key, words[i].argument, 0, words[i].help, 2};
     static const struct argp argp = {
         table,

@@ -23,9 +23,14 @@ enum {
     PART_NAME_BYTES = HTTP_PATH_BYTES + 32,
     PORT_DEFAULT = 80,
     SLICES = 8,
+    /* A file is read by the block, so a block is large; and of large ones the budget is larger. */
+    BLOCK_BYTES = 32 * 1024,
+    POOL_BYTES = 256 * 1024 * 1024,
     KEY_PORT = 'p',
     KEY_WRITABLE = 'w',
-    KEY_IDLE = 1
+    KEY_IDLE = 1,
+    KEY_THREADS,
+    LINE_BYTES = 64, /* of the processor's cache */
 };
 #define IDLE_DEFAULT_NS HF_SEC(30)
 
@@ -36,13 +41,16 @@ struct options {
     bool writable;
     const char *idle_text; /**< as given */
     hf_ns idle_ns;
+    const char *threads_text; /**< as given */
+    unsigned threads;
     const char *folder;
 };
 
 struct client;
 
+/** One for each thread, which alone uses it while the loops run. */
 struct server {
-    struct hf_tun_stack t;
+    _Alignas(LINE_BYTES) struct hf_tun_stack t;
     struct client *clients; /**< all that are there, the one that rests longest first */
     struct client **end;    /**< the list's last pointer */
     int folder_fd;
@@ -526,42 +534,104 @@ static void on_events(void *ctx, struct hf_loop *loop, hf_ns now)
 
 /* ---- running ------------------------------------------------------------------------------ */
 
-static int run(struct server *s, const struct options *o)
+static int open_folder(const struct options *o)
 {
-    struct hf_why why;
-    s->writable = o->writable;
-    s->idle_ns = o->idle_ns;
-    s->folder_fd = open(o->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (s->folder_fd < 0) {
-        hf_say("%s: %s (DIR must be a folder that can be read)", o->folder, strerror(errno));
-        return HF_EXIT_FAILED;
-    }
     struct rlimit limit;
+    int fd = open(o->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        hf_say("%s: %s (DIR must be a folder that can be read)", o->folder, strerror(errno));
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-    if (hf_tun_stack_open(&s->t, &o->tun, NULL, NULL, on_events, s, &why) != HF_OK)
-        return hf_say_why(&why);
-    struct hf_listen what = {.addr = s->t.addr,
-                             .prefix_bits = hf_addr_is_v4(&s->t.addr) ? 32 : 128,
+    return fd;
+}
+
+static int listen_on_all(struct server *servers, const struct options *o)
+{
+    struct hf_listen what = {.addr = o->tun.addr,
+                             .prefix_bits = hf_addr_is_v4(&o->tun.addr) ? 32 : 128,
                              .port = o->port,
                              .backlog = 4096};
     hf_handle listener;
-    int err = hf_listen(s->t.stack, &what, &listener, hf_host_now());
+    int err = HF_OK;
+    for (unsigned i = 0; err == HF_OK && i < o->threads; i++)
+        err = hf_listen(servers[i].t.stack, &what, &listener, hf_host_now());
+    return err;
+}
+
+static void say_sums(const struct server *servers, unsigned count)
+{
+    struct server sum = {0};
+    for (unsigned i = 0; i < count; i++) {
+        sum.requests += servers[i].requests;
+        sum.failed_requests += servers[i].failed_requests;
+        sum.bytes_out += servers[i].bytes_out;
+        sum.bytes_in += servers[i].bytes_in;
+    }
+    hf_say("%" PRIu64 " requests, %" PRIu64 " failed; %" PRIu64 " bytes out, %" PRIu64 " in",
+           sum.requests, sum.failed_requests, sum.bytes_out, sum.bytes_in);
+}
+
+/** How many requests each answered: the hash shares conversations out evenly, if there are many. */
+static void say_shares(const struct server *servers, unsigned count)
+{
+    for (unsigned i = 0; count > 1 && i < count; i++) {
+        struct hf_shard_stats stats;
+        hf_link_shard_stats(servers[i].t.shard, &stats);
+        hf_say("thread %u: %" PRIu64 " requests; %" PRIu64 " packets handed to others, %" PRIu64
+               " of them lost",
+               i + 1, servers[i].requests, stats.handed + stats.lost, stats.lost);
+    }
+}
+
+static int serve(struct server *servers, struct hf_tun_stack *const *stacks,
+                 const struct options *o)
+{
+    char text[HF_ENDPOINT_TEXT_BYTES];
+    struct hf_endpoint here = {o->tun.addr, o->port};
+    struct hf_why why;
+    int err = listen_on_all(servers, o);
     if (err != HF_OK) {
         hf_say("port %u: %s", o->port, hf_err_text(err));
         return HF_EXIT_FAILED;
     }
-    char text[HF_ENDPOINT_TEXT_BYTES];
-    struct hf_endpoint here = {s->t.addr, o->port};
     hf_endpoint_text(&here, text);
     hf_say("serving %s at http://%s/ (Ctrl-C ends)", o->folder, text);
-    if (hf_loop_run(s->t.loop, &why) != HF_OK)
+    if (hf_tun_stacks_run(stacks, o->threads, &why) != HF_OK)
         return hf_say_why(&why);
-    hf_say("%" PRIu64 " requests, %" PRIu64 " failed; %" PRIu64 " bytes out, %" PRIu64 " in",
-           s->requests, s->failed_requests, s->bytes_out, s->bytes_in);
+    say_shares(servers, o->threads);
+    say_sums(servers, o->threads);
     return HF_EXIT_DONE;
+}
+
+static int run(const struct options *o)
+{
+    struct server servers[HF_THREADS_MAX];
+    struct hf_tun_stack *stacks[HF_THREADS_MAX];
+    void *contexts[HF_THREADS_MAX];
+    struct hf_why why;
+    int folder_fd = open_folder(o), code;
+    if (folder_fd < 0)
+        return HF_EXIT_FAILED;
+    for (unsigned i = 0; i < o->threads; i++) {
+        struct server *s = &servers[i];
+        *s =
+            (struct server){.folder_fd = folder_fd, .writable = o->writable, .idle_ns = o->idle_ns};
+        s->end = &s->clients;
+        stacks[i] = &s->t;
+        contexts[i] = s;
+    }
+    if (hf_tun_stacks_open(stacks, o->threads, &o->tun, on_events, contexts, &why) == HF_OK)
+        code = serve(servers, stacks, o);
+    else
+        code = hf_say_why(&why);
+    for (unsigned i = 0; i < o->threads; i++)
+        while (servers[i].clients != NULL) /* uploads that are cut short leave nothing either */
+            client_free(servers[i].clients);
+    hf_tun_stacks_close(stacks, o->threads);
+    close(folder_fd);
+    return code;
 }
 
 /** A plain number would be nanoseconds, which nobody means here. */
@@ -585,6 +655,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (!hf_quantity_read(arg, "ns", &o->idle_ns) || o->idle_ns < 0 || !has_unit(arg))
             argp_error(state, "--idle takes a time, say 30s or 2min, or 0 for ever, not '%s'", arg);
         return 0;
+    case KEY_THREADS:
+        hf_take_once(&o->threads_text, arg, "--threads", state);
+        o->threads = hf_take_number(arg, 1, HF_THREADS_MAX, "--threads", state);
+        return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0)
             return ARGP_ERR_UNKNOWN;
@@ -593,6 +667,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (o->folder == NULL)
             argp_error(state, "DIR is missing");
+        if (o->threads > 1 && o->tun.record != NULL)
+            argp_error(state, "--record and --threads exclude each other: several threads can't "
+                              "write one file in the order of time");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -606,6 +683,10 @@ int hf_cmd_serve(int argc, char **argv)
          "Let clients go that don't get further for this long: nothing or half a request sent, "
          "nothing read (default 30s; 0: never)",
          0},
+        {"threads", KEY_THREADS, "N", 0,
+         "N threads, each with a stack and a queue of the device for its share of the connections, "
+         "1 to 16 (default 1); settings are those of each stack",
+         0},
         {"writable", KEY_WRITABLE, NULL, 0, "Take files by PUT", 0},
         {0},
     };
@@ -615,24 +696,18 @@ int hf_cmd_serve(int argc, char **argv)
         parse,
         "DIR",
         "Serves the files of DIR over HTTP/1.1 from Handfast's own TCP, on a TUN device or an "
-        "Ethernet interface."
+        "Ethernet interface. Unless set otherwise, block_bytes is 32K and pool_bytes 256M."
         "\vhandfast serve --tun hf0 --addr 10.9.0.2/24 . &  curl http://10.9.0.2/README.md\n\n"
         "handfast serve --interface eth0 --addr 192.168.1.77/24 --gateway 192.168.1.1 .",
         children,
         NULL,
         NULL};
-    struct options o = {.port = PORT_DEFAULT, .idle_ns = IDLE_DEFAULT_NS};
+    struct options o = {.port = PORT_DEFAULT, .idle_ns = IDLE_DEFAULT_NS, .threads = 1};
     hf_tun_options_init(&o.tun);
+    o.tun.block_bytes = BLOCK_BYTES;
+    o.tun.pool_bytes = POOL_BYTES;
     argp_err_exit_status = HF_EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
         return HF_EXIT_USAGE;
-    struct server s = {.folder_fd = -1};
-    s.end = &s.clients;
-    int code = run(&s, &o);
-    while (s.clients != NULL) /* uploads that are cut short leave nothing either */
-        client_free(s.clients);
-    hf_tun_stack_close(&s.t);
-    if (s.folder_fd >= 0)
-        close(s.folder_fd);
-    return code;
+    return run(&o);
 }

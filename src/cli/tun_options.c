@@ -290,6 +290,10 @@ static void make_config(struct hf_tun_options *o, struct argp_state *state)
     char why[HF_FAULT_TEXT_BYTES];
     hf_config_profile(&o->config, sizeof o->config,
                       o->profile != NULL ? hf_take_profile(o->profile, state) : HF_PROFILE_DEFAULT);
+    if (o->block_bytes > 0)
+        o->config.block_bytes = o->block_bytes;
+    if (o->pool_bytes > 0)
+        o->config.pool_bytes = o->pool_bytes;
     for (size_t i = 0; i < o->set_count; i++)
         if (hf_setting_read(&o->config, o->sets[i], why) != HF_OK)
             argp_error(state, "--set: %s", why);

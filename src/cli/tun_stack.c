@@ -1,6 +1,6 @@
 /**
- * A stack over a TUN device or an Ethernet interface, as the command line describes it: link,
- * wrappers, stack, loop.
+ * Stacks over a TUN device or an Ethernet interface, as the command line describes them: links,
+ * wrappers, stacks, loops.
  */
 #include "cli.h"
 #include "show/settings.h"
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- talking ------------------------------------------------------------------------------ */
 
@@ -83,8 +84,8 @@ static bool is_set(const struct hf_tun_options *o, const char *name)
     return false;
 }
 
-static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o, hf_trace_fn *trace,
-                      void *trace_ctx, struct hf_why *why)
+static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o,
+                      const struct hf_env *env, struct hf_why *why)
 {
     struct hf_config cfg = o->config;
     struct hf_link_caps caps;
@@ -96,26 +97,27 @@ static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o, hf
     char fault[HF_FAULT_TEXT_BYTES];
     if (hf_config_fault_text(&cfg, fault)) /* with what the interface brings */
         return fail(why, "%.200s", fault);
-    struct hf_env env;
-    int err = hf_env_linux(&env, why);
-    if (err != HF_OK)
-        return err;
-    env.trace = trace != NULL || !o->probes ? trace : hf_probe_trace;
-    env.trace_ctx = trace_ctx;
-    err = hf_stack_new(&t->stack, &cfg, &env, hf_host_now());
+    int err = hf_stack_new(&t->stack, &cfg, env, hf_host_now());
     if (err == HF_OK)
         err = hf_stack_add_address(t->stack, &t->addr, hf_addr_is_v4(&t->addr) ? 32 : 128);
     return err == HF_OK ? HF_OK : fail(why, "the stack can't be made: %s", hf_err_text(err));
 }
 
-static int open_tun(struct hf_link **link, const struct hf_tun_options *o, struct hf_why *why)
+/** The device's queues, one for each; the first one has the kernel choose the name, if it is to. */
+static int open_tuns(struct hf_tun_stack *const *stacks, unsigned count,
+                     const struct hf_tun_options *o, struct hf_why *why)
 {
-    struct hf_tun_config tun = {
-        .name = o->tun, .mtu_bytes = (uint32_t)o->config.mtu_bytes, .plain = o->plain};
-    int err = hf_link_tun_open(link, &tun, why);
-    if (err == HF_OK && !o->no_configure)
-        err = configure(hf_link_tun_name(*link), o, why);
-    return err;
+    struct hf_tun_config tun = {.name = o->tun,
+                                .mtu_bytes = (uint32_t)o->config.mtu_bytes,
+                                .plain = o->plain,
+                                .queue = count > 1};
+    for (unsigned i = 0; i < count; i++) {
+        int err = hf_link_tun_open(&stacks[i]->link, &tun, why);
+        if (err != HF_OK)
+            return err;
+        tun.name = hf_link_tun_name(stacks[0]->link);
+    }
+    return o->no_configure ? HF_OK : configure(tun.name, o, why);
 }
 
 /* A kernel that forwards does so with what is for us: it looks for us elsewhere, does not find us
@@ -135,7 +137,23 @@ static void warn_of_forwarding(const struct hf_tun_options *o)
     fclose(f);
 }
 
-static int open_interface(struct hf_link **link, const struct hf_tun_options *o, struct hf_why *why)
+/** Several links are a group, whose number is this process' as nearly as it has one. */
+static int open_packets(struct hf_tun_stack *const *stacks, unsigned count,
+                        struct hf_packet_link_config *cfg, struct hf_why *why)
+{
+    if (count > 1)
+        cfg->fanout_group = (uint16_t)(getpid() % UINT16_MAX + 1);
+    for (unsigned i = 0; i < count; i++) {
+        cfg->fanout_member = (uint8_t)i;
+        int err = hf_link_packet_open(&stacks[i]->link, cfg, why);
+        if (err != HF_OK)
+            return err;
+    }
+    return HF_OK;
+}
+
+static int open_interfaces(struct hf_tun_stack *const *stacks, unsigned count,
+                           const struct hf_tun_options *o, struct hf_why *why)
 {
     const struct hf_ether_address own = {o->addr, o->prefix_bits};
     struct hf_packet_link_config cfg = {
@@ -144,37 +162,115 @@ static int open_interface(struct hf_link **link, const struct hf_tun_options *o,
         cfg.ether.gateway_v4 = o->gateway;
     else
         cfg.ether.gateway_v6 = o->gateway;
-    if (o->xdp) {
-        const struct hf_xdp_link_config xdp = {.ether = cfg.ether};
-        return hf_link_xdp_open(link, &xdp, why);
-    }
-    int err = hf_link_packet_open(link, &cfg, why);
-    if (err == HF_OK)
+    const struct hf_xdp_link_config xdp = {.ether = cfg.ether};
+    if (o->xdp && count > 1)
+        return fail(why, "%s by XDP has one queue, and so one stack: leave out --threads or --xdp",
+                    o->interface);
+    int err = o->xdp ? hf_link_xdp_open(&stacks[0]->link, &xdp, why)
+                     : open_packets(stacks, count, &cfg, why);
+    for (unsigned i = 0; err == HF_OK && i < count; i++)
+        stacks[i]->ether = stacks[i]->link;
+    if (err == HF_OK && !o->xdp)
         warn_of_forwarding(o);
     return err;
 }
 
-int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o, hf_trace_fn *trace,
-                      void *trace_ctx, hf_loop_events_fn *events, void *events_ctx,
-                      struct hf_why *why)
+static int open_links(struct hf_tun_stack *const *stacks, unsigned count,
+                      const struct hf_tun_options *o, struct hf_why *why)
 {
-    *t = (struct hf_tun_stack){.addr = o->addr};
-    int err = o->tun != NULL ? open_tun(&t->link, o, why) : open_interface(&t->link, o, why);
-    t->ether = o->tun != NULL ? NULL : t->link;
+    return o->tun != NULL ? open_tuns(stacks, count, o, why)
+                          : open_interfaces(stacks, count, o, why);
+}
+
+/** Each conversation is one stack's, by a hash under a key of this run. */
+static int share_out(struct hf_tun_stack *const *stacks, unsigned count, struct hf_why *why)
+{
+    struct hf_link *links[HF_THREADS_MAX];
+    struct hf_env random;
+    if (count == 1)
+        return HF_OK;
+    int err = hf_env_linux(&random, why);
+    for (unsigned i = 0; i < count; i++)
+        links[i] = stacks[i]->link;
     if (err == HF_OK)
-        err = wrap(&t->link, o, why);
-    if (err == HF_OK)
-        err = open_stack(t, o, trace, trace_ctx, why);
-    if (err == HF_OK) {
-        struct hf_loop_config loop = {
-            .stack = t->stack, .link = t->link, .events = events, .events_ctx = events_ctx};
-        err = hf_loop_new(&t->loop, &loop, why);
-    }
-    if (err == HF_OK)
-        err = hf_loop_stop_on_signals(t->loop, why);
-    if (err != HF_OK)
-        hf_tun_stack_close(t);
+        err = hf_link_shards(links, count, random.seed, why);
+    for (unsigned i = 0; err == HF_OK && i < count; i++)
+        stacks[i]->link = stacks[i]->shard = links[i];
     return err;
+}
+
+/** One seed, so one set of secrets: any of them knows the cookies and the numbers of all. */
+static int open_stacks(struct hf_tun_stack *const *stacks, unsigned count,
+                       const struct hf_tun_options *o, struct hf_why *why)
+{
+    struct hf_env env;
+    int err = hf_env_linux(&env, why);
+    env.trace = o->probes ? hf_probe_trace : NULL;
+    for (unsigned i = 0; err == HF_OK && i < count; i++) {
+        env.shard = (uint8_t)i;
+        err = open_stack(stacks[i], o, &env, why);
+    }
+    return err;
+}
+
+static int open_loops(struct hf_tun_stack *const *stacks, unsigned count, hf_loop_events_fn *events,
+                      void *const *events_ctx, struct hf_why *why)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct hf_loop_config loop = {.stack = stacks[i]->stack,
+                                      .link = stacks[i]->link,
+                                      .events = events,
+                                      .events_ctx = events_ctx[i]};
+        int err = hf_loop_new(&stacks[i]->loop, &loop, why);
+        if (err != HF_OK)
+            return err;
+        if (stacks[i]->shard != NULL)
+            hf_link_shard_set_loop(stacks[i]->shard, stacks[i]->loop);
+    }
+    return hf_loop_stop_on_signals(stacks[0]->loop, why);
+}
+
+int hf_tun_stacks_open(struct hf_tun_stack *const *stacks, unsigned count,
+                       const struct hf_tun_options *o, hf_loop_events_fn *events,
+                       void *const *events_ctx, struct hf_why *why)
+{
+    for (unsigned i = 0; i < count; i++)
+        *stacks[i] = (struct hf_tun_stack){.addr = o->addr};
+    int err = open_links(stacks, count, o, why);
+    if (err == HF_OK)
+        err = share_out(stacks, count, why);
+    for (unsigned i = 0; err == HF_OK && i < count; i++)
+        err = wrap(&stacks[i]->link, o, why);
+    if (err == HF_OK)
+        err = open_stacks(stacks, count, o, why);
+    if (err == HF_OK)
+        err = open_loops(stacks, count, events, events_ctx, why);
+    if (err != HF_OK)
+        hf_tun_stacks_close(stacks, count);
+    return err;
+}
+
+/** Loops first: links that hand packets over wake them. */
+void hf_tun_stacks_close(struct hf_tun_stack *const *stacks, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        hf_loop_free(stacks[i]->loop);
+    for (unsigned i = 0; i < count; i++) {
+        hf_stack_free(stacks[i]->stack);
+        hf_link_close(stacks[i]->link);
+        *stacks[i] = (struct hf_tun_stack){0};
+    }
+}
+
+int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o,
+                      hf_loop_events_fn *events, void *events_ctx, struct hf_why *why)
+{
+    return hf_tun_stacks_open(&t, 1, o, events, &events_ctx, why);
+}
+
+void hf_tun_stack_close(struct hf_tun_stack *t)
+{
+    hf_tun_stacks_close(&t, 1);
 }
 
 const char *hf_tun_stack_hint(const struct hf_tun_stack *t)
@@ -184,12 +280,4 @@ const char *hf_tun_stack_hint(const struct hf_tun_stack *t)
         return "";
     hf_link_ether_stats(t->ether, &stats);
     return stats.silent > 0 ? " (the next host on the way has not answered who it is)" : "";
-}
-
-void hf_tun_stack_close(struct hf_tun_stack *t)
-{
-    hf_loop_free(t->loop);
-    hf_stack_free(t->stack);
-    hf_link_close(t->link);
-    *t = (struct hf_tun_stack){0};
 }

@@ -182,6 +182,17 @@ static inline void hf_put32(uint8_t *p, uint32_t v)
     p[3] = (uint8_t)v;
 }
 
+enum { HF_LINE_BYTES = 64 };
+
+/** What lies there comes into the cache while something else is done. */
+static inline void hf_fetch(const void *from, size_t bytes)
+{
+    const uint8_t *p = from;
+    for (size_t at = 0; at < bytes; at += HF_LINE_BYTES)
+        __builtin_prefetch(p + at);
+    __builtin_prefetch(p + bytes - 1); /* it need not begin on a line */
+}
+
 /** hf_addr_is_v4, where packets pass. */
 static inline bool hf_addr_is_mapped(const struct hf_addr *a)
 {

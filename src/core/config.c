@@ -132,6 +132,8 @@
     X(max_half_open, "count", 65536, 65536, 65536, 65536, 1, 1 << 28, "half-open entries at most") \
     X(max_time_wait, "count", 262144, 262144, 262144, 262144, 0, 1 << 28,                          \
       "time-wait entries at most; beyond, TIME-WAIT stays in the connection")                      \
+    X(memory_bytes, "bytes", 0, 0, 0, 0, 0, 1024 * GB,                                             \
+      "memory of all kinds that the stack may take; 0 = no limit")                                 \
     X(reply_ring, "count", 256, 256, 256, 256, 16, 65536,                                          \
       "answers waiting to be sent, a power of two")                                                \
     /* offloads of the link */                                                                     \

@@ -23,6 +23,15 @@ struct hf_conn *hf_conn_of(const struct hf_stack *s, hf_handle h)
     return (c->generation & HF_HANDLE_GENERATION_MASK) == hf_handle_generation(h) ? c : NULL;
 }
 
+void hf_prefetch(const struct hf_stack *s, const hf_handle *conns, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t slot = hf_handle_slot(conns[i]);
+        if (hf_handle_kind(conns[i]) == HF_HANDLE_CONN && hf_pool_has(&s->conns, slot))
+            hf_fetch(hf_conn_at(s, slot), sizeof(struct hf_conn));
+    }
+}
+
 struct hf_endpoint hf_conn_local(const struct hf_stack *s, const struct hf_conn *c)
 {
     return (struct hf_endpoint){*hf_local_addr(s, c->local), c->local_port};

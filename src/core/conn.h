@@ -36,6 +36,9 @@ static inline uint32_t hf_ref_index(uint32_t ref)
     return ref & ((1u << HF_REF_SHIFT) - 1);
 }
 
+/** Objects of a chunk, as powers of two: of what is looked up with every packet. */
+enum { HF_CONN_SHIFT = 7, HF_FLIGHT_SHIFT = 7, HF_ENTRY_SHIFT = 9, HF_LOCAL_SHIFT = 7 };
+
 /** Part of a connection: membership in one of the stack's lists. */
 struct hf_list_node {
     uint32_t next, prev; /**< connection index; prev == own index: not in the list */

@@ -97,7 +97,7 @@ __attribute__((noinline)) static enum hf_fast_path take(struct hf_stack *s, stru
         forget(s, &copied);
         return HF_FAST_PATH_NOT;
     }
-    if (hf_sum_fold(sum) != 0xFFFF) { /* [MUST-3] */
+    if (!hf_sum_is_right(sum)) { /* [MUST-3] */
         forget(s, &copied);
         return HF_FAST_PATH_WRONG;
     }

@@ -5,11 +5,6 @@
  */
 #include "stack.h"
 
-static struct hf_half_open *entry_at(const struct hf_stack *s, uint32_t index)
-{
-    return (struct hf_half_open *)hf_pool_at(&s->half_opens, index);
-}
-
 static struct hf_endpoint local_of(const struct hf_stack *s, const struct hf_half_open *h)
 {
     return (struct hf_endpoint){*hf_local_addr(s, h->local), h->local_port};
@@ -20,9 +15,9 @@ static struct hf_endpoint remote_of(const struct hf_half_open *h)
     return (struct hf_endpoint){h->remote, h->remote_port};
 }
 
-static uint32_t ts_offset_of(const struct hf_stack *s, const struct hf_half_open *h)
+static uint32_t ts_offset_of(struct hf_stack *s, const struct hf_half_open *h)
 {
-    return hf_ts_offset(&s->p.ts_key, hf_local_addr(s, h->local), &h->remote);
+    return hf_stack_ts_offset(s, hf_local_addr(s, h->local), &h->remote);
 }
 
 static void trace(struct hf_stack *s, const struct hf_half_open *h, enum hf_trace type,
@@ -133,7 +128,7 @@ bool hf_half_open_new(struct hf_stack *s, uint32_t listener, const struct hf_arr
     else if (!hf_table_insert(&s->table, in->hash, ref))
         goto give_local;
 
-    struct hf_half_open *h = entry_at(s, index);
+    struct hf_half_open *h = hf_half_open_at(s, index);
     hf_wheel_node_init(&h->wheel);
     h->local = local;
     h->listener = listener;
@@ -160,7 +155,7 @@ give_slot:
 /** Frees the entry; the tuple was taken over or goes out of the table by the caller. */
 static void free_entry(struct hf_stack *s, uint32_t index)
 {
-    struct hf_half_open *h = entry_at(s, index);
+    struct hf_half_open *h = hf_half_open_at(s, index);
     uint32_t listener = h->listener;
     hf_wheel_disarm(&s->wheel, hf_ref_make(HF_REF_HALF_OPEN, index));
     hf_listener_at(s, listener)->half_open--;
@@ -171,7 +166,7 @@ static void free_entry(struct hf_stack *s, uint32_t index)
 
 static void end(struct hf_stack *s, uint32_t index, enum hf_reason reason)
 {
-    struct hf_half_open *h = entry_at(s, index);
+    struct hf_half_open *h = hf_half_open_at(s, index);
     struct hf_endpoint local = local_of(s, h), remote = remote_of(h);
     uint32_t ref = hf_ref_make(HF_REF_HALF_OPEN, index);
     if (h->shadowed != HF_NIL)
@@ -191,7 +186,7 @@ static bool is_left_over(const struct hf_stack *s, const struct hf_half_open *h)
 
 static void refuse(struct hf_stack *s, uint32_t index, const struct hf_segment *cause)
 {
-    struct hf_half_open *h = entry_at(s, index);
+    struct hf_half_open *h = hf_half_open_at(s, index);
     struct hf_segment rst = {.seq = hf_seq_add(h->iss, 1).v, .flags = HF_RST | HF_ACK};
     trace(s, h, HF_TRACE_RST_OUT, HF_RST_REFUSED, cause);
     reply(s, h, &rst);
@@ -235,7 +230,7 @@ bool hf_accept(struct hf_stack *s, const struct hf_handshake *h, const struct hf
 
 static void complete(struct hf_stack *s, uint32_t index, const struct hf_arrival *in)
 {
-    const struct hf_half_open *h = entry_at(s, index);
+    const struct hf_half_open *h = hf_half_open_at(s, index);
     struct hf_handshake hs = {
         .listener = h->listener,
         .irs = h->irs,
@@ -316,7 +311,7 @@ static void repeat_syn_ack(struct hf_stack *s, struct hf_half_open *h, const str
 
 void hf_half_open_input(struct hf_stack *s, uint32_t index, const struct hf_arrival *in)
 {
-    struct hf_half_open *h = entry_at(s, index);
+    struct hf_half_open *h = hf_half_open_at(s, index);
     const struct hf_segment *seg = in->seg;
     if (is_left_over(s, h) && (seg->flags & HF_RST) == 0) {
         refuse(s, index, seg);
@@ -352,7 +347,7 @@ void hf_half_open_input(struct hf_stack *s, uint32_t index, const struct hf_arri
 
 void hf_half_open_fire(struct hf_stack *s, uint32_t index)
 {
-    struct hf_half_open *h = entry_at(s, index);
+    struct hf_half_open *h = hf_half_open_at(s, index);
     trace(s, h, HF_TRACE_TIMER, HF_TIMER_SYNACK, NULL);
     if (is_left_over(s, h)) {
         refuse(s, index, NULL);

@@ -119,7 +119,7 @@ static hf_ns tick_to_ns(const struct hf_stack *s, uint32_t tick)
 
 static const struct hf_time_wait *time_wait_at(const struct hf_stack *s, uint32_t i)
 {
-    return (const struct hf_time_wait *)hf_pool_at(&s->time_waits, i);
+    return hf_time_wait_at(s, i);
 }
 
 static bool tuple_of_listener(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
@@ -162,7 +162,7 @@ static bool tuple_of_conn(const struct hf_stack *s, uint32_t i, struct hf_tuple 
 
 static bool tuple_of_half_open(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
 {
-    const struct hf_half_open *h = hf_pool_at(&s->half_opens, i);
+    const struct hf_half_open *h = hf_half_open_at(s, i);
     *t = (struct hf_tuple){
         .kind = HF_KIND_HALF_OPEN,
         .state = HF_SYN_RCVD,
@@ -248,10 +248,17 @@ void hf_stack_info(const struct hf_stack *s, struct hf_stack_info *i)
         .bytes_retransmitted = s->p.bytes_again,
         .segments_retransmitted = s->p.segments_again,
     };
-    i->used_bytes = pool_used_bytes(&s->conns) + pool_used_bytes(&s->half_opens) +
-                    pool_used_bytes(&s->time_waits) + pool_used_bytes(&s->flights) +
+    i->connection_bytes = pool_used_bytes(&s->conns);
+    i->half_open_bytes = pool_used_bytes(&s->half_opens);
+    i->time_wait_bytes = pool_used_bytes(&s->time_waits);
+    i->flight_bytes = pool_used_bytes(&s->flights) + pool_used_bytes(&s->runs_some) +
+                      pool_used_bytes(&s->runs_many) + pool_used_bytes(&s->runs_most);
+    i->table_bytes = hf_table_bytes(&s->table) + hf_table_bytes(&s->listener_table) +
+                     hf_table_bytes(&s->local_table) + hf_table_bytes(&s->remote_count_table);
+    i->used_bytes = i->connection_bytes + i->half_open_bytes + i->time_wait_bytes +
+                    i->flight_bytes + i->table_bytes + i->pool_used_bytes +
                     pool_used_bytes(&s->listeners) + pool_used_bytes(&s->locals) +
-                    hf_table_bytes(&s->table) + i->pool_used_bytes;
+                    pool_used_bytes(&s->remote_counts);
 }
 
 uint64_t hf_stack_count(const struct hf_stack *s, enum hf_reason reason)

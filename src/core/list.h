@@ -19,7 +19,8 @@ struct hf_list {
 static inline struct hf_list_node *hf_list_node_at(const struct hf_pool *conns, uint32_t index,
                                                    size_t which)
 {
-    return (struct hf_list_node *)((uint8_t *)hf_pool_at(conns, index) + which);
+    uint8_t *conn = hf_pool_at_sized(conns, index, sizeof(struct hf_conn), HF_CONN_SHIFT);
+    return (struct hf_list_node *)(conn + which);
 }
 
 static inline bool hf_list_has(const struct hf_list_node *node, uint32_t own_index)

@@ -319,7 +319,7 @@ static void hold(struct hf_stack *s, uint32_t listener, const struct hf_arrival 
         .ts_on = seg->has_timestamps && s->p.cfg.timestamps != 0,
         .sack_on = seg->has_sack_permitted && s->p.cfg.sack != 0,
         .ts_recent = seg->ts_value,
-        .ts_offset = hf_ts_offset(&s->p.ts_key, &in->local.addr, &in->remote.addr),
+        .ts_offset = hf_stack_ts_offset(s, &in->local.addr, &in->remote.addr),
     };
     hf_conn_agree(s, c, &h);
     c->syn_unacked = true;
@@ -367,7 +367,7 @@ static void send_cookie(struct hf_stack *s, struct hf_listener *l, const struct 
     hf_cookie_keys_rotate(&s->p.cookie_keys, &s->p.random, s->p.now_ns);
     struct hf_cookie_handshake h = cookie_of(l, in, syn->seq);
     hf_seq iss = hf_cookie_make(&s->p.cookie_keys, &h, &o, s->p.now_ns);
-    uint32_t ts_offset = hf_ts_offset(&s->p.ts_key, &in->local.addr, &in->remote.addr);
+    uint32_t ts_offset = hf_stack_ts_offset(s, &in->local.addr, &in->remote.addr);
     struct hf_segment seg = {
         .source_port = in->local.port,
         .destination_port = in->remote.port,
@@ -436,7 +436,7 @@ static bool cookie_input(struct hf_stack *s, uint32_t listener, const struct hf_
         .iss = iss,
         .mss = mss,
         .rcv_wnd = cookie_window(s, l),
-        .ts_offset = hf_ts_offset(&s->p.ts_key, &in->local.addr, &in->remote.addr),
+        .ts_offset = hf_stack_ts_offset(s, &in->local.addr, &in->remote.addr),
     };
     if (seg->has_timestamps && s->p.cfg.timestamps != 0) { /* [RFC7323#3.2] else not agreed on */
         struct hf_cookie_options o = {0};

@@ -19,7 +19,7 @@ uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr)
     uint32_t hash = addr_hash(s, addr);
     struct hf_table_probe probe = hf_table_find(&s->local_table, hash);
     for (uint32_t i = hf_table_next(&probe); i != HF_NIL; i = hf_table_next(&probe)) {
-        struct hf_local *local = (struct hf_local *)hf_pool_at(&s->locals, i);
+        struct hf_local *local = hf_local_at(s, i);
         if (hf_addr_is_same(&local->addr, addr)) {
             local->references++;
             s->recent_local = i;
@@ -33,7 +33,7 @@ uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr)
         hf_pool_give(&s->locals, index);
         return HF_NIL;
     }
-    struct hf_local *local = (struct hf_local *)hf_pool_at(&s->locals, index);
+    struct hf_local *local = hf_local_at(s, index);
     *local = (struct hf_local){.addr = *addr, .references = 1, .hash = hash};
     s->recent_local = index;
     return index;
@@ -41,12 +41,12 @@ uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr)
 
 void hf_local_share(struct hf_stack *s, uint32_t index)
 {
-    ((struct hf_local *)hf_pool_at(&s->locals, index))->references++;
+    hf_local_at(s, index)->references++;
 }
 
 void hf_local_give(struct hf_stack *s, uint32_t index)
 {
-    struct hf_local *local = (struct hf_local *)hf_pool_at(&s->locals, index);
+    struct hf_local *local = hf_local_at(s, index);
     HF_ASSERT(local->references > 0);
     if (--local->references > 0)
         return;

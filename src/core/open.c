@@ -73,7 +73,7 @@ int hf_connect(struct hf_stack *s, const struct hf_connect *what, hf_handle *out
         return HF_E_MEMORY;
     c->iss = hf_isn(&s->p.isn_key, &local, &what->remote, s->p.now_ns);
     c->snd_una = c->snd_nxt = c->iss;
-    c->ts_offset = hf_ts_offset(&s->p.ts_key, &local.addr, &what->remote.addr);
+    c->ts_offset = hf_stack_ts_offset(s, &local.addr, &what->remote.addr);
     c->snd_mss = hf_stack_peer_mss(s, &c->remote, false, 0);
     c->syn_unacked = true;
     c->syn_due = true;

@@ -120,7 +120,7 @@ static void list_add(struct hf_stack *s, struct hf_flight *f, uint32_t index)
     f->gaps_prev = HF_NIL;
     f->gaps_next = s->p.gaps_head;
     if (f->gaps_next != HF_NIL)
-        ((struct hf_flight *)hf_pool_at(&s->flights, f->gaps_next))->gaps_prev = index;
+        hf_flight_at(s, f->gaps_next)->gaps_prev = index;
     s->p.gaps_head = index;
 }
 
@@ -129,9 +129,9 @@ static void list_remove(struct hf_stack *s, struct hf_flight *f)
     if (f->gaps_prev == HF_NIL)
         s->p.gaps_head = f->gaps_next;
     else
-        ((struct hf_flight *)hf_pool_at(&s->flights, f->gaps_prev))->gaps_next = f->gaps_next;
+        hf_flight_at(s, f->gaps_prev)->gaps_next = f->gaps_next;
     if (f->gaps_next != HF_NIL)
-        ((struct hf_flight *)hf_pool_at(&s->flights, f->gaps_next))->gaps_prev = f->gaps_prev;
+        hf_flight_at(s, f->gaps_next)->gaps_prev = f->gaps_prev;
 }
 
 static struct gaps *need_gaps(struct hf_stack *s, struct hf_conn *c)
@@ -176,7 +176,7 @@ bool hf_gaps_reclaim(struct hf_stack *s, struct hf_conn *c)
     if (!hf_gaps_exist(s, c)) {
         if (s->p.gaps_head == HF_NIL)
             return false;
-        const struct hf_flight *f = hf_pool_at(&s->flights, s->p.gaps_head);
+        const struct hf_flight *f = hf_flight_at(s, s->p.gaps_head);
         victim = hf_conn_at(s, f->conn);
     }
     hf_trace_conn(s, victim, HF_TRACE_DROP, HF_DROP_OUT_OF_ORDER_RECLAIMED, 0, 0, NULL);

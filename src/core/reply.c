@@ -42,7 +42,9 @@ size_t hf_emit_segment(struct hf_stack *s, const struct hf_addr *local,
     bool v4 = hf_addr_is_mapped(remote);
     size_t ip_length = v4 ? HF_IPV4_HEADER_BYTES : HF_IPV6_HEADER_BYTES;
     uint8_t *tcp = header + ip_length;
-    size_t tcp_length = hf_tcp_emit(seg, (enum hf_option_layout)s->p.cfg.option_layout, tcp);
+    hf_sum header_sum;
+    size_t tcp_length =
+        hf_tcp_emit_summed(seg, (enum hf_option_layout)s->p.cfg.option_layout, tcp, &header_sum);
     struct hf_ip ip = {
         .source = *local,
         .destination = *remote,
@@ -60,8 +62,8 @@ size_t hf_emit_segment(struct hf_stack *s, const struct hf_addr *local,
     if (partial) {
         hf_put16(tcp + 16, hf_sum_fold(sum)); /* the link adds the rest [MUST-2] */
     } else {
-        sum = hf_sum_header(sum, tcp, tcp_length);
-        hf_put16(tcp + 16, hf_sum_checksum(sum + payload_sum)); /* an even offset */
+        sum += header_sum + payload_sum; /* an even offset */
+        hf_put16(tcp + 16, hf_sum_checksum(sum));
     }
     *ip_bytes = (uint16_t)ip_length;
     return ip_length + tcp_length;

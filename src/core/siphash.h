@@ -71,7 +71,15 @@ uint64_t hf_siphash13(const struct hf_sip_key *key, const uint8_t *bytes, size_t
 uint64_t hf_siphash24(const struct hf_sip_key *key, const uint8_t *bytes, size_t n);
 uint64_t hf_siphash13_words(const struct hf_sip_key *key, const uint64_t *words, size_t n);
 uint64_t hf_siphash24_words(const struct hf_sip_key *key, const uint64_t *words, size_t n);
-/** hf_siphash13_words of two words: once a packet. */
+/** hf_siphash13 of 12 bytes, a word and half of one: once a packet. */
+static inline uint64_t hf_siphash13_12(const struct hf_sip_key *key, uint64_t first, uint32_t last)
+{
+    struct hf_sip_state s = hf_sip_begin(key);
+    hf_sip_absorb(&s, first, 1);
+    hf_sip_absorb(&s, (uint64_t)12 << 56 | last, 1);
+    return hf_sip_finish(&s, 3);
+}
+/** hf_siphash13_words of two words. */
 static inline uint64_t hf_siphash13_pair(const struct hf_sip_key *key, uint64_t first,
                                          uint64_t second)
 {

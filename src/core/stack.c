@@ -9,6 +9,8 @@ enum {
     ENTRY_CHUNK_BYTES = 64 * 1024,
     SMALL_CHUNK_BYTES = 4 * 1024,
     LISTENERS_MAX = 65536,
+    INPUT_BATCH = 32, /* packets that are taken apart ahead */
+    FETCH_FROM = 4,   /* so many at least, for whose entries it is worth it to look ahead */
 };
 
 void hf_stack_take_time(struct hf_stack *s, hf_ns now)
@@ -23,16 +25,23 @@ void hf_stack_take_time(struct hf_stack *s, hf_ns now)
     s->p.told_ns = now;
 }
 
+uint32_t hf_stack_ts_offset(struct hf_stack *s, const struct hf_addr *local,
+                            const struct hf_addr *remote)
+{
+    struct hf_recent_offset *r = &s->recent_offset;
+    if (!hf_addr_is_same(&r->remote, remote) || !hf_addr_is_same(&r->local, local))
+        *r = (struct hf_recent_offset){*local, *remote, hf_ts_offset(&s->p.ts_key, local, remote)};
+    return r->offset;
+}
+
 static struct hf_wheel_node *wheel_node(void *owner, uint32_t ref)
 {
     struct hf_stack *s = owner;
     uint32_t index = hf_ref_index(ref);
     switch (hf_ref_kind(ref)) {
     case HF_REF_CONN: return &hf_conn_at(s, index)->wheel;
-    case HF_REF_HALF_OPEN:
-        return &((struct hf_half_open *)hf_pool_at(&s->half_opens, index))->wheel;
-    case HF_REF_TIME_WAIT:
-        return &((struct hf_time_wait *)hf_pool_at(&s->time_waits, index))->wheel;
+    case HF_REF_HALF_OPEN: return &hf_half_open_at(s, index)->wheel;
+    case HF_REF_TIME_WAIT: return &hf_time_wait_at(s, index)->wheel;
     }
     HF_UNREACHABLE("wheel_node: unknown kind");
 }
@@ -80,6 +89,11 @@ static void init_containers(struct hf_stack *s)
     hf_table_init(&s->listener_table, mem);
     hf_table_init(&s->local_table, mem);
     hf_table_init(&s->remote_count_table, mem);
+    HF_ASSERT(hf_pool_is_sized(&s->conns, sizeof(struct hf_conn), HF_CONN_SHIFT) &&
+              hf_pool_is_sized(&s->flights, sizeof(struct hf_flight), HF_FLIGHT_SHIFT) &&
+              hf_pool_is_sized(&s->half_opens, sizeof(struct hf_half_open), HF_ENTRY_SHIFT) &&
+              hf_pool_is_sized(&s->time_waits, sizeof(struct hf_time_wait), HF_ENTRY_SHIFT) &&
+              hf_pool_is_sized(&s->locals, sizeof(struct hf_local), HF_LOCAL_SHIFT));
     hf_wheel_init(&s->wheel, wheel_node, s, s->p.now_ns);
     s->reserved_conn = s->reserved_block = HF_NIL;
     s->recent_local = HF_NIL;
@@ -98,6 +112,7 @@ struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_
         return NULL;
     memset(s, 0, sizeof *s);
     init_plain(&s->p, cfg, env, now);
+    mem.limit_bytes = (uint64_t)s->p.cfg.memory_bytes;
     s->replies = hf_mem_take(&mem, reply_ring_bytes(&s->p.cfg));
     if (s->replies == NULL) {
         hf_mem_give(&mem, s, sizeof *s);
@@ -168,11 +183,11 @@ void hf_stack_trim(struct hf_stack *s)
 uint32_t hf_tuple_hash(const struct hf_stack *s, const struct hf_endpoint *local,
                        const struct hf_endpoint *remote)
 {
-    uint64_t ports = (uint64_t)local->port << 16 | remote->port;
+    uint32_t ports = (uint32_t)local->port << 16 | remote->port;
     if (hf_addr_is_mapped(&remote->addr)) {
         uint64_t from = hf_get32(local->addr.octets + 12);
         uint64_t to = hf_get32(remote->addr.octets + 12);
-        return (uint32_t)hf_siphash13_pair(&s->p.table_key, from << 32 | to, ports);
+        return (uint32_t)hf_siphash13_12(&s->p.table_key, from << 32 | to, ports);
     }
     uint64_t words[5];
     memcpy(words, local->addr.octets, 16);
@@ -197,11 +212,11 @@ static struct tuple_view tuple_of(const struct hf_stack *s, uint32_t ref)
         return (struct tuple_view){&c->remote, c->local, c->local_port, c->remote_port};
     }
     case HF_REF_HALF_OPEN: {
-        const struct hf_half_open *h = hf_pool_at(&s->half_opens, i);
+        const struct hf_half_open *h = hf_half_open_at(s, i);
         return (struct tuple_view){&h->remote, h->local, h->local_port, h->remote_port};
     }
     case HF_REF_TIME_WAIT: {
-        const struct hf_time_wait *t = hf_pool_at(&s->time_waits, i);
+        const struct hf_time_wait *t = hf_time_wait_at(s, i);
         return (struct tuple_view){&t->remote, t->local, t->local_port, t->remote_port};
     }
     }
@@ -220,6 +235,19 @@ uint32_t hf_tuple_find(const struct hf_stack *s, uint32_t hash, const struct hf_
             return ref;
     }
     return HF_NIL;
+}
+
+/** An entry comes into the cache; HF_NIL: none. */
+static void fetch_entry(const struct hf_stack *s, uint32_t ref)
+{
+    if (ref == HF_NIL)
+        return;
+    uint32_t index = hf_ref_index(ref);
+    switch (hf_ref_kind(ref)) {
+    case HF_REF_CONN: hf_fetch(hf_conn_at(s, index), sizeof(struct hf_conn)); return;
+    case HF_REF_HALF_OPEN: hf_fetch(hf_half_open_at(s, index), sizeof(struct hf_half_open)); return;
+    case HF_REF_TIME_WAIT: hf_fetch(hf_time_wait_at(s, index), sizeof(struct hf_time_wait)); return;
+    }
 }
 
 /* ---- input -------------------------------------------------------------------------------- */
@@ -262,7 +290,7 @@ static enum hf_reason tcp_input(struct hf_stack *s, const struct hf_arrival *in,
 static bool checksum_is_right(const struct hf_arrival *in)
 {
     hf_sum sum = hf_arrival_header_sum(in);
-    return hf_sum_fold(hf_sum_bytes(sum, in->payload, in->seg->payload_bytes)) == 0xFFFF;
+    return hf_sum_is_right(hf_sum_bytes(sum, in->payload, in->seg->payload_bytes));
 }
 
 /** Faults that a right checksum does not make good. */
@@ -275,59 +303,109 @@ static enum hf_reason check_segment(const struct hf_packet *p, const struct hf_s
     return HF_NONE;
 }
 
-/** Parses, checks the checksum and the addresses, and hands the segment on; or the reason not
- *  to. */
-static enum hf_reason tcp_packet(struct hf_stack *s, const struct hf_packet *p,
-                                 const struct hf_ip *ip)
-{
-    const uint8_t *bytes = p->bytes + ip->header_bytes;
+/** A packet, taken apart. */
+struct inbound {
+    const struct hf_packet *packet;
+    struct hf_ip ip;
     struct hf_segment seg;
-    enum hf_reason reason = hf_tcp_parse(bytes, ip->payload_bytes, &seg);
-    if (reason == HF_DROP_TCP_TRUNCATED || reason == HF_DROP_TCP_HEADER)
-        return reason;
-    struct hf_arrival in = {
-        .ip = ip,
-        .seg = &seg,
-        .payload = bytes + seg.header_bytes,
-        .full_sized = (uint16_t)hf_min_u32(
-            p->segment_bytes > 0 ? p->segment_bytes : seg.payload_bytes, UINT16_MAX),
-        .local = {ip->destination, seg.destination_port},
-        .remote = {ip->source, seg.source_port},
-    };
-    in.hash = hf_tuple_hash(s, &in.local, &in.remote);
-    uint32_t ref = hf_tuple_find(s, in.hash, &in.local, &in.remote);
-    bool known = (p->flags & (HF_PACKET_CSUM_VALID | HF_PACKET_CSUM_PARTIAL)) != 0;
-    enum hf_fast_path fast = HF_FAST_PATH_NOT;
-    bool may_be_fast = !known && reason == HF_NONE && seg.payload_bytes > 0;
-    if (may_be_fast && ref != HF_NIL && hf_ref_kind(ref) == HF_REF_CONN)
-        fast = hf_fast_path_input(s, hf_conn_at(s, hf_ref_index(ref)), &in);
-    if (fast == HF_FAST_PATH_TAKEN)
-        return HF_NONE;
-    if (fast == HF_FAST_PATH_WRONG || (!known && !checksum_is_right(&in)))
-        return HF_DROP_TCP_CHECKSUM; /* [MUST-3] */
-    if (reason == HF_NONE)
-        reason = check_segment(p, &seg);
-    return reason == HF_NONE ? tcp_input(s, &in, ref) : reason;
+    struct hf_arrival in; /**< of TCP only */
+    bool is_tcp;          /**< `in` is there, if there is no fault but HF_DROP_TCP_OPTION */
+    enum hf_reason fault; /**< why it is dropped, once its checksum is known to be right */
+};
+
+static bool is_checksum_known(const struct hf_packet *p)
+{
+    return (p->flags & (HF_PACKET_CSUM_VALID | HF_PACKET_CSUM_PARTIAL)) != 0;
 }
 
-static enum hf_reason packet_input(struct hf_stack *s, const struct hf_packet *p)
+/** Takes a packet apart, and hashes its tuple. Looks at nothing of the stack but a key. */
+static void take_apart(const struct hf_stack *s, const struct hf_packet *p, struct inbound *i)
 {
-    struct hf_ip ip;
-    enum hf_reason reason = hf_ip_parse(p->bytes, p->length_bytes, &ip);
-    if (reason != HF_NONE)
-        return reason;
-    bool known = (p->flags & (HF_PACKET_CSUM_VALID | HF_PACKET_CSUM_PARTIAL)) != 0;
-    switch (ip.protocol) {
-    case HF_IP_PROTO_TCP: return tcp_packet(s, p, &ip);
+    i->packet = p;
+    i->fault = hf_ip_parse(p->bytes, p->length_bytes, &i->ip);
+    i->is_tcp = i->fault == HF_NONE && i->ip.protocol == HF_IP_PROTO_TCP;
+    if (!i->is_tcp)
+        return;
+    const uint8_t *bytes = p->bytes + i->ip.header_bytes;
+    struct hf_segment *seg = &i->seg;
+    i->fault = hf_tcp_parse(bytes, i->ip.payload_bytes, seg);
+    if (i->fault == HF_DROP_TCP_TRUNCATED || i->fault == HF_DROP_TCP_HEADER)
+        return;
+    i->in = (struct hf_arrival){
+        .ip = &i->ip,
+        .seg = seg,
+        .payload = bytes + seg->header_bytes,
+        .full_sized = (uint16_t)hf_min_u32(
+            p->segment_bytes > 0 ? p->segment_bytes : seg->payload_bytes, UINT16_MAX),
+        .local = {i->ip.destination, seg->destination_port},
+        .remote = {i->ip.source, seg->source_port},
+    };
+    i->in.hash = hf_tuple_hash(s, &i->in.local, &i->in.remote);
+}
+
+/** Checks the checksum and the addresses, and hands the segment on; or the reason not to. */
+static enum hf_reason tcp_packet(struct hf_stack *s, const struct inbound *i)
+{
+    enum hf_reason fault = i->fault;
+    const struct hf_arrival *in = &i->in;
+    uint32_t ref = hf_tuple_find(s, in->hash, &in->local, &in->remote);
+    bool known = is_checksum_known(i->packet);
+    enum hf_fast_path fast = HF_FAST_PATH_NOT;
+    bool may_be_fast = !known && fault == HF_NONE && i->seg.payload_bytes > 0;
+    if (may_be_fast && ref != HF_NIL && hf_ref_kind(ref) == HF_REF_CONN)
+        fast = hf_fast_path_input(s, hf_conn_at(s, hf_ref_index(ref)), in);
+    if (fast == HF_FAST_PATH_TAKEN)
+        return HF_NONE;
+    if (fast == HF_FAST_PATH_WRONG || (!known && !checksum_is_right(in)))
+        return HF_DROP_TCP_CHECKSUM; /* [MUST-3] */
+    if (fault == HF_NONE)
+        fault = check_segment(i->packet, &i->seg);
+    return fault == HF_NONE ? tcp_input(s, in, ref) : fault;
+}
+
+static enum hf_reason packet_input(struct hf_stack *s, const struct inbound *i)
+{
+    const struct hf_ip *ip = &i->ip;
+    if (i->fault != HF_NONE && i->fault != HF_DROP_TCP_OPTION)
+        return i->fault;
+    switch (ip->protocol) {
+    case HF_IP_PROTO_TCP: return tcp_packet(s, i);
     case HF_IP_PROTO_ICMP:
     case HF_IP_PROTO_ICMPV6:
-        if ((ip.protocol == HF_IP_PROTO_ICMP) != (ip.version == 4))
+        if ((ip->protocol == HF_IP_PROTO_ICMP) != (ip->version == 4))
             return HF_DROP_IP_PROTOCOL;
-        if (!is_unicast(s, &ip))
+        if (!is_unicast(s, ip))
             return HF_DROP_IP_ADDRESS;
-        hf_icmp_input(s, &ip, p->bytes + ip.header_bytes, known);
+        hf_icmp_input(s, ip, i->packet->bytes + ip->header_bytes, is_checksum_known(i->packet));
         return HF_NONE;
     default: return HF_DROP_IP_PROTOCOL;
+    }
+}
+
+/** Of very many connections few are in the cache: the waits for the others run side by side. */
+static void fetch_entries(const struct hf_stack *s, const struct inbound *inbound, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (inbound[i].is_tcp && inbound[i].fault == HF_NONE)
+            hf_table_fetch(&s->table, inbound[i].in.hash);
+    for (size_t i = 0; i < n; i++)
+        if (inbound[i].is_tcp && inbound[i].fault == HF_NONE)
+            fetch_entry(s, hf_table_guess(&s->table, inbound[i].in.hash));
+}
+
+static void some_input(struct hf_stack *s, const struct hf_packet *packets, size_t n)
+{
+    struct inbound inbound[INPUT_BATCH];
+    for (size_t i = 0; i < n; i++)
+        take_apart(s, &packets[i], &inbound[i]);
+    if (n >= FETCH_FROM)
+        fetch_entries(s, inbound, n);
+    for (size_t i = 0; i < n; i++) {
+        s->p.packets_in++;
+        s->p.bytes_in += packets[i].length_bytes;
+        enum hf_reason fault = packet_input(s, &inbound[i]);
+        if (fault != HF_NONE)
+            hf_trace_stranger(s, HF_TRACE_DROP, fault, NULL, NULL, 0, 0, NULL);
     }
 }
 
@@ -335,13 +413,8 @@ void hf_stack_input(struct hf_stack *s, const struct hf_packet *packets, size_t 
 {
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
-    for (size_t i = 0; i < n; i++) {
-        s->p.packets_in++;
-        s->p.bytes_in += packets[i].length_bytes;
-        enum hf_reason reason = packet_input(s, &packets[i]);
-        if (reason != HF_NONE)
-            hf_trace_stranger(s, HF_TRACE_DROP, reason, NULL, NULL, 0, 0, NULL);
-    }
+    for (size_t i = 0; i < n; i += INPUT_BATCH)
+        some_input(s, packets + i, hf_min_size(n - i, INPUT_BATCH));
     hf_wake_waiting(s);
 }
 
@@ -363,21 +436,28 @@ static size_t conns_output(struct hf_stack *s, struct hf_out_packet *packets, si
     return n;
 }
 
-size_t hf_stack_output(struct hf_stack *s, struct hf_out_packet *packets, size_t max, hf_ns now)
+/** Out of line: every second call finds nothing. */
+__attribute__((noinline)) static size_t some_output(struct hf_stack *s,
+                                                    struct hf_out_packet *packets, size_t max)
 {
-    hf_stack_end_loans(s);
-    hf_stack_set_now(s, now);
-    if (s->p.reply_count == 0 && s->p.output.head == HF_NIL)
-        return 0;
     s->slices_used = 0;
     size_t room = hf_min_size(max, HF_OUTPUT_BATCH);
-    size_t n = hf_reply_output(s, packets, room);
+    size_t n = s->p.reply_count > 0 ? hf_reply_output(s, packets, room) : 0;
     if (n == 0)
         n = conns_output(s, packets, room);
     for (size_t i = 0; i < n; i++)
         s->p.bytes_out += packets[i].length_bytes;
     s->p.packets_out += n;
     return n;
+}
+
+size_t hf_stack_output(struct hf_stack *s, struct hf_out_packet *packets, size_t max, hf_ns now)
+{
+    hf_stack_end_loans(s);
+    hf_stack_set_now(s, now);
+    if (s->p.reply_count == 0 && s->p.output.head == HF_NIL)
+        return 0;
+    return some_output(s, packets, max);
 }
 
 /* ---- time --------------------------------------------------------------------------------- */
@@ -403,6 +483,7 @@ bool hf_stack_expire(struct hf_stack *s, hf_ns now, size_t max)
         if (ref == HF_NIL)
             break;
         budget -= budget > 0;
+        fetch_entry(s, hf_wheel_next(&s->wheel)); /* while this one is looked at */
         switch (hf_ref_kind(ref)) {
         case HF_REF_CONN: hf_timers_fire(s, hf_conn_at(s, hf_ref_index(ref))); break;
         case HF_REF_HALF_OPEN: hf_half_open_fire(s, hf_ref_index(ref)); break;

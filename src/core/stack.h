@@ -150,6 +150,13 @@ struct hf_full_ports {
     uint64_t freed; /**< tuples and listeners that had ended then: it holds until another does */
 };
 
+/** The timestamp offset that was asked for last: of a handshake it is asked for three times, and
+ *  many come from one host. */
+struct hf_recent_offset {
+    struct hf_addr local, remote; /**< both unspecified: none yet */
+    uint32_t offset;
+};
+
 struct hf_stack {
     struct hf_stack_plain p;
     struct hf_mem mem;
@@ -164,6 +171,7 @@ struct hf_stack {
     struct hf_wheel wheel;
     struct hf_reply *replies;
     struct hf_full_ports full_ports;
+    struct hf_recent_offset recent_offset;
     uint32_t recent_local;   /**< local address taken last, or HF_NIL: likely the next one too */
     uint32_t reserved_conn;  /**< by hf_send_reserve, until the next call: HF_NIL if none */
     uint32_t reserved_bytes; /**< so many were offered; valid with reserved_conn */
@@ -241,6 +249,9 @@ static inline hf_ns hf_stack_caller_time(const struct hf_stack *s, hf_ns own_ns)
 {
     return hf_ns_shift(own_ns, -s->p.clock_ahead_ns);
 }
+/** hf_ts_offset of our key. */
+uint32_t hf_stack_ts_offset(struct hf_stack *s, const struct hf_addr *local,
+                            const struct hf_addr *remote);
 void hf_stack_take_time(struct hf_stack *s, hf_ns now);
 /** Takes the time of a call: never backwards. */
 static inline void hf_stack_set_now(struct hf_stack *s, hf_ns now)
@@ -282,9 +293,14 @@ static inline void hf_drop_arrival(struct hf_stack *s, const struct hf_arrival *
 HF_MUST_CHECK uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr);
 void hf_local_share(struct hf_stack *s, uint32_t index);
 void hf_local_give(struct hf_stack *s, uint32_t index);
+static inline struct hf_local *hf_local_at(const struct hf_stack *s, uint32_t index)
+{
+    return (struct hf_local *)hf_pool_at_sized(&s->locals, index, sizeof(struct hf_local),
+                                               HF_LOCAL_SHIFT);
+}
 static inline const struct hf_addr *hf_local_addr(const struct hf_stack *s, uint32_t index)
 {
-    return &((const struct hf_local *)hf_pool_at(&s->locals, index))->addr;
+    return &hf_local_at(s, index)->addr;
 }
 bool hf_local_is_ours(const struct hf_stack *s, const struct hf_addr *addr);
 /** A directed broadcast address of one of our prefixes. */
@@ -307,15 +323,31 @@ uint32_t hf_tuple_find(const struct hf_stack *s, uint32_t hash, const struct hf_
 
 static inline struct hf_conn *hf_conn_at(const struct hf_stack *s, uint32_t index)
 {
-    return (struct hf_conn *)hf_pool_at(&s->conns, index);
+    return (struct hf_conn *)hf_pool_at_sized(&s->conns, index, sizeof(struct hf_conn),
+                                              HF_CONN_SHIFT);
 }
 static inline struct hf_listener *hf_listener_at(const struct hf_stack *s, uint32_t index)
 {
     return (struct hf_listener *)hf_pool_at(&s->listeners, index);
 }
+static inline struct hf_half_open *hf_half_open_at(const struct hf_stack *s, uint32_t index)
+{
+    return (struct hf_half_open *)hf_pool_at_sized(&s->half_opens, index,
+                                                   sizeof(struct hf_half_open), HF_ENTRY_SHIFT);
+}
+static inline struct hf_time_wait *hf_time_wait_at(const struct hf_stack *s, uint32_t index)
+{
+    return (struct hf_time_wait *)hf_pool_at_sized(&s->time_waits, index,
+                                                   sizeof(struct hf_time_wait), HF_ENTRY_SHIFT);
+}
+static inline struct hf_flight *hf_flight_at(const struct hf_stack *s, uint32_t index)
+{
+    return (struct hf_flight *)hf_pool_at_sized(&s->flights, index, sizeof(struct hf_flight),
+                                                HF_FLIGHT_SHIFT);
+}
 static inline struct hf_flight *hf_flight_of(const struct hf_stack *s, const struct hf_conn *c)
 {
-    return c->flight == HF_NIL ? NULL : (struct hf_flight *)hf_pool_at(&s->flights, c->flight);
+    return c->flight == HF_NIL ? NULL : hf_flight_at(s, c->flight);
 }
 hf_handle hf_conn_handle(const struct hf_stack *s, const struct hf_conn *c);
 /** NULL when the handle is stale or none of a connection. */

@@ -8,11 +8,6 @@
  */
 #include "stack.h"
 
-static struct hf_time_wait *entry_at(const struct hf_stack *s, uint32_t index)
-{
-    return (struct hf_time_wait *)hf_pool_at(&s->time_waits, index);
-}
-
 static struct hf_endpoint local_of(const struct hf_stack *s, const struct hf_time_wait *t)
 {
     return (struct hf_endpoint){*hf_local_addr(s, t->local), t->local_port};
@@ -97,7 +92,7 @@ static bool take_over(struct hf_stack *s, struct hf_conn *c)
                       s->time_waits.limit, NULL);
         return false;
     }
-    struct hf_time_wait *t = entry_at(s, index);
+    struct hf_time_wait *t = hf_time_wait_at(s, index);
     describe(c, t);
     hf_local_share(s, c->local);
     hf_table_replace(&s->table, hash_of(s, t), hf_ref_make(HF_REF_CONN, c->index),
@@ -125,14 +120,14 @@ void hf_time_wait_enter(struct hf_stack *s, struct hf_conn *c, enum hf_reason re
 static void free_entry(struct hf_stack *s, uint32_t index)
 {
     hf_wheel_disarm(&s->wheel, hf_ref_make(HF_REF_TIME_WAIT, index));
-    hf_local_give(s, entry_at(s, index)->local);
+    hf_local_give(s, hf_time_wait_at(s, index)->local);
     hf_pool_give(&s->time_waits, index);
 }
 
 /** Ends an entry that holds its tuple. */
 static void end(struct hf_stack *s, uint32_t index, enum hf_reason reason)
 {
-    struct hf_time_wait *t = entry_at(s, index);
+    struct hf_time_wait *t = hf_time_wait_at(s, index);
     struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
     hf_table_remove(&s->table, hash_of(s, t), hf_ref_make(HF_REF_TIME_WAIT, index));
     hf_trace_state(s, 0, &local, &remote, HF_TIME_WAIT, HF_CLOSED, reason);
@@ -145,13 +140,13 @@ static void forget_shadow(struct hf_stack *s, const struct hf_endpoint *local,
 {
     uint32_t ref = hf_tuple_find(s, hf_tuple_hash(s, local, remote), local, remote);
     HF_ASSERT(ref != HF_NIL && hf_ref_kind(ref) == HF_REF_HALF_OPEN);
-    ((struct hf_half_open *)hf_pool_at(&s->half_opens, hf_ref_index(ref)))->shadowed = HF_NIL;
+    hf_half_open_at(s, hf_ref_index(ref))->shadowed = HF_NIL;
 }
 
 /** Ends an entry, whether it holds its tuple or is in the shadow of a newer SYN. */
 static void end_anywhere(struct hf_stack *s, uint32_t index, enum hf_reason reason)
 {
-    const struct hf_time_wait *t = entry_at(s, index);
+    const struct hf_time_wait *t = hf_time_wait_at(s, index);
     if (!t->shadow) {
         end(s, index, reason);
         return;
@@ -173,7 +168,7 @@ static void end_own(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason
 
 void hf_time_wait_fire(struct hf_stack *s, uint32_t index)
 {
-    const struct hf_time_wait *t = entry_at(s, index);
+    const struct hf_time_wait *t = hf_time_wait_at(s, index);
     struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
     hf_trace_stranger(s, HF_TRACE_TIMER, HF_TIMER_TIME_WAIT, &local, &remote, 0, 0, NULL);
     end_anywhere(s, index, HF_WHY_TIME_WAIT_OVER);
@@ -196,7 +191,7 @@ static struct hf_conn *conn_of(const struct hf_stack *s, uint32_t ref)
 hf_seq hf_time_wait_next_iss(const struct hf_stack *s, uint32_t ref, hf_seq iss)
 {
     const struct hf_conn *c = conn_of(s, ref);
-    hf_seq snd_nxt = c != NULL ? c->snd_nxt : entry_at(s, hf_ref_index(ref))->snd_nxt;
+    hf_seq snd_nxt = c != NULL ? c->snd_nxt : hf_time_wait_at(s, hf_ref_index(ref))->snd_nxt;
     /* More than a window above, so that no old segment of ours can look like a new one. */
     return hf_seq_max(iss, hf_seq_add(snd_nxt, 65535 + 2));
 }
@@ -215,7 +210,7 @@ void hf_time_wait_shadow(struct hf_stack *s, uint32_t ref)
     if (c != NULL)
         leave_table(s, c);
     else
-        entry_at(s, hf_ref_index(ref))->shadow = true;
+        hf_time_wait_at(s, hf_ref_index(ref))->shadow = true;
 }
 
 void hf_time_wait_unshadow(struct hf_stack *s, uint32_t ref, uint32_t instead_of)
@@ -226,8 +221,8 @@ void hf_time_wait_unshadow(struct hf_stack *s, uint32_t ref, uint32_t instead_of
         c->in_table = true;
         describe(c, &t);
     } else {
-        entry_at(s, hf_ref_index(ref))->shadow = false;
-        t = *entry_at(s, hf_ref_index(ref));
+        hf_time_wait_at(s, hf_ref_index(ref))->shadow = false;
+        t = *hf_time_wait_at(s, hf_ref_index(ref));
     }
     hf_table_replace(&s->table, hash_of(s, &t), instead_of, ref);
 }
@@ -253,7 +248,7 @@ static uint32_t find_ref(const struct hf_stack *s, const struct hf_endpoint *loc
     uint32_t ref = hf_tuple_find(s, hf_tuple_hash(s, local, remote), local, remote);
     if (ref == HF_NIL || hf_ref_kind(ref) != HF_REF_HALF_OPEN)
         return ref;
-    return ((const struct hf_half_open *)hf_pool_at(&s->half_opens, hf_ref_index(ref)))->shadowed;
+    return hf_half_open_at(s, hf_ref_index(ref))->shadowed;
 }
 
 uint32_t hf_time_wait_of(const struct hf_stack *s, const struct hf_conn *c)
@@ -265,12 +260,12 @@ uint32_t hf_time_wait_of(const struct hf_stack *s, const struct hf_conn *c)
     if (ref == HF_NIL || hf_ref_kind(ref) != HF_REF_TIME_WAIT)
         return HF_NIL;
     uint32_t index = hf_ref_index(ref);
-    return entry_at(s, index)->conn == c->index ? index : HF_NIL;
+    return hf_time_wait_at(s, index)->conn == c->index ? index : HF_NIL;
 }
 
 bool hf_time_wait_has_conn(const struct hf_stack *s, uint32_t index)
 {
-    const struct hf_time_wait *t = entry_at(s, index);
+    const struct hf_time_wait *t = hf_time_wait_at(s, index);
     return hf_pool_has(&s->conns, t->conn) && hf_time_wait_of(s, hf_conn_at(s, t->conn)) == index;
 }
 
@@ -401,7 +396,7 @@ static bool take_opening(struct hf_stack *s, const struct hf_time_wait *t, uint3
 
 void hf_time_wait_input(struct hf_stack *s, uint32_t index, const struct hf_arrival *in)
 {
-    struct hf_time_wait *t = entry_at(s, index);
+    struct hf_time_wait *t = hf_time_wait_at(s, index);
     const struct hf_segment *seg = in->seg;
     if (take_opening(s, t, hf_ref_make(HF_REF_TIME_WAIT, index), in))
         return;

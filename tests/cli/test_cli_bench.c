@@ -47,6 +47,11 @@ static void wrong_usage(void **state)
         {"rr bulk --operations 5", "--operations wants one case"},
         {"--list rr", "--list stands alone"},
         {"--list --json", "--list stands alone"},
+        {"--threads 1", "--threads wants 2 to 64"},
+        {"--list --threads 2", "--list stands alone"},
+        {"rr --threads 2 --operations 5", "--operations and --threads exclude each other"},
+        {"rr memory --threads 2",
+         "--threads wants cases that are made of operations, not 'memory'"},
         {"rr --operations 5 --rounds 2", "--operations measures nothing"},
     };
     (void)state;
@@ -131,6 +136,20 @@ static void a_time_has_its_range_and_its_reference(void **state)
     assert_non_null(strstr(said, " ns/exchange "));
 }
 
+static void threads_run_at_once(void **state)
+{
+    (void)state;
+    assert_int_equal(bench("--threads 2 --rounds 2 --json"), 0);
+    assert_ptr_equal(strstr(said, "{\"case\":\"lifecycle\",\"kind\":\"threads\",\"value\":"), said);
+    assert_non_null(strstr(said, "\n{\"case\":\"bulk\",\"kind\":\"threads\",\"value\":"));
+    assert_non_null(strstr(said, "\"unit\":\"segments\",\"per\":\"s\""));
+    assert_non_null(strstr(said, ",\"threads\":2,\"one_thread\":"));
+    assert_int_equal(bench("rr --at-once 2 --threads 3 --rounds 1"), 0);
+    assert_ptr_equal(strstr(said, "rr-by-2 threads "), said);
+    assert_non_null(strstr(said, " exchanges/s "));
+    assert_non_null(strstr(said, " 3 threads: "));
+}
+
 /** Bytes of an entry of a kind, as the last run told them. */
 static double bytes_of(const char *kind)
 {
@@ -169,6 +188,7 @@ int main(void)
         cmocka_unit_test(what_is_listed_runs),
         cmocka_unit_test(crowds_run),
         cmocka_unit_test(a_time_has_its_range_and_its_reference),
+        cmocka_unit_test(threads_run_at_once),
         cmocka_unit_test(an_entry_keeps_to_its_bytes),
         cmocka_unit_test(output_that_is_lost_is_a_failure),
     };

@@ -131,6 +131,7 @@ static void files_are_served(void **state)
     serve_and_fetch("10.9.0.2/24", "10.9.0.2", NULL);
     serve_and_fetch("10.9.0.2/24", "10.9.0.2", "--plain");
     serve_and_fetch("10.9.0.2/24", "10.9.0.2", "--set=mtu_bytes=1200");
+    serve_and_fetch("10.9.0.2/24", "10.9.0.2", "--threads=3");
     if (veth_has_v6())
         serve_and_fetch("fd09::2/64", "fd09::2", NULL);
 }
@@ -270,6 +271,9 @@ static const struct wrong wrongs[] = {
      "(the next host on the way has not answered who it is)",
      {NULL, "connect", "--interface", "hf1", "--addr", "10.9.0.2/24", "--set", "syn_retries=2",
       "10.9.0.99", "7", NULL}},
+    {1,
+     "hf1 by XDP has one queue, and so one stack",
+     {ON("hf1"), "10.9.0.2/24", "--xdp", "--threads", "2", "/usr", NULL}},
     {2,
      "--gateway is for --interface",
      {NULL, "serve", "--tun", "hf0", "--addr", "10.9.0.2/24", "--gateway", "10.9.0.1", "/usr",

@@ -89,6 +89,12 @@ static void words_are_little_endian_bytes(void **state)
     }
 }
 
+static void twelve_bytes_likewise(void **state)
+{
+    (void)state;
+    assert_int_equal(hf_siphash13_12(&vector_key, 0x0706050403020100, 0x0b0a0908), vectors13[12]);
+}
+
 /* Beyond 255 bytes the length counts modulo 256, but the bytes all count. */
 static void long_messages_differ(void **state)
 {
@@ -193,6 +199,7 @@ int main(void)
         cmocka_unit_test(hash24_is_as_published),
         cmocka_unit_test(hash13_is_as_published),
         cmocka_unit_test(words_are_little_endian_bytes),
+        cmocka_unit_test(twelve_bytes_likewise),
         cmocka_unit_test(long_messages_differ),
         cmocka_unit_test(alignment_does_not_matter),
         cmocka_unit_test(generator_repeats_from_its_seed),

@@ -10,20 +10,32 @@ struct hf_mem {
     hf_realloc_fn *realloc;
     void *ctx;
     uint64_t taken_bytes; /**< held at present */
+    uint64_t limit_bytes; /**< and at most; 0: no limit */
 };
 
-/** NULL when there is none. */
+static inline bool hf_mem_may_take(const struct hf_mem *m, size_t bytes)
+{
+    if (m->limit_bytes == 0)
+        return true;
+    return m->taken_bytes <= m->limit_bytes && bytes <= m->limit_bytes - m->taken_bytes;
+}
+
+/** NULL when there is none, or the limit is met. */
 static inline void *hf_mem_take(struct hf_mem *m, size_t bytes)
 {
+    if (!hf_mem_may_take(m, bytes))
+        return NULL;
     void *p = m->realloc(m->ctx, NULL, 0, bytes);
     if (p != NULL)
         m->taken_bytes += bytes;
     return p;
 }
 
-/** NULL when there is none: the old piece stays as it was. new_bytes > 0. */
+/** NULL when there is none: the old piece stays as it was. It grows. */
 static inline void *hf_mem_resize(struct hf_mem *m, void *p, size_t old_bytes, size_t new_bytes)
 {
+    if (!hf_mem_may_take(m, new_bytes - old_bytes))
+        return NULL;
     void *q = m->realloc(m->ctx, p, old_bytes, new_bytes);
     if (q != NULL)
         m->taken_bytes += new_bytes - old_bytes;

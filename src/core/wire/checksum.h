@@ -50,6 +50,12 @@ static inline uint16_t hf_sum_fold(hf_sum sum)
     sum = (sum >> 16) + (sum & 0xffff);
     return (uint16_t)sum;
 }
+/** A sum over something and its checksum: the fold is 0xffff. It is more than 0: something in it
+ *  is. */
+static inline bool hf_sum_is_right(hf_sum sum)
+{
+    return sum % 0xffff == 0;
+}
 /** The checksum field's value (host order) for a sum: the complement of the fold. */
 static inline uint16_t hf_sum_checksum(hf_sum sum)
 {

@@ -7,12 +7,10 @@
 #include "ip.h"
 
 enum {
-    IPV4_DONT_FRAGMENT = 0x4000,
     IPV4_MORE_FRAGMENTS = 0x2000,
     IPV4_OFFSET_MASK = 0x1fff,
     IPV6_MORE_FRAGMENTS = 0x0001,
     IPV6_OFFSET_MASK = 0xfff8,
-    IP_LENGTH_MAX = 65535,
 };
 
 /** Next header values of IPv6 that are no transport [RFC8200#4.1]. */
@@ -156,7 +154,7 @@ static enum hf_reason parse_v4(const uint8_t *bytes, size_t n, bool quoted, stru
     ip->header_bytes = (uint16_t)((bytes[0] & 15) * 4);
     ip->traffic_class = bytes[1];
     ip->id = hf_get16(bytes + 4);
-    ip->dont_fragment = (fragment & IPV4_DONT_FRAGMENT) != 0;
+    ip->dont_fragment = (fragment & HF_IPV4_DONT_FRAGMENT) != 0;
     ip->ttl = bytes[8];
     ip->protocol = bytes[9];
     take_v4(&ip->source, bytes + 12);
@@ -175,7 +173,7 @@ static enum hf_reason parse_v4(const uint8_t *bytes, size_t n, bool quoted, stru
         return HF_DROP_IP_TRUNCATED;
     /* [RFC1122#3.2.1.2] a bad header checksum is a silent drop. In a quote the field may have
      * been changed by a router on the way. */
-    if (!quoted && hf_sum_fold(hf_sum_header(0, bytes, ip->header_bytes)) != 0xffff)
+    if (!quoted && !hf_sum_is_right(hf_sum_header(0, bytes, ip->header_bytes)))
         return HF_DROP_IP_CHECKSUM;
     if ((fragment & IPV4_OFFSET_MASK) != 0)
         return HF_DROP_IP_FRAGMENT;
@@ -207,29 +205,9 @@ enum hf_reason hf_ip_parse_quoted(const uint8_t *bytes, size_t n, struct hf_ip *
     return parse(bytes, n, true, ip);
 }
 
-static size_t emit_v4(const struct hf_ip *ip, uint8_t *bytes)
+size_t hf_ipv6_emit(const struct hf_ip *ip, uint8_t *bytes)
 {
-    HF_ASSERT(ip->payload_bytes <= IP_LENGTH_MAX - HF_IPV4_HEADER_BYTES);
-    HF_DEBUG_ASSERT(hf_addr_is_mapped(&ip->source) && hf_addr_is_mapped(&ip->destination));
-    const uint8_t *source = ip->source.octets + 12, *destination = ip->destination.octets + 12;
-    uint16_t first = (uint16_t)(0x4500 | ip->traffic_class);
-    uint16_t total = (uint16_t)(HF_IPV4_HEADER_BYTES + ip->payload_bytes);
-    uint16_t fragment = ip->dont_fragment ? IPV4_DONT_FRAGMENT : 0;
-    uint16_t ttl_protocol = (uint16_t)(ip->ttl << 8 | ip->protocol);
-    /* Summed from the fields: reading back what was just written would stall. */
-    uint64_t sum = (uint64_t)first + total + ip->id + fragment + ttl_protocol;
-    sum += (uint64_t)hf_get32(source) + hf_get32(destination);
-    hf_put32(bytes, (uint32_t)first << 16 | total);
-    hf_put32(bytes + 4, (uint32_t)ip->id << 16 | fragment);
-    hf_put32(bytes + 8, (uint32_t)ttl_protocol << 16 | hf_sum_checksum(sum));
-    memcpy(bytes + 12, source, 4);
-    memcpy(bytes + 16, destination, 4);
-    return HF_IPV4_HEADER_BYTES;
-}
-
-static size_t emit_v6(const struct hf_ip *ip, uint8_t *bytes)
-{
-    HF_ASSERT(ip->payload_bytes <= IP_LENGTH_MAX);
+    HF_ASSERT(ip->version == 6 && ip->payload_bytes <= HF_IP_LENGTH_MAX);
     hf_put32(bytes, (uint32_t)6 << 28 | (uint32_t)ip->traffic_class << 20);
     hf_put16(bytes + 4, (uint16_t)ip->payload_bytes);
     bytes[6] = ip->protocol;
@@ -237,14 +215,6 @@ static size_t emit_v6(const struct hf_ip *ip, uint8_t *bytes)
     memcpy(bytes + 8, ip->source.octets, 16);
     memcpy(bytes + 24, ip->destination.octets, 16);
     return HF_IPV6_HEADER_BYTES;
-}
-
-size_t hf_ip_emit(const struct hf_ip *ip, uint8_t *bytes)
-{
-    if (ip->version == 4)
-        return emit_v4(ip, bytes);
-    HF_ASSERT(ip->version == 6);
-    return emit_v6(ip, bytes);
 }
 
 bool hf_addr_is_unicast(const struct hf_addr *a)

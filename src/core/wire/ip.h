@@ -13,6 +13,8 @@ enum {
     HF_IP_PROTO_ICMPV6 = 58,
     HF_IPV4_HEADER_BYTES = 20,
     HF_IPV6_HEADER_BYTES = 40,
+    HF_IPV4_DONT_FRAGMENT = 0x4000,
+    HF_IP_LENGTH_MAX = 65535,
     HF_IP_EMIT_MAX_BYTES = 40,  /**< what hf_ip_emit writes at most */
     HF_IPV6_EXTENSIONS_MAX = 8, /**< extension headers that are walked at most */
 };
@@ -39,8 +41,31 @@ enum hf_reason hf_ip_parse(const uint8_t *bytes, size_t n, struct hf_ip *ip);
  */
 enum hf_reason hf_ip_parse_quoted(const uint8_t *bytes, size_t n, struct hf_ip *ip);
 
-/** Writes a header without options for ip->payload_bytes; returns its length, 20 or 40. */
-size_t hf_ip_emit(const struct hf_ip *ip, uint8_t *bytes);
+/** hf_ip_emit of version 6. */
+size_t hf_ipv6_emit(const struct hf_ip *ip, uint8_t *bytes);
+/** Writes a header without options for ip->payload_bytes; returns its length, 20 or 40. Inline:
+ *  what is in the struct need not go through memory. */
+static inline size_t hf_ip_emit(const struct hf_ip *ip, uint8_t *bytes)
+{
+    if (ip->version != 4)
+        return hf_ipv6_emit(ip, bytes);
+    HF_ASSERT(ip->payload_bytes <= HF_IP_LENGTH_MAX - HF_IPV4_HEADER_BYTES);
+    HF_DEBUG_ASSERT(hf_addr_is_mapped(&ip->source) && hf_addr_is_mapped(&ip->destination));
+    const uint8_t *source = ip->source.octets + 12, *destination = ip->destination.octets + 12;
+    uint16_t first = (uint16_t)(0x4500 | ip->traffic_class);
+    uint16_t total = (uint16_t)(HF_IPV4_HEADER_BYTES + ip->payload_bytes);
+    uint16_t fragment = ip->dont_fragment ? HF_IPV4_DONT_FRAGMENT : 0;
+    uint16_t ttl_protocol = (uint16_t)(ip->ttl << 8 | ip->protocol);
+    /* Summed from the fields: reading back what was just written would stall. */
+    uint64_t sum = (uint64_t)first + total + ip->id + fragment + ttl_protocol;
+    sum += (uint64_t)hf_get32(source) + hf_get32(destination);
+    hf_put32(bytes, (uint32_t)first << 16 | total);
+    hf_put32(bytes + 4, (uint32_t)ip->id << 16 | fragment);
+    hf_put32(bytes + 8, (uint32_t)ttl_protocol << 16 | hf_sum_checksum(sum));
+    memcpy(bytes + 12, source, 4);
+    memcpy(bytes + 16, destination, 4);
+    return HF_IPV4_HEADER_BYTES;
+}
 
 /** The sum of the pseudo-header [RFC9293#3.1] [RFC8200#8.1]. */
 static inline hf_sum hf_ip_pseudo_sum(const struct hf_addr *source,

@@ -247,36 +247,61 @@ static void put_options(uint8_t *p, const struct hf_segment *seg, enum hf_option
     memset(p, KIND_END, (size_t)(end - p)); /* [RFC9293#3.1, MUST-69] zeroes to the end */
 }
 
-/** Writes all but the options; returns header_bytes. */
-static inline size_t put_fixed_part(uint8_t *bytes, const struct hf_segment *seg,
+/** Writes all but the options; returns its sum. */
+static inline hf_sum put_fixed_part(uint8_t *bytes, const struct hf_segment *seg,
                                     size_t header_bytes)
 {
     /* The reserved bits stay zero [UN-15]. */
     uint32_t offset_flags = (uint32_t)header_bytes << 10 | (seg->flags & 0x1ff);
-    hf_put32(bytes, (uint32_t)seg->source_port << 16 | seg->destination_port);
+    uint32_t ports = (uint32_t)seg->source_port << 16 | seg->destination_port;
+    uint32_t rest = offset_flags << 16 | seg->window;
+    hf_put32(bytes, ports);
     hf_put32(bytes + 4, seg->seq);
     hf_put32(bytes + 8, seg->ack);
-    hf_put32(bytes + 12, offset_flags << 16 | seg->window);
+    hf_put32(bytes + 12, rest);
     hf_put32(bytes + 16, seg->urgent_pointer);
+    return (hf_sum)ports + seg->seq + seg->ack + rest + seg->urgent_pointer;
+}
+
+/** Any options; returns the header's length. */
+static size_t emit_options(struct hf_segment *seg, enum hf_option_layout layout, uint8_t *bytes,
+                           hf_sum *sum)
+{
+    uint8_t *options = bytes + HF_TCP_HEADER_BYTES;
+    struct option_plan plan = plan_options(seg, layout);
+    size_t header_bytes = HF_TCP_HEADER_BYTES + plan.total_bytes;
+    seg->sack_count = (uint8_t)plan.sack_blocks;
+    *sum = put_fixed_part(bytes, seg, header_bytes);
+    if (plan.total_bytes != 0)
+        put_options(options, seg, layout, &plan);
+    for (size_t at = 0; at < plan.total_bytes; at += 4)
+        *sum += hf_get32(options + at);
+    return header_bytes;
+}
+
+size_t hf_tcp_emit_summed(struct hf_segment *seg, enum hf_option_layout layout,
+                          uint8_t bytes[HF_TCP_HEADER_MAX_BYTES], hf_sum *sum)
+{
+    bool is_common = !seg->has_mss && !seg->has_wscale && !seg->has_sack_permitted;
+    if (!is_common || seg->sack_count > 0)
+        return emit_options(seg, layout, bytes, sum);
+    if (!seg->has_timestamps) { /* in every layout the same, and the next one too */
+        *sum = put_fixed_part(bytes, seg, HF_TCP_HEADER_BYTES);
+        return HF_TCP_HEADER_BYTES;
+    }
+    uint8_t *options = bytes + HF_TCP_HEADER_BYTES;
+    size_t header_bytes = HF_TCP_HEADER_BYTES + 2 + TIMESTAMPS_BYTES;
+    hf_put32(options, ALIGNED_TIMESTAMPS);
+    hf_put32(options + 4, seg->ts_value);
+    hf_put32(options + 8, seg->ts_echo);
+    *sum = put_fixed_part(bytes, seg, header_bytes) + ALIGNED_TIMESTAMPS;
+    *sum += (hf_sum)seg->ts_value + seg->ts_echo;
     return header_bytes;
 }
 
 size_t hf_tcp_emit(struct hf_segment *seg, enum hf_option_layout layout,
                    uint8_t bytes[HF_TCP_HEADER_MAX_BYTES])
 {
-    uint8_t *options = bytes + HF_TCP_HEADER_BYTES;
-    bool is_common = !seg->has_mss && !seg->has_wscale && !seg->has_sack_permitted;
-    if (is_common && seg->sack_count == 0) { /* in every layout the same */
-        if (!seg->has_timestamps)
-            return put_fixed_part(bytes, seg, HF_TCP_HEADER_BYTES);
-        hf_put32(options, ALIGNED_TIMESTAMPS);
-        hf_put32(options + 4, seg->ts_value);
-        hf_put32(options + 8, seg->ts_echo);
-        return put_fixed_part(bytes, seg, HF_TCP_HEADER_BYTES + 2 + TIMESTAMPS_BYTES);
-    }
-    struct option_plan plan = plan_options(seg, layout);
-    seg->sack_count = (uint8_t)plan.sack_blocks;
-    if (plan.total_bytes != 0)
-        put_options(options, seg, layout, &plan);
-    return put_fixed_part(bytes, seg, HF_TCP_HEADER_BYTES + plan.total_bytes);
+    hf_sum sum;
+    return hf_tcp_emit_summed(seg, layout, bytes, &sum);
 }
