@@ -175,7 +175,8 @@ struct hf_packet_link_config {
     bool plain;             /**< no super-packets go out, all checksums filled in; what comes in may
                                  be super all the same */
     /** Not 0: links with the same number, one each for a stack on a thread of its own, share what
-     *  comes in by flows (PACKET_FANOUT); nobody else in the namespace may use it. */
+     *  comes in by flows (PACKET_FANOUT); nobody else in the namespace may use it. The kernel's
+     *  hash is not that of hf_link_shards, which hands on what came to the wrong one. */
     uint16_t fanout_group;
     uint8_t fanout_member; /**< which of them: number 0 answers for the addresses, and is needed */
 };
@@ -216,8 +217,8 @@ struct hf_xdp_link_config {
  * The same by AF_XDP: a program in front of the kernel's network stack hands what is for us to the
  * link, and nothing else, so that neither forwarding nor a firewall of the kernel's matters; an
  * address that it has is refused all the same. Frames are not copied by the kernel where the
- * driver can do without. 16 MB. Needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF, Linux 5.9, a device
- * with one queue (ethtool -L NAME combined 1) and an MTU of at most 3822.
+ * driver can do without. 16 MB. Needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF, Linux 5.9, a driver
+ * that knows XDP, a device with one queue (ethtool -L NAME combined 1) and an MTU of at most 3822.
  *
  * There are no offloads: no super-packets, and checksums are made and verified by the stack. So a
  * veth's other end has to fill in its own: ethtool -K PEER tx off. Announcements to all stations

@@ -75,7 +75,8 @@ struct hf_tun_options {
 
 /** A stack with its link and loop. */
 struct hf_tun_stack {
-    struct hf_link *link;
+    struct hf_link *link;  /**< the outermost */
+    struct hf_link *ether; /**< the driver of an interface; NULL: TUN */
     struct hf_link *shard; /**< of several stacks: what hands packets over, in link; or NULL */
     struct hf_stack *stack;
     struct hf_loop *loop;
@@ -98,6 +99,8 @@ HF_MUST_CHECK int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_
                                     hf_loop_events_fn *events, void *events_ctx,
                                     struct hf_why *why);
 void hf_tun_stack_close(struct hf_tun_stack *t);
+/** What the link knows about why nobody answers, in words to put behind a failure; "": nothing. */
+const char *hf_tun_stack_hint(const struct hf_tun_stack *t);
 
 enum { HF_THREADS_MAX = 16 };
 /**

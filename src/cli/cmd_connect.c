@@ -311,7 +311,8 @@ static int say_end(const struct session *s, const struct options *o)
         return HF_EXIT_FAILED;
     }
     if (s->how != HF_CLOSED_FIN && !s->cut_off) {
-        hf_say("%s port %s: %s", o->host, o->port, hf_closed_text(s->how));
+        hf_say("%s port %s: %s%s", o->host, o->port, hf_closed_text(s->how),
+               hf_tun_stack_hint(&s->t));
         return HF_EXIT_FAILED;
     }
     hf_say_rate("sent", s->sent_bytes, hf_host_now() - s->began_ns);
@@ -426,9 +427,8 @@ int hf_cmd_connect(int argc, char **argv)
         "closed and the other is read to its end. Unless it is set otherwise, block_bytes is 64K."
         "\vThe exit status is 0 when both directions have ended or --duration is over, 1 on "
         "failure, 128 and more if a signal ended it, 2 for wrong usage.\n\nhandfast connect --tun "
-        "hf0 --addr 10.9.0.2/24 10.9.0.1 7 < file > echo\n\n"
-        "handfast connect --interface eth0 --addr 192.168.1.77/24 --gateway 192.168.1.1 "
-        "example.org 80",
+        "hf0 --addr 10.9.0.2/24 10.9.0.1 7 < file > echo\n\nhandfast connect --interface eth0 "
+        "--addr 192.168.1.77/24 --gateway 192.168.1.1 example.org 80",
         children,
         NULL,
         NULL};

@@ -172,12 +172,26 @@ static const char *kind_in_prefix(const struct hf_tun_options *o, const struct h
     return hf_addr_equal(addr, &first) ? "the network of --addr itself" : NULL;
 }
 
+static bool is_on_own_network(const struct hf_tun_options *o, const struct hf_addr *addr)
+{
+    if (!hf_addr_is_v4(addr) && addr->octets[0] == 0xfe && (addr->octets[1] & 0xc0) == 0x80)
+        return true; /* link-local: on every one */
+    struct hf_addr ours = edge_of(&o->addr, host_bits_of(o), false);
+    struct hf_addr its = edge_of(addr, host_bits_of(o), false);
+    return hf_addr_equal(&ours, &its);
+}
+
 const char *hf_tun_options_unfit(const struct hf_tun_options *o, const struct hf_addr *addr)
 {
     const char *kind = kind_of(addr);
     if (kind == NULL)
         kind = kind_in_prefix(o, addr);
-    return kind == NULL && hf_addr_equal(addr, &o->addr) ? "the stack's own address" : kind;
+    if (kind == NULL && hf_addr_equal(addr, &o->addr))
+        kind = "the stack's own address";
+    if (kind == NULL && o->interface != NULL && o->gateway_text == NULL &&
+        !is_on_own_network(o, addr))
+        kind = "on another network, and no --gateway is given";
+    return kind;
 }
 
 /* ---- checking ----------------------------------------------------------------------------- */
@@ -199,15 +213,6 @@ static void check_device(const struct hf_tun_options *o, struct argp_state *stat
         argp_error(state, "--kernel-addr is for --tun: the kernel has no part in --interface");
     if (o->interface != NULL && o->no_configure)
         argp_error(state, "--no-configure is for --tun: --interface configures nothing");
-}
-
-static bool is_on_own_network(const struct hf_tun_options *o, const struct hf_addr *addr)
-{
-    if (!hf_addr_is_v4(addr) && addr->octets[0] == 0xfe && (addr->octets[1] & 0xc0) == 0x80)
-        return true; /* link-local: on every one */
-    struct hf_addr ours = edge_of(&o->addr, host_bits_of(o), false);
-    struct hf_addr its = edge_of(addr, host_bits_of(o), false);
-    return hf_addr_equal(&ours, &its);
 }
 
 static void check_gateway(struct hf_tun_options *o, struct argp_state *state)

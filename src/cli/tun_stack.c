@@ -104,8 +104,8 @@ static int open_stack(struct hf_tun_stack *t, const struct hf_tun_options *o,
 }
 
 /** The device's queues, one for each; the first one has the kernel choose the name, if it is to. */
-static int open_tun(struct hf_tun_stack *const *stacks, unsigned count,
-                    const struct hf_tun_options *o, struct hf_why *why)
+static int open_tuns(struct hf_tun_stack *const *stacks, unsigned count,
+                     const struct hf_tun_options *o, struct hf_why *why)
 {
     struct hf_tun_config tun = {.name = o->tun,
                                 .mtu_bytes = (uint32_t)o->config.mtu_bytes,
@@ -137,9 +137,23 @@ static void warn_of_forwarding(const struct hf_tun_options *o)
     fclose(f);
 }
 
-/** Links of one interface: of several, the kernel shares out what comes in. */
-static int open_interface(struct hf_tun_stack *const *stacks, unsigned count,
-                          const struct hf_tun_options *o, struct hf_why *why)
+/** Several links are a group, whose number is this process' as nearly as it has one. */
+static int open_packets(struct hf_tun_stack *const *stacks, unsigned count,
+                        struct hf_packet_link_config *cfg, struct hf_why *why)
+{
+    if (count > 1)
+        cfg->fanout_group = (uint16_t)(getpid() % UINT16_MAX + 1);
+    for (unsigned i = 0; i < count; i++) {
+        cfg->fanout_member = (uint8_t)i;
+        int err = hf_link_packet_open(&stacks[i]->link, cfg, why);
+        if (err != HF_OK)
+            return err;
+    }
+    return HF_OK;
+}
+
+static int open_interfaces(struct hf_tun_stack *const *stacks, unsigned count,
+                           const struct hf_tun_options *o, struct hf_why *why)
 {
     const struct hf_ether_address own = {o->addr, o->prefix_bits};
     struct hf_packet_link_config cfg = {
@@ -148,26 +162,24 @@ static int open_interface(struct hf_tun_stack *const *stacks, unsigned count,
         cfg.ether.gateway_v4 = o->gateway;
     else
         cfg.ether.gateway_v6 = o->gateway;
-    if (o->xdp) {
-        const struct hf_xdp_link_config xdp = {.ether = cfg.ether};
-        return hf_link_xdp_open(&stacks[0]->link, &xdp, why);
-    }
-    if (count > 1) /* a number that no other program of ours has */
-        cfg.fanout_group = (uint16_t)(1 + getpid() % UINT16_MAX);
-    for (unsigned i = 0; i < count; i++) {
-        cfg.fanout_member = (uint8_t)i;
-        int err = hf_link_packet_open(&stacks[i]->link, &cfg, why);
-        if (err != HF_OK)
-            return err;
-    }
-    warn_of_forwarding(o);
-    return HF_OK;
+    const struct hf_xdp_link_config xdp = {.ether = cfg.ether};
+    if (o->xdp && count > 1)
+        return fail(why, "%s by XDP has one queue, and so one stack: leave out --threads or --xdp",
+                    o->interface);
+    int err = o->xdp ? hf_link_xdp_open(&stacks[0]->link, &xdp, why)
+                     : open_packets(stacks, count, &cfg, why);
+    for (unsigned i = 0; err == HF_OK && i < count; i++)
+        stacks[i]->ether = stacks[i]->link;
+    if (err == HF_OK && !o->xdp)
+        warn_of_forwarding(o);
+    return err;
 }
 
 static int open_links(struct hf_tun_stack *const *stacks, unsigned count,
                       const struct hf_tun_options *o, struct hf_why *why)
 {
-    return o->tun != NULL ? open_tun(stacks, count, o, why) : open_interface(stacks, count, o, why);
+    return o->tun != NULL ? open_tuns(stacks, count, o, why)
+                          : open_interfaces(stacks, count, o, why);
 }
 
 /** Each conversation is one stack's, by a hash under a key of this run. */
@@ -259,4 +271,13 @@ int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o,
 void hf_tun_stack_close(struct hf_tun_stack *t)
 {
     hf_tun_stacks_close(&t, 1);
+}
+
+const char *hf_tun_stack_hint(const struct hf_tun_stack *t)
+{
+    struct hf_ether_stats stats;
+    if (t->ether == NULL)
+        return "";
+    hf_link_ether_stats(t->ether, &stats);
+    return stats.silent > 0 ? " (the next host on the way has not answered who it is)" : "";
 }

@@ -3,6 +3,7 @@
  */
 #include "bpf.h"
 
+#include <linux/if_link.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -69,5 +70,6 @@ int hf_bpf_attach_xdp(int program_fd, int interface_index)
     attr.link_create.prog_fd = (uint32_t)program_fd;
     attr.link_create.target_ifindex = (uint32_t)interface_index;
     attr.link_create.attach_type = BPF_XDP;
+    attr.link_create.flags = XDP_FLAGS_DRV_MODE;
     return call(BPF_LINK_CREATE, &attr);
 }

@@ -45,6 +45,8 @@ struct neighbour {
     struct kept *kept; /* the oldest first */
 };
 
+_Static_assert(sizeof(struct neighbour) <= 64, "an entry");
+
 /* A question or an answer that waits to leave. */
 struct word {
     uint8_t to[HF_MAC_BYTES];

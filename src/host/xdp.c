@@ -330,6 +330,8 @@ static int fail(struct hf_why *why, const struct xdp_link *l, const char *doing)
         hint = "another program uses XDP there: end it first";
     else if (e == EAFNOSUPPORT || e == ENOSYS || e == EINVAL)
         hint = "the kernel must be 5.9 or newer, with AF_XDP and BPF";
+    else if (e == EOPNOTSUPP)
+        hint = "its driver has no XDP: use a packet socket";
     else if (e == ENOBUFS || e == ENOMEM)
         hint = "locked memory: raise ulimit -l";
     return hf_why_set(why, hf_why_class(e), e, "XDP on %s: %s: %s (%s)", l->ether.netif.name, doing,
@@ -351,9 +353,10 @@ static int check_queues(const struct xdp_link *l, struct hf_why *why)
     if (result < 0 || queues <= 1)
         return HF_OK;
     return hf_why_set(why, HF_E_DEVICE, 0,
-                      "XDP on %s: it has %u queues, and a link serves one (ethtool -L %s combined "
-                      "1, or use a packet socket)",
-                      l->ether.netif.name, queues, l->ether.netif.name);
+                      "XDP on %s: it has %u queues, and a link serves one (ethtool -L %s %s 1, or "
+                      "use a packet socket)",
+                      l->ether.netif.name, queues, l->ether.netif.name,
+                      channels.combined_count > 0 ? "combined" : "rx");
 }
 
 static int check_mtu(const struct xdp_link *l, struct hf_why *why)

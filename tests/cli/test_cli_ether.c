@@ -131,6 +131,7 @@ static void files_are_served(void **state)
     serve_and_fetch("10.9.0.2/24", "10.9.0.2", NULL);
     serve_and_fetch("10.9.0.2/24", "10.9.0.2", "--plain");
     serve_and_fetch("10.9.0.2/24", "10.9.0.2", "--set=mtu_bytes=1200");
+    serve_and_fetch("10.9.0.2/24", "10.9.0.2", "--threads=3");
     if (veth_has_v6())
         serve_and_fetch("fd09::2/64", "fd09::2", NULL);
 }
@@ -139,7 +140,7 @@ static void files_are_served(void **state)
 static void files_are_served_by_xdp(void **state)
 {
     struct hf_link *link;
-    struct hf_why why;
+    struct hf_why why = {.text = "the kernel's end can't fill in checksums"};
     (void)state;
     if (veth_open_xdp(&link, &why) != HF_OK || !veth_no_offloads()) {
         print_message("no XDP: %s\n", why.text);
@@ -263,6 +264,16 @@ static const struct wrong wrongs[] = {
     {2,
      "--gateway 10.9.0.2 is the stack's own",
      {ON("hf1"), "10.9.0.2/24", "--gateway", "10.9.0.2", "/usr", NULL}},
+    {2,
+     "192.0.2.1 is on another network, and no --gateway is given",
+     {NULL, "connect", "--interface", "hf1", "--addr", "10.9.0.2/24", "192.0.2.1", "7", NULL}},
+    {1,
+     "(the next host on the way has not answered who it is)",
+     {NULL, "connect", "--interface", "hf1", "--addr", "10.9.0.2/24", "--set", "syn_retries=2",
+      "10.9.0.99", "7", NULL}},
+    {1,
+     "hf1 by XDP has one queue, and so one stack",
+     {ON("hf1"), "10.9.0.2/24", "--xdp", "--threads", "2", "/usr", NULL}},
     {2,
      "--gateway is for --interface",
      {NULL, "serve", "--tun", "hf0", "--addr", "10.9.0.2/24", "--gateway", "10.9.0.1", "/usr",

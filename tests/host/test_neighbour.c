@@ -742,7 +742,7 @@ static void noise_does_no_harm(void **state)
 {
     struct test_random r = test_random_make("noise_does_no_harm", 20261130);
     (void)state;
-    for (int i = 0; i < 100000; i++) {
+    for (uint32_t i = test_random_rounds(30000); i > 0; i--) {
         uint8_t frame[FRAME_BYTES];
         char peer[32];
         bool v6 = test_random_below(&r, 2) != 0;
