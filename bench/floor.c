@@ -9,7 +9,6 @@
  * the kernel and sends super-packets, as many as its window has room for. The time counts from the
  * SYN,ACK. Data that is lost would end it; on a TUN device whose queue is long enough none is.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,22 +21,23 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/wire/ip.h"
 #include "core/wire/tcp.h"
+#include "support/words.h"
 
 enum {
     VNET_BYTES = 10,
     PACKET_BYTES = 65535,
     MSS = 1448,
     SUPER_SEGS = 44, /* of one packet */
+    BATCH = 16,      /* packets between two looks in the other direction: each costs a call */
+    FLIGHT_BYTES = 2 << 20, /* more than that leaves the processor's caches before it is taken */
     OWN_PORT = 5002,
     OWN_SCALE = 14,
     OWN_WINDOW = 65535,
     CHECKSUM_AT = 16,
-    EXIT_USAGE = 2,
     ISS = 1,
     WAIT_MS = 5000, /* for the kernel; and from SYN to SYN */
     AGAIN_MS = 50,
@@ -60,19 +60,6 @@ struct floor {
 static uint8_t packet_in[VNET_BYTES + PACKET_BYTES];
 static uint8_t zeros[SUPER_SEGS * MSS];
 
-static _Noreturn void fail(const char *what)
-{
-    (void)fprintf(stderr, "floor: %s: %s\n", what, strerror(errno));
-    exit(EXIT_FAILURE);
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* ---- the device ----------------------------------------------------------------------------- */
 
 static void open_device(struct floor *f)
@@ -80,12 +67,12 @@ static void open_device(struct floor *f)
     struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
     f->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (f->fd < 0)
-        fail("/dev/net/tun");
+        bench_fail("/dev/net/tun");
     (void)snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", f->device);
     if (ioctl(f->fd, TUNSETIFF, &ifr) < 0)
-        fail(f->device);
+        bench_fail(f->device);
     if (ioctl(f->fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4) < 0)
-        fail("TUNSETOFFLOAD");
+        bench_fail("TUNSETOFFLOAD");
 }
 
 /** Reads a segment of the connection into `heard`; false: there is none. */
@@ -96,7 +83,7 @@ static bool read_segment(struct floor *f)
         if (n < 0 && errno == EAGAIN)
             return false;
         if (n < 0 && errno != EINTR)
-            fail("read");
+            bench_fail("read");
         struct hf_ip ip;
         if (n <= VNET_BYTES ||
             hf_ip_parse(packet_in + VNET_BYTES, (size_t)n - VNET_BYTES, &ip) != HF_NONE ||
@@ -117,7 +104,7 @@ static bool await_segment(struct floor *f, int wait_ms)
         if (ready == 0)
             return false;
         if (ready < 0 && errno != EINTR)
-            fail("poll");
+            bench_fail("poll");
     }
     return true;
 }
@@ -125,7 +112,7 @@ static bool await_segment(struct floor *f, int wait_ms)
 static _Noreturn void give_up(void)
 {
     errno = ETIMEDOUT;
-    fail("waiting for the kernel");
+    bench_fail("waiting for the kernel");
 }
 
 /** Sends a segment with so many zeros. False: the device takes no more now. */
@@ -174,7 +161,7 @@ static bool write_segment(const struct floor *f, uint16_t flags, uint32_t payloa
     if (writev(f->fd, iov, payload_bytes > 0 ? 3 : 2) >= 0)
         return true;
     if (errno != EAGAIN && errno != ENOBUFS)
-        fail("write");
+        bench_fail("write");
     return false;
 }
 
@@ -196,10 +183,10 @@ static void listen_and_take(struct floor *f)
     take_syn(f);
     (void)write_segment(f, HF_SYN | HF_ACK, 0);
     f->snd_nxt++;
-    f->began_ns = now_ns();
-    while (now_ns() - f->began_ns < f->span_ns) {
+    f->began_ns = bench_now_ns();
+    while (bench_now_ns() - f->began_ns < f->span_ns) {
         bool any = false;
-        for (unsigned i = 0; i < 32 && read_segment(f); i++) {
+        for (unsigned i = 0; i < BATCH && read_segment(f); i++) {
             uint32_t n = f->heard.seq == f->rcv_nxt ? f->heard.payload_bytes : 0;
             f->rcv_nxt += n;
             f->bytes += n;
@@ -209,6 +196,23 @@ static void listen_and_take(struct floor *f)
             (void)write_segment(f, HF_ACK, 0);
         else
             (void)poll(&(struct pollfd){f->fd, POLLIN, 0}, 1, 1);
+    }
+}
+
+static uint32_t window_now(const struct floor *f)
+{
+    uint32_t window = (uint32_t)f->heard.window << f->snd_shift;
+    return window < FLIGHT_BYTES ? window : FLIGHT_BYTES;
+}
+
+static void take_acks(struct floor *f, uint32_t *una, uint32_t *window)
+{
+    while (read_segment(f)) {
+        if ((f->heard.flags & HF_SYN) != 0)
+            continue; /* of a SYN that was sent again */
+        f->bytes += f->heard.ack - *una;
+        *una = f->heard.ack;
+        *window = window_now(f);
     }
 }
 
@@ -225,63 +229,52 @@ static void connect_and_send(struct floor *f)
     f->snd_nxt++;
     take_syn(f);
     (void)write_segment(f, HF_ACK, 0);
-    uint32_t una = f->snd_nxt, window = f->heard.window;
-    f->began_ns = now_ns();
-    while (now_ns() - f->began_ns < f->span_ns) {
-        while (read_segment(f)) {
-            if ((f->heard.flags & HF_SYN) != 0)
-                continue; /* of a SYN that was sent again */
-            f->bytes += f->heard.ack - una;
-            una = f->heard.ack;
-            window = (uint32_t)f->heard.window << f->snd_shift;
-        }
-        if (f->snd_nxt - una + sizeof zeros > window) {
-            (void)poll(&(struct pollfd){f->fd, POLLIN, 0}, 1, 1);
-        } else if (write_segment(f, HF_ACK, sizeof zeros)) {
+    uint32_t una = f->snd_nxt, window = f->heard.window; /* that of a SYN is not scaled */
+    f->began_ns = bench_now_ns();
+    while (bench_now_ns() - f->began_ns < f->span_ns) {
+        take_acks(f, &una, &window);
+        unsigned sent = 0;
+        while (sent < BATCH && f->snd_nxt - una + sizeof zeros <= window &&
+               write_segment(f, HF_ACK, sizeof zeros)) {
             f->snd_nxt += sizeof zeros;
+            sent++;
         }
+        if (sent == 0)
+            (void)poll(&(struct pollfd){f->fd, POLLIN, 0}, 1, 1);
     }
 }
 
 /* ---- the command line ----------------------------------------------------------------------- */
 
-static bool read_address(const char *text, struct hf_addr *addr)
+static struct hf_addr address_of(const struct sockaddr_in *a)
 {
     uint8_t o[4];
-    if (inet_pton(AF_INET, text, o) != 1)
-        return false;
-    *addr = hf_addr_v4(o[0], o[1], o[2], o[3]);
-    return true;
+    memcpy(o, &a->sin_addr, sizeof o);
+    return hf_addr_v4(o[0], o[1], o[2], o[3]);
 }
 
 static bool read_words(struct floor *f, int argc, char **argv)
 {
-    char *end;
-    if (argc != 7 || (strcmp(argv[1], "listen") != 0 && strcmp(argv[1], "connect") != 0))
+    struct sockaddr_in own, kernel;
+    uint32_t one;
+    if (argc != 7 || (strcmp(argv[1], "listen") != 0 && strcmp(argv[1], "connect") != 0) ||
+        !bench_read_ports(argv[3], "1", "1", &own, &one) ||
+        !bench_read_ports(argv[4], argv[5], "1", &kernel, &one) ||
+        !bench_read_seconds(argv[6], &f->span_ns))
         return false;
     f->listens = argv[1][0] == 'l';
     f->device = argv[2];
-    if (!read_address(argv[3], &f->own) || !read_address(argv[4], &f->kernel))
-        return false;
-    unsigned long port = strtoul(argv[5], &end, 10);
-    if (*end != '\0' || port == 0 || port > UINT16_MAX)
-        return false;
-    f->port = (uint16_t)port;
-    double seconds = strtod(argv[6], &end);
-    if (*end != '\0' || !(seconds > 0 && seconds <= 900))
-        return false;
-    f->span_ns = (int64_t)(seconds * 1e9);
+    f->own = address_of(&own);
+    f->kernel = address_of(&kernel);
+    f->port = ntohs(kernel.sin_port);
     return true;
 }
 
 int main(int argc, char **argv)
 {
     struct floor f = {.snd_nxt = ISS};
-    if (!read_words(&f, argc, argv)) {
-        (void)fputs("usage: floor listen|connect TUN OWN-ADDRESS KERNEL-ADDRESS PORT SECONDS\n",
-                    stderr);
-        return EXIT_USAGE;
-    }
+    if (!read_words(&f, argc, argv))
+        bench_usage("listen|connect TUN OWN-ADDRESS KERNEL-ADDRESS PORT SECONDS");
     open_device(&f);
     if (f.listens) {
         (void)puts("ready");
@@ -290,7 +283,7 @@ int main(int argc, char **argv)
     } else {
         connect_and_send(&f);
     }
-    double seconds = (double)(now_ns() - f.began_ns) / 1e9;
+    double seconds = bench_seconds_since(f.began_ns);
     (void)write_segment(&f, HF_RST | HF_ACK, 0);
     printf("{\"bytes\":%" PRIu64 ",\"seconds\":%.6f}\n", f.bytes, seconds);
     return fflush(stdout) == 0 ? 0 : EXIT_FAILURE;

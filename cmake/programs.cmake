@@ -1,4 +1,5 @@
-# Examples and benchmarks: every file is a program of its own.
+# Examples and benchmarks: every file is a program of its own; bench/support/*.c is linked into all
+# of bench.
 
 # hf_link_public(target source): what a user of the installed library would link.
 function(hf_link_public target source)
@@ -28,12 +29,15 @@ foreach(source IN LISTS example_sources)
 endforeach()
 
 get_property(rooms GLOBAL PROPERTY HF_ROOMS)
+file(GLOB bench_support_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/support/*.c")
 foreach(source IN LISTS bench_sources)
     get_filename_component(name "${source}" NAME_WE)
-    add_executable(bench_${name} "${source}")
+    add_executable(bench_${name} "${source}" ${bench_support_sources})
     set_target_properties(bench_${name} PROPERTIES
         OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
     target_compile_definitions(bench_${name} PRIVATE _GNU_SOURCE=)
     target_include_directories(bench_${name} PRIVATE "${PROJECT_SOURCE_DIR}/src")
     target_link_libraries(bench_${name} PRIVATE ${rooms} handfast_static handfast_flags)
+    list(APPEND bench_programs bench_${name})
 endforeach()
+add_custom_target(bench_programs DEPENDS ${bench_programs}) # what script/beside needs of them

@@ -91,16 +91,18 @@ def json_lines(path):
 
 
 class Process:
-    """A program whose output goes to files, in a session of its own: Ctrl-C is for us alone."""
+    """A program whose output goes to files, in a session of its own: Ctrl-C is for us alone. With
+    cpus it, and all that it starts, runs on these processors only."""
 
-    def __init__(self, argv, directory, stdin=subprocess.DEVNULL):
+    def __init__(self, argv, directory, stdin=subprocess.DEVNULL, cpus=None):
         self.name = pathlib.Path(argv[-1] if argv[0] != "nsenter" else argv[3]).name
+        pin = None if cpus is None else lambda: os.sched_setaffinity(0, cpus)
         with contextlib.ExitStack() as files:
             out, err = (files.enter_context(tempfile.NamedTemporaryFile(
                 dir=directory, delete=False)) for _ in range(2))
             self.out, self.err = pathlib.Path(out.name), pathlib.Path(err.name)
             self.popen = subprocess.Popen([str(word) for word in argv], stdin=stdin, stdout=out,
-                                          stderr=err, start_new_session=True)
+                                          stderr=err, start_new_session=True, preexec_fn=pin)
 
     def said(self):
         return self.out.read_text() + self.err.read_text()
