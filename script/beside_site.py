@@ -1,6 +1,7 @@
-"""Where the runs of script/beside take place: namespaces with a TUN device, with the ends of a veth,
-or with a way out by a user-mode network; and the programs that run in them."""
+"""Where runs of script/beside take place: namespaces with a TUN device, with the ends of a veth, or
+with a way out by a user-mode network; and the programs that run in them."""
 import dataclasses
+import os
 import subprocess
 import time
 
@@ -42,8 +43,13 @@ class Placement:
     between: frozenset = None  # a user-mode network
     words: str = "wherever the kernel puts them"
 
+    def is_possible(self):
+        """There are as many processors."""
+        return frozenset() not in (self.near, self.far, self.between)
 
-FIRST, SECOND = frozenset({0}), frozenset({1})
+
+CPUS = sorted(os.sched_getaffinity(0))
+FIRST, SECOND = frozenset(CPUS[:1]), frozenset(CPUS[1:2])
 ANYWHERE = Placement("any")
 ONE = Placement("1cpu", FIRST, FIRST, FIRST, "all on one processor")
 TWO = Placement("2cpu", FIRST, SECOND, SECOND, "the ends on two processors")

@@ -80,20 +80,31 @@ def ratio_cells(line):
     return f"{ratio} | {sign} {line['aim']} | {'holds' if line['holds'] else 'short'}"
 
 
-def missing_peers(cases):
-    """A line for each peer that is not installed."""
+def left_out(cases):
+    """A line for whatever can't be measured here, and why."""
+    for case in cases:
+        if not case.placement.is_possible():
+            yield f"{case.name} is left out: there is one processor only"
     for peer, package in PACKAGES.items():
         if not is_there(peer) and any(peer in case.peers for case in cases):
             yield f"{peer} is not installed and left out: apt-get install {package}"
 
 
-def table(conditions, lines, cases):
+def words_of(parameters):
+    return ("Linux {kernel} (cubic) and Handfast {commit}, {rounds} rounds of {seconds:g} s, "
+            "{processors} processors, {date}. Buffers of {buffer_bytes} bytes, sinks that sleep "
+            "until {wake_bytes} have come, Handfast's blocks of {block_bytes} where it sends; "
+            "{at_once} connections at once to {destinations} destinations; MTU 1500, of user-mode "
+            "networks {gateway_mtu_bytes}.").format(**parameters)
+
+
+def table(parameters, lines, cases):
     """Markdown."""
-    text = [conditions, "",
+    text = [words_of(parameters), "",
             "| case | who | median | least .. most | Handfast / who | least .. most | aim | |",
             "|---|---|--:|---|--:|---|--:|---|"]
     text += [f"| {line['case']} | {line['peer']} | {value_cells(line)} | {ratio_cells(line)} |"
              for line in lines]
     text += ["", *(f"{case.name}: {case.text}; {case.placement.words}." for case in cases)]
-    missing = list(missing_peers(cases))
+    missing = list(left_out(cases))
     return "\n".join(text + ([""] + missing if missing else [])) + "\n"

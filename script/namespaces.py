@@ -1,5 +1,6 @@
 """What script/paths and script/beside share: programs that run in network namespaces of their own,
-and figures of several rounds."""
+figures of several rounds, and numbers of a command line."""
+import argparse
 import contextlib
 import json
 import math
@@ -65,6 +66,18 @@ def check_machine(*tools):
     available = pathlib.Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text()
     if "cubic" not in available.split():
         raise CannotRun("this kernel has no cubic (modprobe tcp_cubic)")
+
+
+def number(low, high, kind):
+    def read(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{low} to {high}, not '{text}'")
+        return value
+    return read
 
 
 def stop(*_):
