@@ -2,6 +2,7 @@
 figures of several rounds, and numbers of a command line."""
 import argparse
 import contextlib
+import ctypes
 import json
 import math
 import os
@@ -14,6 +15,8 @@ import sys
 import tempfile
 import time
 
+LIBC = ctypes.CDLL(None)  # loaded before any fork
+PR_SET_PDEATHSIG = 1
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # 95 %, two sides, by degrees of freedom
 STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306,
@@ -103,19 +106,26 @@ def json_lines(path):
     return [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")]
 
 
+def prepare_child(cpus):
+    """Before it becomes its program: it may not go on alone, even if we are killed."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if cpus is not None:
+        os.sched_setaffinity(0, cpus)
+
+
 class Process:
     """A program whose output goes to files, in a session of its own: Ctrl-C is for us alone. With
     cpus it, and all that it starts, runs on these processors only."""
 
     def __init__(self, argv, directory, stdin=subprocess.DEVNULL, cpus=None):
         self.name = pathlib.Path(argv[-1] if argv[0] != "nsenter" else argv[3]).name
-        pin = None if cpus is None else lambda: os.sched_setaffinity(0, cpus)
         with contextlib.ExitStack() as files:
             out, err = (files.enter_context(tempfile.NamedTemporaryFile(
                 dir=directory, delete=False)) for _ in range(2))
             self.out, self.err = pathlib.Path(out.name), pathlib.Path(err.name)
             self.popen = subprocess.Popen([str(word) for word in argv], stdin=stdin, stdout=out,
-                                          stderr=err, start_new_session=True, preexec_fn=pin)
+                                          stderr=err, start_new_session=True,
+                                          preexec_fn=lambda: prepare_child(cpus))
 
     def said(self):
         return self.out.read_text() + self.err.read_text()

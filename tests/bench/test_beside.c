@@ -109,7 +109,7 @@ static void lines_of_json_have_rounds_and_ratios(void **state)
     run_beside("--rounds 2 --seconds 0.2 --json tun-exchange-1cpu");
     assert_measured();
     assert_said("\n{\"case\":\"tun-exchange-1cpu-p99\",\"peer\":\"linux\",\"round\":2,\"value\":");
-    assert_said("\"unit\":\"s\",\"reference_ns\":");
+    assert_said("\"unit\":\"s\",\"placement\":\"all on one processor\",\"reference_ns\":");
     assert_said("\"rounds\":2,\"better\":\"less\",\"placement\":\"all on one processor\","
                 "\"handfast_ratio\":");
     assert_null(strstr(said, "tun-exchange-2cpu"));
