@@ -4,8 +4,8 @@ import json
 import shutil
 import subprocess
 
-from beside_site import (ANYWHERE, BETWEEN, BLOCK_BYTES, BUFFER_BYTES, KERNEL, MTU_BYTES, ONE,
-                         OUTSIDE, OWN, RIGHT, TWO, Placement)
+from beside_site import (ANYWHERE, BETWEEN, BUFFER_BYTES, KERNEL, MTU_BYTES, ONE, OUTSIDE, OWN,
+                         RIGHT, TWO, Placement)
 from namespaces import Failed, json_lines
 
 HANDFAST, FLOOR, LINUX = "handfast", "floor", "linux"
@@ -69,8 +69,7 @@ def send_to(site, seconds, peer, sink_does):
     if peer == FLOOR:
         return received_by(sink, site.floor("connect", seconds), seconds)
     with open("/dev/zero", "rb") as zeros:
-        settings = [f"send_buffer_bytes={BUFFER_BYTES}", f"block_bytes={BLOCK_BYTES}"]
-        sender = site.handfast(seconds, settings, zeros)
+        sender = site.handfast(seconds, [f"send_buffer_bytes={BUFFER_BYTES}"], zeros)
     return received_by(sink, sender, seconds)
 
 

@@ -16,7 +16,6 @@ OWN, KERNEL, RIGHT, OUTSIDE = "10.78.0.2", "10.78.0.1", "10.77.0.2", "10.99.0.1"
 BUFFER_BYTES = 2 << 20
 # A sink that each packet wakes takes a third of its sender's time: see bench/stream.c.
 WAKE_BYTES = 1 << 20
-BLOCK_BYTES = 64 << 10  # of Handfast where it sends: it reads its input by blocks
 QUEUE_PACKETS = 10000
 MTU_BYTES = 65520  # of user-mode networks
 SETTINGS = f"""
