@@ -21,7 +21,8 @@ static char first[TEXT_BYTES], second[TEXT_BYTES];
 static int run_bench(char text[TEXT_BYTES], const char *words)
 {
     char line[LINE_BYTES];
-    snprintf(line, sizeof line, "'" HF_SOURCE_DIR "/script/bench' --peers %s", words);
+    int n = snprintf(line, sizeof line, "'" HF_SOURCE_DIR "/script/bench' --peers %s", words);
+    assert_in_range(n, 1, LINE_BYTES - 1);
     (void)fflush(NULL);
     FILE *pipe = popen(line, "r");
     assert_non_null(pipe);
