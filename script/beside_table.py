@@ -70,10 +70,17 @@ def value_cells(line):
     return f"{middle} {unit} | {least} .. {most}"
 
 
+def ratio_text(line):
+    """Of two digits behind the point; of three where it would look like the aim and is not."""
+    ratio = line["handfast_ratio"]
+    close = not line.get("holds", True) and f"{ratio:.2f}" == f"{line['aim']:.2f}"
+    return f"{ratio:.3f}" if close else f"{ratio:.2f}"
+
+
 def ratio_cells(line):
     if "handfast_ratio" not in line:
         return " | | | "
-    ratio = f"{line['handfast_ratio']:.2f} | {line['ratio_min']:.2f} .. {line['ratio_max']:.2f}"
+    ratio = f"{ratio_text(line)} | {line['ratio_min']:.2f} .. {line['ratio_max']:.2f}"
     if "aim" not in line:
         return f"{ratio} | | "
     sign = ">=" if line["better"] == "more" else "<="

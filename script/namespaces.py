@@ -38,6 +38,9 @@ def say(text):
 def find_build(name, targets):
     """The directory of a build; of a preset what is needed is built first."""
     if "/" in name:
+        if not (pathlib.Path(name) / "handfast").is_file():
+            say(f"{name} is no build: there is no handfast in it (script/build makes one)")
+            sys.exit(2)
         return pathlib.Path(name).resolve()
     for target in targets:
         built = subprocess.run([ROOT / "script" / "build", name, target], check=False,

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from beside_cases import CASES
-from beside_table import table as table_beside
+from beside_table import ratio_text, table as table_beside
 from budgets import BUDGETS, OTHERS
 from namespaces import ROOT, find_build, say
 
@@ -14,8 +14,9 @@ PAGE = ROOT / "docs" / "PERFORMANCE.md"
 BEGIN = "<!-- figures: written by script/bench --peers --update -->"
 END = "<!-- end of figures -->"
 INSTRUCTIONS = ROOT / "bench" / "instructions.txt"
-# Cases beside those that `handfast bench` runs by itself.
-MORE_CASES = (["lifecycle", "--idle", "1000000"], ["rr", "--connections", "1000000"],
+# Cases beside those that `handfast bench` runs by itself; of those twice the latter counts.
+MORE_CASES = (["memory", "--connections", "1000000"], ["--threads", "2"],
+              ["lifecycle", "--idle", "1000000"], ["rr", "--connections", "1000000"],
               ["rr", "--connections", "1000000", "--at-once", "32"])
 QUICK_CASES = (["lifecycle", "rr", "memory", "--rounds", "1"],)
 QUICK_BESIDE = ["--rounds", "1", "--seconds", "0.2", "tun-exchange-1cpu"]
@@ -90,10 +91,9 @@ class Figures:
                         for case, build, all_, core in rows if build == preset}
 
     def line(self, case, kind=None):
-        for line in self.memory:
-            if line["case"] == case and line.get("kind") == kind:
-                return line
-        return None
+        found = [line for line in self.memory
+                 if line["case"] == case and line.get("kind") == kind]
+        return found[-1] if found else None
 
     def instructions(self, case, part):
         return self.counted.get(case, {}).get(part)
@@ -141,7 +141,7 @@ def short_beside(figures):
     for line in figures.beside:
         if not line.get("holds", True):
             sign = "at least" if line["better"] == "more" else "at most"
-            yield (f"{line['case']}: {line['handfast_ratio']:.2f} of {line['peer']}, "
+            yield (f"{line['case']}: {ratio_text(line)} of {line['peer']}, "
                    f"{sign} {line['aim']} is asked for")
 
 

@@ -102,10 +102,12 @@ struct hf_config {
     int64_t max_connections;
     int64_t max_half_open;
     int64_t max_time_wait;
-    int64_t memory_bytes; /**< taken from the allocator at most, for everything; 0 = no limit. Where
-                               it ends a SYN meets what its listener does without half-open entries,
-                               data waits for blocks that come back */
-    int64_t reply_ring;   /**< answers waiting to be sent, a power of two */
+    int64_t
+        memory_bytes;   /**< taken from the allocator at most, for everything; 0 = no limit. Blocks
+                               get half of it at most. Where it ends, a SYN meets what its listener
+                               does without half-open entries, the last ACK of a handshake and data
+                               are dropped, to come again; unused room comes back once a second */
+    int64_t reply_ring; /**< answers waiting to be sent, a power of two */
     /* offloads of the link */
     int64_t offload_checksum;    /**< outgoing: leave the checksum to the link */
     int64_t offload_super_bytes; /**< outgoing: IP packets up to this many bytes, to be cut by the

@@ -191,7 +191,7 @@ struct hf_packet_link_config {
  * - It would reset our connections if it had one of our addresses: then the link is not opened,
  *   HF_E_DEVICE. It must not be given one later either.
  * - If it forwards packets (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding), it sends on what
- *   is for us, or answers with errors: switch that off for the interface, or drop it, as by
+ *   is for us, or answers with errors: switch that off (of IPv6 for all interfaces), or drop it, as by
  *   `nft add rule inet filter forward ip daddr ADDRESS drop`.
  * - A firewall of its does not see our packets.
  * The host itself does not reach us by this interface, nor we the host: what it sends does not come
@@ -219,6 +219,9 @@ struct hf_xdp_link_config {
  * address that it has is refused all the same. Frames are not copied by the kernel where the
  * driver can do without. 16 MB. Needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF, Linux 5.9, a driver
  * that knows XDP, a device with one queue (ethtool -L NAME combined 1) and an MTU of at most 3822.
+ *
+ * VLAN tags have to be in the frame to be seen, else a tagged one passes for one of this network:
+ * ethtool -K NAME rxvlan off, or of a veth's other end txvlan off.
  *
  * There are no offloads: no super-packets, and checksums are made and verified by the stack. So a
  * veth's other end has to fill in its own: ethtool -K PEER tx off. Announcements to all stations

@@ -288,11 +288,12 @@ int hf_cmd_bench(int argc, char **argv)
         {"rounds", KEY_ROUNDS, "N", 0,
          "Time each case of operations so often, in turns (default: 7)", 1},
         {"threads", KEY_THREADS, "N", 0,
-         "Run a case in N threads at once, each with stacks of its own, beside one of them alone "
+         "Run a case in N threads at once, 2 to 64, each with stacks of its own, beside one of "
+         "them alone "
          "(without CASE: lifecycle and bulk)",
          1},
         {"operations", KEY_OPERATIONS, "N", 0,
-         "The warm-up and N operations of one case or a few more, silently: for a profiler", 1},
+         "Run one case silently: its warm-up and N operations, or a few more: for a profiler", 1},
         {"list", KEY_LIST, NULL, 0,
          "The cases whose instructions script/bench counts, as JSON lines", 1},
     };

@@ -256,6 +256,15 @@ static int resolve(const char *host, const char *port, const struct hf_addr *own
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
     hints.ai_family = hf_addr_is_v4(own) ? AF_INET : AF_INET6;
     int err = getaddrinfo(host, port, &hints, &list);
+    if (err == EAI_ADDRFAMILY) {
+        hf_say("%s is %s, --addr is not: no connection can be made to it", host,
+               hf_addr_is_v4(own) ? "IPv6" : "IPv4");
+        return HF_EXIT_USAGE;
+    }
+    if (err == EAI_SERVICE) {
+        hf_say("there is no service '%s': PORT is a number, or a name as http", port);
+        return HF_EXIT_USAGE;
+    }
     if (err != 0) {
         hf_say("%s port %s: %s", host, port, gai_strerror(err));
         return HF_EXIT_FAILED;

@@ -688,7 +688,7 @@ int hf_cmd_serve(int argc, char **argv)
          0},
         {"threads", KEY_THREADS, "N", 0,
          "N threads, each with a stack and a queue of the device for its share of the connections, "
-         "1 to 16 (default 1); settings are those of each stack",
+         "1 to 16 (default 1); settings are those of each stack; not with --record or --xdp",
          0},
         {"writable", KEY_WRITABLE, NULL, 0, "Take files by PUT", 0},
         {0},

@@ -125,31 +125,39 @@ static int open_tuns(struct hf_tun_stack *const *stacks, unsigned count,
 static void warn_of_forwarding(const struct hf_tun_options *o)
 {
     char path[128], flag = '0';
-    const char *family = hf_addr_is_v4(&o->addr) ? "ipv4" : "ipv6";
-    snprintf(path, sizeof path, "/proc/sys/net/%s/conf/%.15s/forwarding", family, o->interface);
+    bool v4 = hf_addr_is_v4(&o->addr); /* of IPv6 the switch of all interfaces decides */
+    snprintf(path, sizeof path, "/proc/sys/net/%s/conf/%.15s/forwarding", v4 ? "ipv4" : "ipv6",
+             v4 ? o->interface : "all");
     FILE *f = fopen(path, "re");
     if (f == NULL)
         return;
     if (fread(&flag, 1, 1, f) == 1 && flag == '1')
         hf_say("warning: the kernel forwards on %s, and will tell others that %s can't be reached "
-               "(sysctl -w net.%s.conf.%s.forwarding=0, or drop it in its forward chain)",
-               o->interface, o->addr_text, family, o->interface);
+               "(echo 0 > %s, or drop it in its forward chain)",
+               o->interface, o->addr_text, path);
     fclose(f);
 }
 
-/** Several links are a group, whose number is this process' as nearly as it has one. */
+/** A number that no other group has, as nearly as chance can tell: the kernel would let two groups
+ *  of one number on one interface be one, without a word. */
+static int choose_group(uint16_t *group, struct hf_why *why)
+{
+    struct hf_env env; /* for its seed */
+    int err = hf_env_linux(&env, why);
+    if (err == HF_OK)
+        *group = (uint16_t)(1 + (env.seed[0] << 8 | env.seed[1]) % UINT16_MAX);
+    return err;
+}
+
 static int open_packets(struct hf_tun_stack *const *stacks, unsigned count,
                         struct hf_packet_link_config *cfg, struct hf_why *why)
 {
-    if (count > 1)
-        cfg->fanout_group = (uint16_t)(getpid() % UINT16_MAX + 1);
-    for (unsigned i = 0; i < count; i++) {
+    int err = count > 1 ? choose_group(&cfg->fanout_group, why) : HF_OK;
+    for (unsigned i = 0; err == HF_OK && i < count; i++) {
         cfg->fanout_member = (uint8_t)i;
-        int err = hf_link_packet_open(&stacks[i]->link, cfg, why);
-        if (err != HF_OK)
-            return err;
+        err = hf_link_packet_open(&stacks[i]->link, cfg, why);
     }
-    return HF_OK;
+    return err;
 }
 
 static int open_interfaces(struct hf_tun_stack *const *stacks, unsigned count,

@@ -233,6 +233,8 @@ static bool find_conflict(const struct hf_config *cfg, struct hf_config_fault *f
         {!is_power_of_two(cfg->block_bytes), {"block_bytes", power, NULL}},
         {cfg->pool_bytes < 16 * cfg->block_bytes,
          {"pool_bytes", "must be at least 16 times", "block_bytes"}},
+        {cfg->memory_bytes != 0 && cfg->memory_bytes < 32 * cfg->block_bytes,
+         {"memory_bytes", "must be 0 or at least 32 times", "block_bytes"}},
         {!is_power_of_two(cfg->reply_ring), {"reply_ring", power, NULL}},
         {cfg->offload_super_bytes != 0 && cfg->offload_super_bytes < cfg->mtu_bytes,
          {"offload_super_bytes", below, "mtu_bytes"}},

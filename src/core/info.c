@@ -117,11 +117,6 @@ static hf_ns tick_to_ns(const struct hf_stack *s, uint32_t tick)
     return hf_stack_caller_time(s, now + ahead * (1 << HF_WHEEL_TICK_SHIFT));
 }
 
-static const struct hf_time_wait *time_wait_at(const struct hf_stack *s, uint32_t i)
-{
-    return hf_time_wait_at(s, i);
-}
-
 static bool tuple_of_listener(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
 {
     const struct hf_listener *l = hf_listener_at(s, i);
@@ -139,7 +134,7 @@ static hf_ns conn_deadline(const struct hf_stack *s, const struct hf_conn *c)
 {
     uint32_t entry = hf_time_wait_of(s, c);
     if (entry != HF_NIL)
-        return tick_to_ns(s, time_wait_at(s, entry)->wheel.tick);
+        return tick_to_ns(s, hf_time_wait_at(s, entry)->wheel.tick);
     return hf_stack_caller_time(s, hf_min_ns(c->rtx_at, hf_min_ns(c->ack_at, c->life_at)));
 }
 
@@ -177,7 +172,7 @@ static bool tuple_of_half_open(const struct hf_stack *s, uint32_t i, struct hf_t
 
 static bool tuple_of_time_wait(const struct hf_stack *s, uint32_t i, struct hf_tuple *t)
 {
-    const struct hf_time_wait *w = time_wait_at(s, i);
+    const struct hf_time_wait *w = hf_time_wait_at(s, i);
     if (hf_time_wait_has_conn(s, i))
         return false; /* the connection is listed, with the handle and in this state */
     *t = (struct hf_tuple){

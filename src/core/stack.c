@@ -64,6 +64,13 @@ static void init_plain(struct hf_stack_plain *p, const struct hf_config *cfg,
     p->shard = env->shard;
 }
 
+/** Shares of senders and windows are those of what there can be: half of all memory at most. */
+static uint64_t pool_bytes_of(const struct hf_config *cfg)
+{
+    uint64_t pool = (uint64_t)cfg->pool_bytes, half = (uint64_t)cfg->memory_bytes / 2;
+    return half > 0 ? hf_min_u64(pool, half) : pool;
+}
+
 static void init_containers(struct hf_stack *s)
 {
     const struct hf_config *cfg = &s->p.cfg;
@@ -84,7 +91,7 @@ static void init_containers(struct hf_stack *s)
     hf_pool_init(&s->locals, mem, sizeof(struct hf_local), SMALL_CHUNK_BYTES,
                  conns + half_opens + time_waits);
     hf_pool_init(&s->remote_counts, mem, sizeof(struct hf_remote_count), SMALL_CHUNK_BYTES, conns);
-    hf_blocks_init(&s->blocks, mem, (uint32_t)cfg->block_bytes, (uint64_t)cfg->pool_bytes);
+    hf_blocks_init(&s->blocks, mem, (uint32_t)cfg->block_bytes, pool_bytes_of(cfg));
     hf_table_init(&s->table, mem);
     hf_table_init(&s->listener_table, mem);
     hf_table_init(&s->local_table, mem);
@@ -167,15 +174,31 @@ void hf_stack_take_back(struct hf_stack *s)
     s->given_count = 0;
 }
 
-void hf_stack_trim(struct hf_stack *s)
+static void trim(struct hf_stack *s)
 {
-    hf_stack_end_loans(s);
 #define TRIM_POOL(name, member) hf_pool_trim(&s->member);
 #define TRIM_TABLE(name, member) hf_table_trim(&s->member);
     HF_STACK_POOLS(TRIM_POOL)
     HF_STACK_TABLES(TRIM_TABLE)
 #undef TRIM_POOL
 #undef TRIM_TABLE
+}
+
+void hf_stack_trim(struct hf_stack *s)
+{
+    hf_stack_end_loans(s);
+    trim(s);
+}
+
+/** The budget was met: what one kind of entries has left free comes back for others, else a flood
+ *  of SYNs would have it for ever. Once a second at most, for it goes over all chunks. */
+__attribute__((noinline)) static void make_room(struct hf_stack *s)
+{
+    if (s->p.now_ns - s->trimmed_at < HF_SEC(1))
+        return;
+    s->trimmed_at = s->p.now_ns;
+    s->mem.refused = false;
+    trim(s);
 }
 
 /* ---- tuples ------------------------------------------------------------------------------- */
@@ -413,6 +436,8 @@ void hf_stack_input(struct hf_stack *s, const struct hf_packet *packets, size_t 
 {
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
+    if (s->mem.refused)
+        make_room(s);
     for (size_t i = 0; i < n; i += INPUT_BATCH)
         some_input(s, packets + i, hf_min_size(n - i, INPUT_BATCH));
     hf_wake_waiting(s);
@@ -477,6 +502,8 @@ bool hf_stack_expire(struct hf_stack *s, hf_ns now, size_t max)
 {
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
+    if (s->mem.refused)
+        make_room(s);
     size_t budget = max;
     while (budget > 0) {
         uint32_t ref = hf_wheel_expire(&s->wheel, s->p.now_ns, &budget);
@@ -504,6 +531,8 @@ bool hf_stack_event(struct hf_stack *s, struct hf_event *event)
         return false;
     hf_list_remove(&s->p.ready, &s->conns, HF_LIST_READY, index);
     struct hf_conn *c = hf_conn_at(s, index);
+    if (s->p.ready.head != HF_NIL) /* is asked for next */
+        hf_fetch(hf_conn_at(s, s->p.ready.head), sizeof(struct hf_conn));
     *event = (struct hf_event){
         .handle = hf_conn_handle(s, c),
         .tag = c->options.tag,

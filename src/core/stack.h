@@ -172,6 +172,7 @@ struct hf_stack {
     struct hf_reply *replies;
     struct hf_full_ports full_ports;
     struct hf_recent_offset recent_offset;
+    hf_ns trimmed_at;        /**< for the budget's sake, last time */
     uint32_t recent_local;   /**< local address taken last, or HF_NIL: likely the next one too */
     uint32_t reserved_conn;  /**< by hf_send_reserve, until the next call: HF_NIL if none */
     uint32_t reserved_bytes; /**< so many were offered; valid with reserved_conn */

@@ -49,12 +49,13 @@ static int check_address(const struct hf_ether_address *a, struct hf_why *why)
 
 static bool is_on_link(const struct hf_ether_config *cfg, const struct hf_addr *addr)
 {
+    for (size_t i = 0; i < cfg->addr_count; i++)
+        if (hf_addr_equal(&cfg->addrs[i].addr, addr))
+            return false;
     if (addr->octets[0] == 0xfe && (addr->octets[1] & 0xc0) == 0x80) /* link-local */
         return true;
     for (size_t i = 0; i < cfg->addr_count; i++) {
         const struct hf_ether_address *a = &cfg->addrs[i];
-        if (hf_addr_equal(&a->addr, addr))
-            return false;
         if (hf_addr_prefix_equal(&a->addr, addr,
                                  a->prefix_bits + (hf_addr_is_v4(&a->addr) ? 96 : 0)))
             return true;

@@ -103,12 +103,6 @@ static bool is_link_local(const struct hf_addr *addr)
     return addr->octets[0] == 0xfe && (addr->octets[1] & 0xc0) == 0x80;
 }
 
-static bool is_near(const struct hf_neighbours *n, const struct hf_addr *addr)
-{
-    return is_link_local(addr) || hf_addr_is_same(addr, &n->gateway_v4) ||
-           hf_addr_is_same(addr, &n->gateway_v6) || link_of(n, addr) != NULL;
-}
-
 /* Who asks for it: our address on its link, or else the first of its family; NULL: none. */
 static const struct hf_addr *asker_for(const struct hf_neighbours *n, const struct hf_addr *addr)
 {
@@ -117,6 +111,14 @@ static const struct hf_addr *asker_for(const struct hf_neighbours *n, const stru
         if (hf_addr_is_v4(&n->addrs[i].addr) == hf_addr_is_v4(addr))
             a = &n->addrs[i];
     return a != NULL ? &a->addr : NULL;
+}
+
+/* Of a family that we have an address of, else nobody could ask for it. */
+static bool is_near(const struct hf_neighbours *n, const struct hf_addr *addr)
+{
+    return (is_link_local(addr) && asker_for(n, addr) != NULL) ||
+           hf_addr_is_same(addr, &n->gateway_v4) || hf_addr_is_same(addr, &n->gateway_v6) ||
+           link_of(n, addr) != NULL;
 }
 
 /* To whom a packet is handed; NULL: to nobody. */
@@ -307,6 +309,13 @@ static struct neighbour *lookup(struct hf_neighbours *n, const struct hf_addr *a
     return NULL;
 }
 
+/* Since when it rests. Who has not answered counts as one that was used a minute before: packets to
+ * many who are not there push out nobody who is. */
+static hf_ns rests_since(const struct neighbour *e)
+{
+    return e->state == ASKED ? e->used_ns - IN_USE_NS : e->used_ns;
+}
+
 /* A new entry, in place of the one of its set that rests longest; not of one that was used after
  * `spare_since_ns`: NULL then. */
 static struct neighbour *insert(struct hf_neighbours *n, const struct hf_addr *addr,
@@ -314,7 +323,7 @@ static struct neighbour *insert(struct hf_neighbours *n, const struct hf_addr *a
 {
     struct neighbour *set = set_of(n, addr), *place = &set[0];
     for (size_t i = 1; i < WAYS && place->state != FREE; i++)
-        if (set[i].state == FREE || set[i].used_ns < place->used_ns)
+        if (set[i].state == FREE || rests_since(&set[i]) < rests_since(place))
             place = &set[i];
     if (place->state != FREE && place->used_ns > spare_since_ns)
         return NULL;
@@ -505,6 +514,8 @@ void hf_neighbours_keep(struct hf_neighbours *n, const struct hf_addr *to,
     if (e != NULL && e->state == ASKED) {
         /* [RFC1122#2.3.2.2] the latest at least */
         if (e->kept_count == HF_NEIGHBOUR_KEPT_MAX)
+            lose_oldest(n, e);
+        while (e->kept != NULL && n->kept_bytes + p->length_bytes > HF_NEIGHBOURS_KEPT_BYTES)
             lose_oldest(n, e);
         if (n->kept_bytes + p->length_bytes <= HF_NEIGHBOURS_KEPT_BYTES)
             k = copy_of(p, hf_addr_is_v4(to) ? HF_ETHER_IPV4 : HF_ETHER_IPV6);

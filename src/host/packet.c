@@ -348,10 +348,13 @@ static void packet_close(struct hf_link *link)
 static uint64_t packet_lost(struct hf_ether *e)
 {
     struct packet_link *l = (struct packet_link *)e;
-    struct tpacket_stats s = {0}; /* since it was last asked for */
-    socklen_t bytes = sizeof s;
-    if (getsockopt(l->fd, SOL_PACKET, PACKET_STATISTICS, &s, &bytes) == 0)
-        l->lost += s.tp_drops;
+    const int fds[] = {l->fd, l->messages_fd}; /* the latter -1: EBADF */
+    for (size_t i = 0; i < HF_COUNT_OF(fds); i++) {
+        struct tpacket_stats s = {0}; /* since it was last asked for */
+        socklen_t bytes = sizeof s;
+        if (getsockopt(fds[i], SOL_PACKET, PACKET_STATISTICS, &s, &bytes) == 0)
+            l->lost += s.tp_drops;
+    }
     return l->lost;
 }
 

@@ -100,7 +100,7 @@ static enum hf_resolve_verdict read_solicitation(const struct hf_ip *ip, const u
 {
     *m = (struct hf_resolve){
         .about = ip->source, .asked = v6_at(bytes + 8), .solicited = true, .is_override = true};
-    if (!hf_addr_is_unicast(&m->asked) ||
+    if (!hf_addr_is_unicast(&m->asked) || hf_addr_is_v4(&m->asked) ||
         !read_options(bytes + ND_BYTES, ip->payload_bytes - ND_BYTES, OPTION_SOURCE_MAC, m))
         return HF_RESOLVE_MALFORMED;
     if (hf_addr_is_any(&m->about)) {
@@ -121,7 +121,7 @@ static enum hf_resolve_verdict read_advertisement(const struct hf_ip *ip, const 
                              .solicited = (flags & ADVERT_SOLICITED) != 0,
                              .is_override = (flags & ADVERT_OVERRIDE) != 0};
     bool to_many = ip->destination.octets[0] == 0xff;
-    if (!hf_addr_is_unicast(&m->about) || (to_many && m->solicited) ||
+    if (!hf_addr_is_unicast(&m->about) || hf_addr_is_v4(&m->about) || (to_many && m->solicited) ||
         !read_options(bytes + ND_BYTES, ip->payload_bytes - ND_BYTES, OPTION_TARGET_MAC, m))
         return HF_RESOLVE_MALFORMED;
     return HF_RESOLVE_ANSWER;
@@ -152,7 +152,9 @@ static bool read_ip(const uint8_t *bytes, size_t n, struct hf_ip *ip)
                          .protocol = HF_IP_PROTO_ICMPV6,
                          .ttl = bytes[IPV6_HOP_LIMIT_AT],
                          .payload_bytes = payload_bytes};
-    return ip->version == 6 && payload_bytes <= n - HF_IPV6_HEADER_BYTES;
+    /* The mapped form stands for IPv4 inside: on the wire it would pass for somebody else. */
+    return ip->version == 6 && payload_bytes <= n - HF_IPV6_HEADER_BYTES &&
+           !hf_addr_is_v4(&ip->source) && !hf_addr_is_v4(&ip->destination);
 }
 
 enum hf_resolve_verdict hf_nd_read(const uint8_t *bytes, size_t n, bool sum_known,

@@ -595,6 +595,30 @@ static void a_flood_of_askers_pushes_nobody_out(void **state)
     expect_silence();
 }
 
+/* Packets to many who are not there, as answers to SYNs with made-up sources are. */
+static void a_flood_of_questions_pushes_nobody_out(void **state)
+{
+    char text[32];
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(text, sizeof text, "10.9.0.%d", i + 10);
+        assert_int_equal(HF_WAY_ASKED, find(text, NULL));
+        answer_from(peer_mac, text);
+        (void)find(text, NULL);
+    }
+    for (uint32_t i = 0; i < 2000; i++) {
+        (void)snprintf(text, sizeof text, "fd09::%x", i + 1000);
+        (void)find(text, NULL);
+        now += HF_MS(5);
+        hf_neighbours_expire(n, now);
+        (void)drain();
+    }
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(text, sizeof text, "10.9.0.%d", i + 10);
+        assert_int_equal(HF_WAY_KNOWN, find(text, peer_mac));
+    }
+}
+
 /* ---- frames --------------------------------------------------------------------------------- */
 
 static void packets_are_told_from_messages(void **state)
@@ -701,6 +725,22 @@ static void malformed_messages_change_nothing(void **state)
     }
 }
 
+/* An IPv6 message about an address in mapped form would be one about an IPv4 neighbour. */
+static void a_mapped_address_is_malformed(void **state)
+{
+    enum { TARGET_AT = HF_ETHER_HEADER_BYTES + HF_IPV6_HEADER_BYTES + 8 };
+    uint8_t frame[FRAME_BYTES];
+    struct hf_addr mapped = addr("10.9.0.7");
+    (void)state;
+    assert_int_equal(HF_WAY_ASKED, find("10.9.0.7", NULL));
+    answer_from(peer_mac, "10.9.0.7");
+    size_t bytes = message_make(frame, own_mac, other_mac, true, "fd09::7", "fd09::2");
+    memcpy(frame + TARGET_AT, mapped.octets, sizeof mapped.octets);
+    mend_sum(frame + HF_ETHER_HEADER_BYTES);
+    assert_int_equal(HF_FRAME_MALFORMED, hf_neighbours_input(n, frame, bytes, false, now));
+    assert_int_equal(HF_WAY_KNOWN, find("10.9.0.7", peer_mac));
+}
+
 static void cut_messages_are_malformed(void **state)
 {
     (void)state;
@@ -789,6 +829,8 @@ int main(void)
         CASE(one_that_has_gone_is_looked_for_anew),
         CASE(who_has_our_address_is_a_conflict),
         CASE(a_flood_of_askers_pushes_nobody_out),
+        CASE(a_flood_of_questions_pushes_nobody_out),
+        CASE(a_mapped_address_is_malformed),
         CASE(packets_are_told_from_messages),
         CASE(malformed_messages_change_nothing),
         CASE(cut_messages_are_malformed),

@@ -11,13 +11,16 @@ struct hf_mem {
     void *ctx;
     uint64_t taken_bytes; /**< held at present */
     uint64_t limit_bytes; /**< and at most; 0: no limit */
+    bool refused;         /**< the limit was met since somebody looked */
 };
 
-static inline bool hf_mem_may_take(const struct hf_mem *m, size_t bytes)
+static inline bool hf_mem_may_take(struct hf_mem *m, size_t bytes)
 {
     if (m->limit_bytes == 0)
         return true;
-    return m->taken_bytes <= m->limit_bytes && bytes <= m->limit_bytes - m->taken_bytes;
+    bool may = m->taken_bytes <= m->limit_bytes && bytes <= m->limit_bytes - m->taken_bytes;
+    m->refused |= !may;
+    return may;
 }
 
 /** NULL when there is none, or the limit is met. */

@@ -100,7 +100,8 @@ static inline uint64_t tail_sum(const uint8_t *p, size_t n)
     return sum;
 }
 
-FOR_EACH_PROCESSOR hf_sum hf_sum_bytes(hf_sum sum, const uint8_t *bytes, size_t n)
+/* Static: an indirect function of the loader would be seen by users of the library otherwise. */
+FOR_EACH_PROCESSOR static hf_sum sum_bytes(hf_sum sum, const uint8_t *bytes, size_t n)
 {
     if (n == 0)
         return sum; /* bytes may be NULL then */
@@ -118,8 +119,8 @@ FOR_EACH_PROCESSOR hf_sum hf_sum_bytes(hf_sum sum, const uint8_t *bytes, size_t 
     return sum + to_network_order(words_sum(w) + tail_sum(bytes, n));
 }
 
-FOR_EACH_PROCESSOR hf_sum hf_sum_copy(hf_sum sum, uint8_t *restrict to,
-                                      const uint8_t *restrict from, size_t n)
+FOR_EACH_PROCESSOR static hf_sum sum_copy(hf_sum sum, uint8_t *restrict to,
+                                          const uint8_t *restrict from, size_t n)
 {
     if (n == 0)
         return sum;
@@ -136,4 +137,14 @@ FOR_EACH_PROCESSOR hf_sum hf_sum_copy(hf_sum sum, uint8_t *restrict to,
     memcpy(to + at, from + at, n - at);
     at += add_last_words(&w, from + at, n);
     return sum + to_network_order(words_sum(w) + tail_sum(from + at, n));
+}
+
+hf_sum hf_sum_bytes(hf_sum sum, const uint8_t *bytes, size_t n)
+{
+    return sum_bytes(sum, bytes, n);
+}
+
+hf_sum hf_sum_copy(hf_sum sum, uint8_t *restrict to, const uint8_t *restrict from, size_t n)
+{
+    return sum_copy(sum, to, from, n);
 }

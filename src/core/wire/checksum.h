@@ -50,10 +50,11 @@ static inline uint16_t hf_sum_fold(hf_sum sum)
     sum = (sum >> 16) + (sum & 0xffff);
     return (uint16_t)sum;
 }
-/** A sum over something and its checksum: the fold is 0xffff. It is more than 0: something in it
- *  is. */
+/** A sum over something and its checksum: the fold is 0xffff. Something in it has to be other than
+ *  0, as in headers of IPv4 and pseudo-headers of TCP (in ICMP nothing need be). */
 static inline bool hf_sum_is_right(hf_sum sum)
 {
+    HF_DEBUG_ASSERT(sum > 0);
     return sum % 0xffff == 0;
 }
 /** The checksum field's value (host order) for a sum: the complement of the fold. */

@@ -32,7 +32,8 @@ size_t hf_tcp_header_bytes(const struct hf_segment *seg, enum hf_option_layout l
  */
 size_t hf_tcp_emit(struct hf_segment *seg, enum hf_option_layout layout,
                    uint8_t bytes[HF_TCP_HEADER_MAX_BYTES]);
-/** The same, and *sum is that of the header: what was just written need not be read again. */
+/** The same, and *sum is that of the header: what was just written need not be read again, but for
+ *  options that are rare. */
 size_t hf_tcp_emit_summed(struct hf_segment *seg, enum hf_option_layout layout,
                           uint8_t bytes[HF_TCP_HEADER_MAX_BYTES], hf_sum *sum);
 
