@@ -191,8 +191,8 @@ struct hf_packet_link_config {
  * - It would reset our connections if it had one of our addresses: then the link is not opened,
  *   HF_E_DEVICE. It must not be given one later either.
  * - If it forwards packets (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding), it sends on what
- *   is for us, or answers with errors: switch that off (of IPv6 for all interfaces), or drop it, as by
- *   `nft add rule inet filter forward ip daddr ADDRESS drop`.
+ *   is for us, or answers with errors: switch that off (of IPv6 for all interfaces), or drop it,
+ *   as by `nft add rule inet filter forward ip daddr ADDRESS drop`.
  * - A firewall of its does not see our packets.
  * The host itself does not reach us by this interface, nor we the host: what it sends does not come
  * back to it.
