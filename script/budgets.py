@@ -62,13 +62,6 @@ def times(case, other):
     return reached
 
 
-def times_one_thread(case):
-    def reached(figures):
-        line = figures.line(case, "threads")
-        return line and Reached(line["times_one_thread"], line["times_min"], line["times_max"])
-    return reached
-
-
 def counted(case, part="all"):
     def reached(figures):
         count = figures.instructions(case, part)
@@ -112,9 +105,5 @@ BUDGETS = [
     Budget("flood of SYNs: millions a second", 3, millions_a_second("flood"), {LINUX: "0.19"},
            more_is_better=True),
     Budget("SYN answered by a cookie: instructions", 1000, counted("flood-cookies")),
-    Budget("two threads: open and close, times one thread's", 1.8, times_one_thread("lifecycle"),
-           more_is_better=True),
-    Budget("two threads: segments, times one thread's", 1.8, times_one_thread("bulk"),
-           more_is_better=True),
     Budget("flood of SYNs: allocations", 0, figure("honest-cookies", "allocations")),
 ]

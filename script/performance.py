@@ -15,7 +15,7 @@ BEGIN = "<!-- figures: written by script/bench --peers --update -->"
 END = "<!-- end of figures -->"
 INSTRUCTIONS = ROOT / "bench" / "instructions.txt"
 # Cases beside those that `handfast bench` runs by itself; of those twice the latter counts.
-MORE_CASES = (["memory", "--connections", "1000000"], ["--threads", "2"],
+MORE_CASES = (["memory", "--connections", "1000000"],
               ["lifecycle", "--idle", "1000000"], ["rr", "--connections", "1000000"],
               ["rr", "--connections", "1000000", "--at-once", "32"])
 QUICK_CASES = (["lifecycle", "rr", "memory", "--rounds", "1"],)

@@ -670,9 +670,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (o->threads > 1 && o->tun.record != NULL)
             argp_error(state, "--record and --threads exclude each other: several threads can't "
                               "write one file in the order of time");
-        if (o->threads > 1 && o->tun.xdp)
-            argp_error(state, "--xdp and --threads exclude each other: XDP takes one queue of the "
-                              "device");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
