@@ -176,9 +176,25 @@ static void verifies_what_it_makes(void **state)
     }
 }
 
+/* Whatever is summed, but nothing at all. */
+static void right_is_a_fold_of_ones(void **state)
+{
+    (void)state;
+    static const hf_sum sums[] = {1,          0xfffe,     0xffff,      0x10000,      0x1fffe,
+                                  0xffffffff, UINT64_MAX, 0xffff0000u, 0x1234567890, 3ull << 62};
+    for (size_t i = 0; i < HF_COUNT_OF(sums); i++)
+        assert_int_equal(hf_sum_is_right(sums[i]), hf_sum_fold(sums[i]) == 0xffff);
+    for (hf_sum times = 1; times < 100000; times++) {
+        assert_true(hf_sum_is_right(times * 0xffff));
+        assert_int_equal(hf_sum_fold(times * 0xffff), 0xffff);
+        assert_false(hf_sum_is_right(times * 0xffff + 1 + times % 0xfffe));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(right_is_a_fold_of_ones),
         cmocka_unit_test(known_sums),
         cmocka_unit_test(nothing_is_zero),
         cmocka_unit_test(all_lengths_and_alignments),

@@ -383,6 +383,13 @@ static void parse_of_emit_is_identity(void **state)
         assert_int_equal(hf_get16(bytes + 16), 0); /* checksum */
         assert_int_equal(bytes[12], n / 4 << 4 | seg.flags >> 8);
 
+        struct hf_segment again = seg;
+        uint8_t same[HF_TCP_HEADER_MAX_BYTES];
+        hf_sum sum;
+        assert_int_equal(hf_tcp_emit_summed(&again, layout, same, &sum), n);
+        assert_memory_equal(same, bytes, n);
+        assert_int_equal(hf_sum_fold(sum), hf_sum_fold(hf_sum_bytes(0, bytes, n)));
+
         uint8_t *copy = exact_copy(bytes, n + seg.payload_bytes);
         assert_int_equal(hf_tcp_parse(copy, n + seg.payload_bytes, &back), HF_NONE);
         free(copy);

@@ -340,9 +340,47 @@ static void unknown_options_are_skipped(void **state)
     bench_close(&b);
 }
 
+/* Three pairs of hosts, which differ by one end from the first, in handshakes that take turns. The
+ * offset of each is what it is when nobody else is there [RFC7323#5.4]. */
+static void each_pair_of_hosts_has_its_offset(void **state)
+{
+    enum { PAIRS = 3 };
+    uint32_t alone[PAIRS];
+    (void)state;
+    for (uint32_t k = 0; k <= PAIRS; k++) { /* the last time all of them */
+        struct bench b;
+        struct hf_peer peers[PAIRS];
+        bench_init(&b);
+        bench_open(&b, false, 1000);
+        b.listener = bench_listen(&b, &(struct hf_listen){0});
+        for (uint32_t i = 0; i < PAIRS; i++) {
+            peers[i] = bench_peer(&b, i == 1 ? 9 : 2, (uint16_t)(4000 + i), 1000);
+            peers[i].there.addr.octets[15] = i == 2 ? 9 : 1;
+            peers[i].timestamps = true;
+        }
+        uint32_t from = k < PAIRS ? k : 0, to = k < PAIRS ? k + 1 : PAIRS;
+        for (uint32_t i = from; i < to; i++)
+            hf_peer_send(&peers[i], "S seq 0 win 1000 <mss 1460>");
+        for (uint32_t i = from; i < to; i++)
+            assert_true(hf_peer_expect(&peers[i], "S. seq 0 ack 1"));
+        for (uint32_t i = from; i < to; i++) {
+            hf_peer_send(&peers[i], ". seq 1 ack 1");
+            uint32_t offset = bench_info(&b, bench_event(&b, HF_EV_ACCEPTED)).ts_offset;
+            uint32_t now_ms = (uint32_t)(bench_now(&b) / HF_MS(1));
+            assert_int_equal(peers[i].last.segment.ts_value - now_ms, offset);
+            if (k < PAIRS)
+                alone[i] = offset;
+            assert_int_equal(offset, alone[i]);
+        }
+        bench_close(&b);
+    }
+    assert_true(alone[0] != alone[1] && alone[0] != alone[2] && alone[1] != alone[2]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_pair_of_hosts_has_its_offset),
         cmocka_unit_test(every_mix_of_offers_is_answered_in_kind),
         cmocka_unit_test(settings_decide_what_is_offered),
         cmocka_unit_test(timestamps_out_of_the_blue_are_ignored),
