@@ -221,6 +221,7 @@ static void each_of_a_batch_is_told(void **state)
 {
     (void)state;
     static const char *const touching[] = {". seq 700:800", ". seq 600:700", ". seq 800:900"};
+    static const char *const around[] = {". seq 700:750", ". seq 600:900"};
     static const char *const apart[] = {". seq 600:700", ". seq 900:1000"};
     static const char *const joined[] = {". seq 1600:1700", ". seq 600:700", ". seq 1500:1600"};
     static const char *const followed[] = {". seq 600:700", ". seq 1700:1800"};
@@ -229,6 +230,8 @@ static void each_of_a_batch_is_told(void **state)
     hf_peer_send(&w.peer, ". seq 500:1500");
     hf_peer_skip(&w.peer);
     wire_send_batch(&w, touching, HF_COUNT_OF(touching));
+    WIRE_EXPECT(&w, ". ack 1500 <sack 600:900>");
+    wire_send_batch(&w, around, HF_COUNT_OF(around));
     WIRE_EXPECT(&w, ". ack 1500 <sack 600:900>");
     wire_send_batch(&w, apart, HF_COUNT_OF(apart));
     WIRE_EXPECT(&w, ". ack 1500 <sack 600:700>");

@@ -273,6 +273,26 @@ static void the_time_to_decide_runs_out(void **state)
     }
 }
 
+/* The user timeout is the peer's time to answer: what the application took is not taken from it. */
+static void the_user_timeout_counts_from_the_decision(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    b.config.user_timeout_ns = HF_SEC(5);
+    bench_open(&b, false, 99);
+    bench_listen(&b, &(struct hf_listen){.port = 80, .held = true});
+    hf_peer_send(&b.peer, "S seq 0 <mss 1460>");
+    b.conn = bench_event(&b, HF_EV_SYN);
+    hf_rig_run(&b.rig, HF_SEC(4));
+    assert_int_equal(hf_admit(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+    hf_rig_run(&b.rig, HF_SEC(4) + HF_MS(4900));
+    assert_int_equal(hf_peer_state(&b.peer), HF_SYN_RCVD);
+    hf_rig_run(&b.rig, HF_SEC(4) + HF_MS(5100));
+    assert_int_equal(hf_rig_event(&b.rig).how, HF_CLOSED_USER_TIMEOUT);
+    bench_close(&b);
+}
+
 /* covers: CALL-CLOSE-LIS-1: what is held when the listener closes can still be decided */
 static void held_requests_outlive_their_listener(void **state)
 {
@@ -366,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_refusal_says_what_it_means),
         cmocka_unit_test(closing_a_held_request_refuses_it),
         cmocka_unit_test(the_time_to_decide_runs_out),
+        cmocka_unit_test(the_user_timeout_counts_from_the_decision),
         cmocka_unit_test(held_requests_outlive_their_listener),
         cmocka_unit_test(held_requests_are_limited),
         cmocka_unit_test(only_held_requests_can_be_decided),

@@ -99,6 +99,12 @@ static void without_ack_nothing_happens(void **state)
     PLAY(rows, ALL_FORMS, "<mss 1460>", then_complete);
 }
 
+static void is_counted_as_a_wrong_ack(struct bench *b, enum form form, const struct row *row)
+{
+    assert_int_equal(bench_count(b, HF_DROP_ACK_HANDSHAKE), 1);
+    then_complete(b, form, row);
+}
+
 /* covers: SM-SYR-5-ack-bad, UN-03 [RFC9293#3.5.2] group 2 */
 static void a_wrong_ack_draws_a_rst_from_its_own_number(void **state)
 {
@@ -110,7 +116,7 @@ static void a_wrong_ack_draws_a_rst_from_its_own_number(void **state)
         {"FIN", "F. seq 1 ack -1", "R seq -1", HF_SYN_RCVD},
         {"out of order", ". seq 500 ack 2", "R seq 2", HF_SYN_RCVD},
     };
-    PLAY(rows, ALL_FORMS, "<mss 1460>", then_complete);
+    PLAY(rows, ALL_FORMS, "<mss 1460>", is_counted_as_a_wrong_ack);
 }
 
 static void has_entered(struct bench *b, enum form form, const struct row *row)
