@@ -14,6 +14,7 @@
 #include "core/wire/ip.h"
 
 #define FULL_RETRY_NS HF_MS(1)
+#define LOOK_NS HF_SEC(1)
 
 /* ---- checking ------------------------------------------------------------------------------- */
 
@@ -143,7 +144,7 @@ static int join_groups(const struct hf_ether_config *cfg, int index)
 int hf_ether_open(struct hf_ether *e, const struct hf_ether_config *cfg, bool is_quiet,
                   struct hf_why *why)
 {
-    struct hf_ether made = {.groups_fd = -1, .retry_ns = HF_NEVER};
+    struct hf_ether made = {.groups_fd = -1, .retry_ns = HF_NEVER, .look_ns = HF_NEVER};
     struct hf_env env; /* for its seed */
     int err = hf_netif_find_ethernet(cfg->interface, &made.netif, why);
     if (err == HF_OK)
@@ -206,11 +207,33 @@ void hf_ether_flush(struct hf_ether *e, hf_ether_send_fn *send, hf_ns now)
     }
 }
 
+int hf_ether_look(struct hf_ether *e, hf_ns now)
+{
+    char name[IF_NAMESIZE];
+    if (now < e->look_ns)
+        return HF_OK;
+    if (if_indextoname((unsigned)e->netif.index, name) == NULL)
+        return HF_E_DEVICE; /* and again, each time: the look stays due */
+    e->look_ns = now + LOOK_NS;
+    return HF_OK;
+}
+
+int hf_ether_is_down(struct hf_ether *e, hf_ns now)
+{
+    e->look_ns = now;
+    return hf_ether_look(e, now);
+}
+
+void hf_ether_is_up(struct hf_ether *e)
+{
+    e->look_ns = HF_NEVER;
+}
+
 hf_ns hf_ether_deadline(const struct hf_link *l)
 {
     const struct hf_ether *e = (const struct hf_ether *)l;
     hf_ns at = hf_neighbours_deadline(e->neighbours);
-    return at < e->retry_ns ? at : e->retry_ns;
+    return hf_min_ns(hf_min_ns(at, e->retry_ns), e->look_ns);
 }
 
 void hf_ether_header(const struct hf_ether *e, const uint8_t to[HF_MAC_BYTES], uint16_t type,

@@ -13,6 +13,7 @@ struct hf_ether {
     struct hf_neighbours *neighbours;
     int groups_fd;  /**< holds our multicast groups; -1: none */
     hf_ns retry_ns; /**< when a word that found the device full is tried again; HF_NEVER: none */
+    hf_ns look_ns;  /**< while the interface is down: when it is looked after; HF_NEVER: it is up */
     uint64_t foreign;
     uint64_t (*count_lost)(struct hf_ether *e); /**< the driver's: frames that found no room */
 };
@@ -35,6 +36,17 @@ bool hf_ether_take(struct hf_ether *e, const uint8_t *frame, size_t bytes, hf_ns
 typedef bool hf_ether_send_fn(struct hf_ether *e, const struct hf_ether_frame *frame);
 /** Sends what the neighbours have to say, and packets that waited for them. */
 void hf_ether_flush(struct hf_ether *e, hf_ether_send_fn *send, hf_ns now);
+
+/**
+ * An error said that the interface is down. It may come back; or it goes for good later, of which
+ * the kernel says nothing more, so that it is looked after once a second. HF_OK, or HF_E_DEVICE if
+ * it is not there any more.
+ */
+HF_MUST_CHECK int hf_ether_is_down(struct hf_ether *e, hf_ns now);
+/** The look that is due, with the same results; before each receive. */
+HF_MUST_CHECK int hf_ether_look(struct hf_ether *e, hf_ns now);
+/** Something came: it is up. */
+void hf_ether_is_up(struct hf_ether *e);
 
 /** Of the link's vtable. */
 hf_ns hf_ether_deadline(const struct hf_link *l);

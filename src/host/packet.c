@@ -264,19 +264,17 @@ static bool take_message(struct packet_link *l, size_t i, hf_ns now, struct hf_p
 }
 
 /* How many came; 0: none there; negative: an error of the link. */
-static int read_messages(struct packet_link *l, int fd, size_t n)
+static int read_messages(struct packet_link *l, int fd, size_t n, hf_ns now)
 {
-    char name[IF_NAMESIZE];
     prepare(l, n);
     int got = recvmmsg(fd, l->messages, (unsigned)n, MSG_DONTWAIT, NULL);
+    if (got > 0)
+        hf_ether_is_up(&l->ether);
     if (got >= 0 || errno == EAGAIN || errno == EINTR)
         return got < 0 ? 0 : got;
     int e = errno;
     l->ether.link.stats.last_errno = e;
-    /* It went down, and may come back; or it is gone. */
-    if (e == ENETDOWN && if_indextoname((unsigned)l->ether.netif.index, name) != NULL)
-        return 0;
-    return e == ENETDOWN ? HF_E_DEVICE : hf_why_class(e);
+    return e == ENETDOWN ? hf_ether_is_down(&l->ether, now) : hf_why_class(e);
 }
 
 /* What neighbours say to a member of a group; it holds no packets for the stack. */
@@ -284,7 +282,7 @@ static void read_words(struct packet_link *l, hf_ns now)
 {
     struct hf_packet p;
     size_t batch = hf_min_size(l->batch, MESSAGES_BATCH);
-    int got = l->messages_fd >= 0 ? read_messages(l, l->messages_fd, batch) : 0;
+    int got = l->messages_fd >= 0 ? read_messages(l, l->messages_fd, batch, now) : 0;
     for (int i = 0; i < got; i++)
         (void)take_message(l, (size_t)i, now, &p);
 }
@@ -293,8 +291,11 @@ static int packet_receive(struct hf_link *link, struct hf_packet *packets, size_
 {
     struct packet_link *l = of(link);
     hf_ns now = hf_host_now();
+    int err = hf_ether_look(&l->ether, now);
+    if (err < 0)
+        return err;
     read_words(l, now);
-    int got = read_messages(l, l->fd, hf_min_size(max, l->batch)), count = 0;
+    int got = read_messages(l, l->fd, hf_min_size(max, l->batch), now), count = 0;
     for (int i = 0; i < got; i++)
         count += take_message(l, (size_t)i, now, &packets[count]);
     hf_ether_flush(&l->ether, send_frame, now);

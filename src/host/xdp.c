@@ -19,6 +19,7 @@
 #include <linux/ethtool.h>
 #include <linux/if_xdp.h>
 #include <linux/sockios.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -43,6 +44,7 @@ enum {
     BIND_PAUSE_NS = 5 * 1000 * 1000,
 };
 #define FULL_RETRY_NS HF_MS(1)
+#define DOWN_RETRY_NS HF_MS(100)
 
 /* One of the four. Who writes moves `producer`, who reads `consumer`. */
 struct ring {
@@ -113,19 +115,21 @@ static void take_back(struct xdp_link *l)
         write_there(l->completion.consumer, at + count);
 }
 
-/* Has the kernel send what is in the ring; some may stay there when the device is busy. */
-static void kick(struct xdp_link *l)
+/* Has the kernel send what is in the ring. How long to wait before what stays there is tried again:
+ * the device is busy, or down. */
+static hf_ns kick(struct xdp_link *l)
 {
     for (unsigned i = 0; i <= RING / KICK_FRAMES && used(&l->to_send) > 0; i++) {
         if (!wants_call(&l->to_send))
-            return;
+            break;
         ssize_t n = sendto(l->fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
         /* EAGAIN: it has sent as many as it does at once. */
         if (n < 0 && errno != EAGAIN && errno != EINTR && errno != EBUSY) {
             l->ether.link.stats.last_errno = errno;
-            return;
+            return DOWN_RETRY_NS;
         }
     }
+    return FULL_RETRY_NS;
 }
 
 /* Copies the whole packet behind an Ethernet header; its length, 0: it does not fit. */
@@ -177,9 +181,9 @@ static bool send_frame(struct hf_ether *e, const struct hf_ether_frame *frame)
 static void finish_sending(struct xdp_link *l, hf_ns now)
 {
     hf_ether_flush(&l->ether, send_frame, now);
-    kick(l);
+    hf_ns pause_ns = kick(l);
     if (used(&l->to_send) > 0 && wants_call(&l->to_send))
-        l->ether.retry_ns = now + FULL_RETRY_NS;
+        l->ether.retry_ns = now + pause_ns;
 }
 
 static int xdp_send(struct hf_link *link, const struct hf_out_packet *packets, size_t n)
@@ -456,6 +460,17 @@ static int open_socket(struct xdp_link *l, const struct hf_xdp_link_config *cfg,
     return bind_socket(l, cfg->copy) < 0 ? fail(why, l, "bind") : HF_OK;
 }
 
+/* Why the kernel refused the program: the last line of its log that does not count instructions. */
+static const char *reason_in(char *log)
+{
+    const char *reason = log;
+    char *rest;
+    for (char *line = strtok_r(log, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+        if (strncmp(line, "processed ", strlen("processed ")) != 0)
+            reason = line;
+    return reason;
+}
+
 static int attach(struct xdp_link *l, const struct hf_ether_config *cfg, struct hf_why *why)
 {
     struct bpf_insn program[HF_XDP_PROGRAM_MAX];
@@ -465,8 +480,12 @@ static int attach(struct xdp_link *l, const struct hf_ether_config *cfg, struct 
         return fail(why, l, "map of sockets");
     size_t length = hf_xdp_program(program, l->map_fd, cfg->addrs, cfg->addr_count);
     l->program_fd = hf_bpf_load_xdp(program, length, log, sizeof log);
-    if (l->program_fd < 0)
-        return fail(why, l, "load the program");
+    if (l->program_fd < 0) {
+        char doing[LOG_BYTES + 32];
+        bool is_told = log[0] != '\0';
+        (void)snprintf(doing, sizeof doing, "load the program: %s", reason_in(log));
+        return fail(why, l, is_told ? doing : "load the program");
+    }
     if (hf_bpf_set_socket(l->map_fd, 0, l->fd) < 0)
         return fail(why, l, "put the socket into its map");
     l->attached_fd = hf_bpf_attach_xdp(l->program_fd, l->ether.netif.index);

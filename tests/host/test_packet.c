@@ -660,7 +660,7 @@ static void an_interface_that_is_down_may_come_back(void **state)
     veth_go_home();
 }
 
-/* The last test: nothing is left then. */
+/* These two come last: nothing is left then. */
 static void an_interface_that_is_removed_is_an_error(void **state)
 {
     (void)state;
@@ -669,6 +669,26 @@ static void an_interface_that_is_removed_is_an_error(void **state)
     veth_remove();
     veth_go_ours();
     assert_int_equal(HF_E_DEVICE, pass(l, WAIT_MS, &p, 1));
+    veth_go_home();
+}
+
+/* The kernel tells that it is down, and then nothing more. */
+static void so_is_one_that_is_removed_while_it_is_down(void **state)
+{
+    (void)state;
+    struct hf_why why;
+    need_veth();
+    assert_true(veth_make(&why));
+    struct hf_link *l = open_link();
+    struct hf_packet p;
+    veth_go_ours();
+    veth_set_up("hf1", false);
+    assert_int_equal(0, pass(l, 20, &p, 1));
+    veth_go_home();
+    veth_remove();
+    veth_go_ours();
+    assert_int_equal(HF_E_DEVICE, pass(l, WAIT_MS, &p, 1));
+    assert_int_equal(HF_E_DEVICE, pass(l, 0, &p, 1)); /* for whoever did not hear it */
     veth_go_home();
 }
 
@@ -693,6 +713,7 @@ int main(void)
         CASE(privileges_are_named),
         CASE(an_interface_that_is_down_may_come_back),
         CASE(an_interface_that_is_removed_is_an_error),
+        CASE(so_is_one_that_is_removed_while_it_is_down),
     };
 #undef CASE
     struct hf_why why = {.text = "root is needed"};
