@@ -66,7 +66,8 @@ enum hf_hystart_phase hf_hystart_ack(struct hf_hystart *h, hf_ns rtt_ns, hf_seq 
         begin_round(h, snd_nxt);
     }
     take_sample(h, rtt_ns);
-    if (hf_seq_ge(snd_una, h->round_end)) {
+    /* A round of long ago seems to end ahead again, but then beyond all that was sent. */
+    if (hf_seq_ge(snd_una, h->round_end) || hf_seq_gt(h->round_end, snd_nxt)) {
         h->conservative = h->risen;
         /* [RFC9406#4.2] The round in whose middle it began counts. */
         h->css_rounds = h->risen ? h->css_rounds + 1 : 0;

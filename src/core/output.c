@@ -222,8 +222,13 @@ static bool plan_loss_probe(struct hf_stack *s, const struct hf_conn *c, struct 
         hf_seq begin;
         uint32_t numbers = hf_board_last_segment(&b, c->fin_sent, &begin);
         HF_ASSERT(numbers > 0); /* that it has arrived would have ended this */
-        if (in_one_segment(c, begin, mss) < numbers)
-            return false; /* it is none any more: the path's MTU is smaller now */
+        /* Its end will do where it goes into a segment no more: the path's MTU is smaller now, or
+         * blocks go along that did not then. */
+        uint32_t fits = in_one_segment(c, begin, mss);
+        if (fits < numbers) {
+            begin = hf_seq_add(begin, numbers - fits);
+            numbers = fits;
+        }
         *p = (struct plan){.flight = f, .again = HF_RETRANSMIT_LOSS_PROBE};
         plan_again(c, p, begin, numbers, mss);
     }

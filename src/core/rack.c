@@ -52,7 +52,8 @@ void hf_rack_take(struct hf_rack *r, struct hf_reordering *path, const struct hf
 
 void hf_rack_duplicate(struct hf_rack *r, struct hf_reordering *path, hf_seq una, hf_seq nxt)
 {
-    if (r->in_round && hf_seq_lt(una, r->round))
+    /* A round of long ago seems to end ahead again, but then beyond all that was sent. */
+    if (r->in_round && hf_seq_lt(una, r->round) && hf_seq_le(r->round, nxt))
         return;
     r->in_round = true;
     r->round = nxt;

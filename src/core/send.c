@@ -161,11 +161,14 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
     c->max_snd_wnd = hf_max_u32(c->max_snd_wnd, wnd);
     if (opens) {
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_PEER_OPENED, wnd, 0, seg);
+        /* What is in flight was sent into the closed window, and is gone if its time ran out there.
+         * A window that only flaps is no sign of that: it may not draw all of it each time. */
+        bool timed_out = c->rtx_count > 0;
         c->rtx_count = 0;
         c->probe_due = false;
         if (c->rtx_timer == HF_RTX_PERSIST)
             hf_timer_idle(s, c);
-        if (hf_conn_in_flight(c) > 0 && !c->syn_unacked) { /* sent into the closed window: gone */
+        if (timed_out && hf_conn_in_flight(c) > 0 && !c->syn_unacked) {
             hf_loss_timer_on_ack(s, c,
                                  hf_flight_of(s, c)); /* the deadline was that of the next probe */
             hf_recovery_resend_all(s, c, HF_RETRANSMIT_RTO);

@@ -237,6 +237,19 @@ static void odd_times(void **state)
     assert_int_equal(f.phase, HF_HYSTART_CONSERVATIVE);
 }
 
+/* Nobody asks while the application sets the pace. The end of a round of long ago lies ahead again
+ * after half of the number space: it counts no more. */
+static void a_round_of_long_ago_is_over(void **state)
+{
+    (void)state;
+    struct flow f = started(1000);
+    go_round(&f, 20, HF_MS(20));
+    f.snd_una = hf_seq_add(f.snd_una, (1u << 31) + 200 * SEGMENT);
+    f.snd_nxt = hf_seq_add(f.snd_una, 100 * SEGMENT);
+    ack(&f, HF_MS(20));
+    assert_true(hf_seq_eq(f.h.round_end, f.snd_nxt));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_long_round_is_one_round),
         cmocka_unit_test(both_rounds_must_have_been_measured),
         cmocka_unit_test(rounds_are_told_by_numbers),
+        cmocka_unit_test(a_round_of_long_ago_is_over),
         cmocka_unit_test(two_conservative_rounds_end_it),
         cmocka_unit_test(a_spurious_rise_is_taken_back),
         cmocka_unit_test(odd_times),

@@ -351,8 +351,9 @@ static void v6_unknown_options(void **state)
     append_payload(&p, 20);
     expect(&p, HF_DROP_IP_EXTENSION);
     p = v6_packet(51); /* in an authentication header, whatever its bytes, there are none */
-    append(&p, (uint8_t[]){6, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                           0xff, 0xff, 0xff},
+    append(&p,
+           (uint8_t[]){6, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                       0xff, 0xff},
            16);
     append_payload(&p, 20);
     expect(&p, HF_NONE);

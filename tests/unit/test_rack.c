@@ -132,6 +132,21 @@ static void the_window_grows_with_duplicates(void **state)
     assert_int_equal(path.steps, 7);
 }
 
+/* The end of a round that is over lies ahead again after half of the number space: it counts no
+ * more. */
+static void a_round_of_long_ago_is_over(void **state)
+{
+    (void)state;
+    struct hf_rack r;
+    struct hf_reordering path = {.seen = true};
+    hf_rack_init(&r, at(0));
+    sample(&r, 0, 80, false);
+    hf_rack_duplicate(&r, &path, at(0), at(1000));
+    check_window(&r, &path, true, 40000);
+    hf_rack_duplicate(&r, &path, at(2000 + (1u << 31)), at(3000 + (1u << 31)));
+    check_window(&r, &path, true, 60000);
+}
+
 /* covers: CO-8985-06: kept for 16 recoveries, counted from the last duplicate */
 static void the_window_shrinks_after_recoveries(void **state)
 {
@@ -294,6 +309,7 @@ int main(void)
         cmocka_unit_test(the_segment_sent_last_counts),
         cmocka_unit_test(the_least_round_trip_is_of_late),
         cmocka_unit_test(the_window_grows_with_duplicates),
+        cmocka_unit_test(a_round_of_long_ago_is_over),
         cmocka_unit_test(the_window_shrinks_after_recoveries),
         cmocka_unit_test(what_left_before_is_lost_in_time),
         cmocka_unit_test(the_longest_wait_is_told),

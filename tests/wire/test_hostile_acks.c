@@ -25,6 +25,31 @@ static uint64_t wire_memory(const struct wire *w)
     return info.memory_bytes;
 }
 
+/* ---- windows -------------------------------------------------------------------------------- */
+
+/* covers: CO-5681-01, CO-6298-09: a window that closes and opens says nothing of what is in flight:
+ * all of it again for each such pair would be a stream without end, and without a timeout */
+static void a_window_that_flaps_draws_nothing(void **state)
+{
+    (void)state;
+    for (unsigned with = 0; with <= (WITH_SACK | WITH_STAMPS); with++) {
+        struct wire w;
+        recovery_open(&w, &config, with);
+        send_segs(&w, 10, 10);
+        hf_rig_wait(&w.rig, HF_MS(500));
+        for (int i = 0; i < FLOOD; i++) {
+            hf_peer_send(&w.peer,
+                         with & WITH_STAMPS ? ". seq 0 ack 0 win 0 <TS>" : ". seq 0 ack 0 win 0");
+            hf_peer_send(&w.peer, with & WITH_STAMPS ? ". seq 0 ack 0 win 10000 <TS>"
+                                                     : ". seq 0 ack 0 win 10000");
+        }
+        WIRE_QUIET(&w);
+        EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000); /* the timeout, as if nothing had been said */
+        WIRE_QUIET(&w);
+        wire_close(&w);
+    }
+}
+
 /* ---- optimistic ACKs ------------------------------------------------------------------------ */
 
 /* covers: CO-5961-03, CO-5961-04: what was not sent can't be acknowledged: the ACK is dropped,
@@ -290,6 +315,7 @@ int main(void)
 {
 #define ACK_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
+        ACK_TEST(a_window_that_flaps_draws_nothing),
         ACK_TEST(acks_of_unsent_data_move_nothing),
         ACK_TEST(acks_ahead_of_arrival_grow_by_the_rule),
         ACK_TEST(divided_acks_grow_no_faster),

@@ -44,6 +44,23 @@ static void the_last_segment_is_the_probe(void **state)
     wire_close(&w);
 }
 
+/* covers: CO-8985-11: the blocks that go along now leave it less room than the segment had: its end
+ * shows as well whether it arrived */
+static void beside_blocks_the_probe_is_its_end(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    hf_peer_send(&w.peer, ". seq 1000:1500 ack 0");
+    hf_peer_skip(&w.peer);
+    EXPECT_BYTES_AT(&w, PROBE_NS, 2012, 3000);
+    assert_int_equal(w.peer.last.segment.sack_count, 1);
+    tell(&w, 0, "2000:3000"); /* so the others are lost */
+    assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 1);
+    wire_close(&w);
+}
+
 /* covers: CO-8985-09: of one segment the receiver may delay the ACK */
 static void a_lone_segment_waits_for_a_delayed_ack(void **state)
 {
@@ -569,6 +586,7 @@ int main(void)
 #define PROBE_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
         PROBE_TEST(the_last_segment_is_the_probe),
+        PROBE_TEST(beside_blocks_the_probe_is_its_end),
         PROBE_TEST(a_lone_segment_waits_for_a_delayed_ack),
         PROBE_TEST(the_probe_counts_from_the_last_event),
         PROBE_TEST(the_probe_stands_in_the_timeouts_place),

@@ -297,6 +297,39 @@ static void what_is_undone_is_the_last_reduction(void **state)
     wire_close(&w);
 }
 
+/* So they are where the window closed upon the recovery, and all was sent again when it opened. */
+static void a_recovery_ends_where_all_is_sent_again(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_STAMPS | WITH_SACK);
+    send_segs(&w, 60, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:10000");
+    assert_int_equal(hf_peer_skip(&w.peer), 5); /* up to 14000 */
+    hf_peer_send(&w.peer, ". seq 0 ack 1000 win 0 <TS>");
+    hf_rig_wait(&w.rig, HF_SEC(2)); /* a probe */
+    hf_peer_skip(&w.peer);
+    hf_peer_send(&w.peer, ". seq 0 ack 1000 win 65000 <TS>");
+    assert_int_equal(counted(&w, HF_RECOVERY_AGAIN), 1);
+    check_windows(&w, 5 * SEG, 5 * SEG);
+    hf_peer_skip(&w.peer);
+    wait_rtt(&w);
+    uint32_t next = 14000;
+    tell(&w, next, NULL);
+    assert_true(wire_info(&w).in_flight_bytes > 0);
+    hf_peer_skip(&w.peer);
+    hf_ns last_ns = since_start(&w);
+    assert_true(wire_until_sent(&w, last_ns + HF_SEC(20)) != HF_NEVER);
+    EXPECT_BYTES(&w, next, next + SEG); /* a timeout, and it was not needed */
+    assert_int_equal(wire_info(&w).cwnd_bytes, SEG);
+    hf_rig_wait(&w.rig, HF_MS(50));
+    tell_echo(&w, last_ns, next + SEG, NULL);
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_TIMESTAMP), 1);
+    assert_int_equal(wire_info(&w).ssthresh_bytes, 5 * SEG);
+    wire_close(&w);
+}
+
 /* The timer has fired again, and before anything leaves the ACK of the original comes: nothing is
  * sent again for that second timeout. */
 static void an_undone_timeout_sends_nothing_any_more(void **state)
@@ -384,10 +417,11 @@ static void without_a_reduction_nothing_is_undone(void **state)
     struct wire w;
     recovery_open(&w, &config, WITH_SACK);
     send_segs(&w, 3, 3);
-    wire_send_batch(&w,
-                    (const char *[]){". seq 0 ack 0 win 0", ". seq 0 ack 0 win 10000",
-                                     ". seq 0 ack 3000 win 10000"},
-                    3);
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 0");
+    hf_rig_wait(&w.rig, HF_SEC(2)); /* a probe */
+    hf_peer_skip(&w.peer);
+    wire_send_batch(&w, (const char *[]){". seq 0 ack 0 win 10000", ". seq 0 ack 3000 win 10000"},
+                    2);
     WIRE_QUIET(&w);
     assert_int_equal(counted(&w, HF_RECOVERY_AGAIN), 1);
     assert_int_equal(counted(&w, HF_RECOVERY_UNDO_LATE), 0);
@@ -659,6 +693,7 @@ int main(void)
         UNDO_TEST(without_a_reduction_nothing_is_undone),
         UNDO_TEST(what_was_only_late_is_undone_at_once),
         UNDO_TEST(what_is_undone_is_the_last_reduction),
+        UNDO_TEST(a_recovery_ends_where_all_is_sent_again),
         UNDO_TEST(what_was_sent_again_before_is_no_original),
         UNDO_TEST(a_mistaken_recovery_is_undone_by_reports),
         UNDO_TEST(a_report_may_be_as_large_as_its_block),
