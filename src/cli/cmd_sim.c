@@ -158,9 +158,13 @@ static void print_flow(const struct hf_sim *sim, unsigned i)
     printf("%-12s %11" PRIu64 "%s", f->plan->name, figures.bytes,
            figures.is_complete ? "  " : "..");
     print_ms(figures.duration_ns);
-    printf(" %9" PRId64 ".%03" PRId64 " %4" PRId64 ".%02" PRId64, figures.goodput_bps / 1000000,
-           figures.goodput_bps / 1000 % 1000, figures.ratio_permille / PERMILLE,
-           figures.ratio_permille % PERMILLE / 10);
+    printf(" %9" PRId64 ".%03" PRId64, figures.goodput_bps / 1000000,
+           figures.goodput_bps / 1000 % 1000);
+    if (figures.ideal_ns > 0)
+        printf(" %4" PRId64 ".%02" PRId64, figures.ratio_permille / PERMILLE,
+               figures.ratio_permille % PERMILLE / 10);
+    else
+        printf(" %7s", "no");
     printf(" %8" PRIu64 " %5" PRIu64 " %8" PRIu64, f->resent.segs, f->rtos, f->spurious_rtos);
     print_ms(figures.rtt_mean_ns);
     print_ms(f->rtt_max_ns);

@@ -90,6 +90,9 @@ static void a_run_prints_a_table(void **state)
     assert_non_null(strstr(said, "\nJain's index "));
     assert_int_equal(sim("- < good.sim"), 0);
     assert_non_null(strstr(said, "\none               204800 "));
+    put_file("perfect.sim", "duration 5s\nlink forward\nlink back rate=1mbit\nflow a bytes=1K\n");
+    assert_int_equal(sim("perfect.sim"), 0);
+    assert_non_null(strstr(said, "      no        0 ")); /* no ideal to be a multiple of */
 }
 
 static void wrong_usage(void **state)

@@ -183,6 +183,22 @@ static void ideal_time_knows_of_changes(void **state)
     hf_sim_free(sim);
 }
 
+/* Nothing to divide by: no limit on the way there, or less than a microsecond of it. */
+static void no_ideal_time_has_no_ratio(void **state)
+{
+    static const char *const texts[] = {
+        "duration 9s\nlink forward\nlink back rate=10mbit\nflow a bytes=1M\n",
+        "duration 9s\nlink forward rate=10gbit\nlink back rate=10gbit\nflow a bytes=100\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct sink told = tell(texts[i]);
+        assert_non_null(strstr(told.text, "\"complete\":true"));
+        assert_non_null(strstr(told.text, "\"ratio\":null"));
+        free(told.text);
+    }
+}
+
 static void delays_of_hosts_count_each_way(void **state)
 {
     (void)state;
@@ -384,6 +400,7 @@ int main(void)
         cmocka_unit_test(lines_are_json_objects),
         cmocka_unit_test(a_perfect_path_takes_the_ideal_time),
         cmocka_unit_test(ideal_time_knows_of_changes),
+        cmocka_unit_test(no_ideal_time_has_no_ratio),
         cmocka_unit_test(delays_of_hosts_count_each_way),
         cmocka_unit_test(retransmissions_are_counted_by_reason),
         cmocka_unit_test(a_reason_may_be_told_before_or_after),

@@ -124,7 +124,9 @@ void hf_sim_figures(const struct hf_sim *sim, unsigned flow, struct hf_sim_figur
         return;
     out->goodput_bps = hf_sim_rate_bps(f->delivered_bytes, out->duration_ns);
     out->ideal_ns = ideal_ns(sim, f, f->delivered_bytes);
-    out->ratio_permille = out->duration_ns * PERMILLE / out->ideal_ns;
+    /* A perfect wire with a bottleneck only on the way back takes no time: no ratio to tell. */
+    if (out->ideal_ns > 0)
+        out->ratio_permille = out->duration_ns * PERMILLE / out->ideal_ns;
 }
 
 /* ---- the whole ---------------------------------------------------------------------------- */

@@ -77,7 +77,7 @@ struct hf_sim_figures {
     hf_ns duration_ns; /**< from its start to the last byte, or to the end of the run */
     int64_t goodput_bps;
     hf_ns ideal_ns;         /**< what an empty path without loss would need for these bytes */
-    int64_t ratio_permille; /**< duration to ideal, in thousandths; 0: nothing was delivered */
+    int64_t ratio_permille; /**< duration to ideal, in thousandths; 0: can't be told */
     hf_ns rtt_mean_ns;
 };
 void hf_sim_figures(const struct hf_sim *sim, unsigned flow, struct hf_sim_figures *out);
