@@ -6,7 +6,6 @@
 #include "show/settings.h"
 
 #include <argp.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -386,9 +385,7 @@ static const char *take_port(const char *text, struct argp_state *state)
 static void take_duration(struct options *o, const char *text, struct argp_state *state)
 {
     hf_take_once(&o->duration_text, text, "--duration", state);
-    /* A plain number would be nanoseconds, which nobody means here. */
-    if (!isalpha((unsigned char)text[strlen(text) - 1]) ||
-        !hf_quantity_read(text, "ns", &o->duration_ns) || o->duration_ns <= 0)
+    if (!hf_time_read(text, &o->duration_ns) || o->duration_ns <= 0)
         argp_error(state, "--duration takes a time, say 30s or 2min, not '%s'", text);
 }
 

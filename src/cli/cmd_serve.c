@@ -7,7 +7,6 @@
 #include "show/settings.h"
 
 #include <argp.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -634,12 +633,6 @@ static int run(const struct options *o)
     return code;
 }
 
-/** A plain number would be nanoseconds, which nobody means here. */
-static bool has_unit(const char *text)
-{
-    return strcmp(text, "0") == 0 || isalpha((unsigned char)text[strlen(text) - 1]) != 0;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
@@ -652,7 +645,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_WRITABLE: o->writable = true; return 0;
     case KEY_IDLE:
         hf_take_once(&o->idle_text, arg, "--idle", state);
-        if (!hf_quantity_read(arg, "ns", &o->idle_ns) || o->idle_ns < 0 || !has_unit(arg))
+        if (!hf_time_read(arg, &o->idle_ns) || o->idle_ns < 0)
             argp_error(state, "--idle takes a time, say 30s or 2min, or 0 for ever, not '%s'", arg);
         return 0;
     case KEY_THREADS:

@@ -9,7 +9,6 @@
 #include "lab/path_text.h"
 
 #include <argp.h>
-#include <ctype.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,9 +127,7 @@ static void take_duration(struct options *o, const char *text, struct argp_state
 {
     hf_take_once(&o->duration_text, text, "--duration", state);
     hf_ns *span = &o->wire.duration_ns;
-    /* A plain number would be nanoseconds, which nobody means here. */
-    if (!isalpha((unsigned char)text[strlen(text) - 1]) || !hf_quantity_read(text, "ns", span) ||
-        *span <= 0)
+    if (!hf_time_read(text, span) || *span <= 0)
         argp_error(state, "--duration takes a time, say 30s or 2min, not '%s'", text);
 }
 

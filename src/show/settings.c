@@ -116,6 +116,13 @@ bool hf_quantity_read(const char *text, const char *unit, int64_t *value)
     return true;
 }
 
+bool hf_time_read(const char *text, hf_ns *time_ns)
+{
+    size_t n = strlen(text);
+    bool has_unit = n > 0 && isalpha((unsigned char)text[n - 1]);
+    return (has_unit || strcmp(text, "0") == 0) && hf_quantity_read(text, "ns", time_ns);
+}
+
 static const char *forms_of(const char *unit)
 {
     if (strcmp(unit, "ns") == 0)

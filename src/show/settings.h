@@ -17,6 +17,10 @@ enum { HF_VALUE_TEXT_BYTES = 40, HF_FAULT_TEXT_BYTES = 256 };
  *  *value is untouched: it is none, or not a whole number of that unit, or too large. */
 bool hf_quantity_read(const char *text, const char *unit, int64_t *value);
 
+/** Reads a time that has its unit, or "0": a plain number would be nanoseconds, which nobody means
+ *  who types a time by itself. False, and *time_ns is untouched: it is none. */
+bool hf_time_read(const char *text, hf_ns *time_ns);
+
 /** Does what "NAME=VALUE" says; HF_E_INVALID, and why in one line. */
 HF_MUST_CHECK int hf_setting_read(struct hf_config *cfg, const char *assignment,
                                   char why[HF_FAULT_TEXT_BYTES]);

@@ -14,7 +14,7 @@
 #include "show/settings.h"
 
 enum { LINE_BYTES = 2048, WORDS_MAX = 64, SETTING_BYTES = 256 };
-/** Of a run, and between samples: who writes "sample 100" did not mean nanoseconds. */
+/** Of a run, and between samples: shorter ones would write samples without end. */
 #define LEAST_NS HF_US(100)
 
 /** A word, cut in two at its first '='. */
@@ -69,13 +69,12 @@ static bool needs_value(struct reader *r, const struct word *w, const char *what
 static bool read_span(struct reader *r, unsigned column, const char *text, hf_ns least_ns,
                       hf_ns *span_ns)
 {
-    if (hf_quantity_read(text, "ns", span_ns) && *span_ns < least_ns)
-        return fail_at(r, column, "expected a time of at least %" PRId64 " us, not '%.60s'",
-                       least_ns / HF_US(1), text);
-    if (hf_quantity_read(text, "ns", span_ns) && *span_ns <= HF_SCENARIO_SPAN_MAX_NS)
-        return true;
-    return fail_at(r, column, "expected a time of at most an hour, say 1.5s or 20ms, not '%.60s'",
-                   text);
+    if (!hf_time_read(text, span_ns) || *span_ns > HF_SCENARIO_SPAN_MAX_NS)
+        return fail_at(r, column,
+                       "expected a time of at most an hour, say 1.5s or 20ms, not '%.60s'", text);
+    return *span_ns >= least_ns ||
+           fail_at(r, column, "expected a time of at least %" PRId64 " us, not '%.60s'",
+                   least_ns / HF_US(1), text);
 }
 
 static bool word_span(struct reader *r, const struct word *w, hf_ns *span_ns)
