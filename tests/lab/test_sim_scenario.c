@@ -135,6 +135,7 @@ static const struct {
     {"link forward rate=fast\n", 1, 14, "rate"},
     {"link forward rate\n", 1, 14, "expected rate=VALUE"},
     {"link forward rate=1mbit rate=2mbit\n", 1, 25, "'rate' is given twice"},
+    {"link forward rate=1mbit queue=9p queue=codel\n", 1, 34, "'queue' is given twice"},
     {"link back delay=1ms\nlink back delay=1ms\n", 2, 6, "link back is given twice"},
     {HEAD "flow\n", 3, 1, "expected a name behind 'flow'"},
     {HEAD "flow a/b\n", 3, 6, "expected the name of a flow"},

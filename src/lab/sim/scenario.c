@@ -382,7 +382,7 @@ static bool take_flow(struct reader *r)
 /** What may stand in a line more than once. */
 static bool may_repeat(const struct word *w)
 {
-    return is_named(w, "set") || is_named(w, "rate-at") || is_named(w, "queue");
+    return is_named(w, "set") || is_named(w, "rate-at");
 }
 
 static bool check_repeats(struct reader *r)
