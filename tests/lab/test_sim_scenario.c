@@ -99,6 +99,18 @@ static void what_is_not_said_has_a_default(void **state)
     assert_int_equal(s.forward.rate_bps, 0);
 }
 
+static void a_name_may_be_that_of_a_word(void **state)
+{
+    (void)state;
+    parse_ok("duration 9s\nlink forward delay=1ms\nhost delay delay=2ms\n"
+             "flow start start=5s\nflow from from=delay\n");
+    assert_string_equal(s.hosts[0].name, "delay");
+    assert_int_equal(s.hosts[0].delay_ns, HF_MS(2));
+    assert_string_equal(s.flows[0].name, "start");
+    assert_int_equal(s.flows[0].start_ns, HF_SEC(5));
+    assert_int_equal(s.flows[1].from, 0);
+}
+
 #define HEAD "duration 9s\nlink forward delay=1ms\n" /* two lines */
 
 static const struct {
@@ -142,6 +154,7 @@ static const struct {
     {HEAD "flow a123456789012345678901234567890x\n", 3, 6, "at most 31 letters"},
     {HEAD "flow a\nflow a\n", 4, 6, "flow 'a' is given twice"},
     {HEAD "flow a b\n", 3, 8, "not 'b'"},
+    {HEAD "flow start start=1s start=2s\n", 3, 21, "'start' is given twice"},
     {HEAD "flow a start=soon\n", 3, 14, "expected a time"},
     {HEAD "flow a start=5\n", 3, 14, "say 1.5s or 20ms, not '5'"},
     {HEAD "host h delay=20\n", 3, 14, "say 1.5s or 20ms, not '20'"},
@@ -235,6 +248,7 @@ int main(void)
         cmocka_unit_test(reads_all_that_there_is),
         cmocka_unit_test(hosts_are_set_up_by_their_words),
         cmocka_unit_test(what_is_not_said_has_a_default),
+        cmocka_unit_test(a_name_may_be_that_of_a_word),
         cmocka_unit_test(faults_say_where_and_what),
         cmocka_unit_test(text_that_is_none),
         cmocka_unit_test(limits_hold),

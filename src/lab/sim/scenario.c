@@ -385,11 +385,13 @@ static bool may_repeat(const struct word *w)
     return is_named(w, "set") || is_named(w, "rate-at");
 }
 
+/** Of words with a value: a flow may be called "start" and have one. */
 static bool check_repeats(struct reader *r)
 {
     for (size_t i = 2; i < r->count; i++)
         for (size_t k = 1; k < i; k++)
-            if (strcmp(r->words[i].name, r->words[k].name) == 0 && !may_repeat(&r->words[i]))
+            if (r->words[i].value != NULL && r->words[k].value != NULL &&
+                is_named(&r->words[k], r->words[i].name) && !may_repeat(&r->words[i]))
                 return fail_at(r, r->words[i].column, "'%.60s' is given twice", r->words[i].name);
     return true;
 }
