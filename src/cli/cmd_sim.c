@@ -92,7 +92,8 @@ static void name_scenario(struct job *j, const char *path)
 {
     const char *slash = strrchr(path, '/');
     const char *base = slash == NULL ? path : slash + 1;
-    size_t n = strcspn(base, ".");
+    const char *dot = strrchr(base, '.');
+    size_t n = dot == NULL || dot == base ? strlen(base) : (size_t)(dot - base);
     snprintf(j->name, sizeof j->name, "%.*s", (int)(n < sizeof j->name ? n : sizeof j->name), base);
 }
 

@@ -161,6 +161,25 @@ static void json_goes_where_it_is_told(void **state)
     assert_null(strstr(text, "\"name\":\"tcp:segment_out\""));
 }
 
+/* The last ending goes, and what only begins with a dot has none. */
+static void the_name_is_the_files(void **state)
+{
+    static const char *const cases[][2] = {
+        {"rate-1.5.sim", "\"scenario\":\"rate-1.5\""},
+        {".hidden", "\"scenario\":\".hidden\""},
+        {"plain", "\"scenario\":\"plain\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char arguments[64];
+        put_file(cases[i][0], good);
+        snprintf(arguments, sizeof arguments, "--json - %s", cases[i][0]);
+        assert_int_equal(sim(arguments), 0);
+        if (strstr(said, cases[i][1]) == NULL)
+            fail_msg("%s: %s", cases[i][0], said);
+    }
+}
+
 static void the_command_line_counts_more_than_the_file(void **state)
 {
     static char first[SAID_BYTES];
@@ -228,6 +247,7 @@ int main(void)
         cmocka_unit_test(wrong_usage),
         cmocka_unit_test(what_can_not_be_read_or_written),
         cmocka_unit_test(json_goes_where_it_is_told),
+        cmocka_unit_test(the_name_is_the_files),
         cmocka_unit_test(the_command_line_counts_more_than_the_file),
         cmocka_unit_test(plots_are_drawn),
         cmocka_unit_test(a_table_of_golden_figures),
