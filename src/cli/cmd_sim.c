@@ -22,10 +22,10 @@ enum { GOLDEN_BYTES = 256 * 1024, PATH_BYTES = 4096, NS_IN_MS = 1000000, PERMILL
 
 struct options {
     const char *scenario, *json, *plots, *golden, *events;
+    const char *seed_text; /**< as given, or NULL */
+    uint64_t seed;
     const char *sets[HF_SETS_MAX];
     size_t set_count;
-    bool has_seed;
-    uint32_t seed;
     bool told[HF_TRACE_COUNT]; /**< events that --events names */
 };
 
@@ -112,7 +112,7 @@ static bool read_scenario(struct job *j)
         return false;
     }
     name_scenario(j, o->scenario);
-    if (o->has_seed)
+    if (o->seed_text != NULL)
         j->scenario.seed = o->seed;
     return true;
 }
@@ -366,8 +366,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         take_events(o, arg, state);
         return 0;
     case KEY_SEED:
-        o->seed = hf_take_number(arg, 0, UINT32_MAX, "--seed", state);
-        o->has_seed = true;
+        hf_take_once(&o->seed_text, arg, "--seed", state);
+        if (!hf_scenario_seed(arg, &o->seed))
+            argp_error(state, "--seed wants a whole number, not '%s'", arg);
         return 0;
     case KEY_SET: add_set(o, arg, state); return 0;
     case ARGP_KEY_ARG: hf_take_once(&o->scenario, arg, "SCENARIO", state); return 0;

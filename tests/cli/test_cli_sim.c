@@ -101,8 +101,10 @@ static void wrong_usage(void **state)
         {"", "SCENARIO is missing"},
         {"good.sim good.sim", "SCENARIO"},
         {"--frob good.sim", "unrecognized option"},
-        {"--seed x good.sim", "--seed"},
-        {"--seed -1 good.sim", "--seed"},
+        {"--seed x good.sim", "--seed wants a whole number, not 'x'"},
+        {"--seed -1 good.sim", "--seed wants a whole number, not '-1'"},
+        {"--seed 9223372036854775808 good.sim", "--seed wants a whole number"},
+        {"--seed 1 --seed 1 good.sim", "--seed is given twice"},
         {"--set frob=1 good.sim", "--set: there is no setting 'frob'"},
         {"--set nagle good.sim", "--set: NAME=VALUE is wanted"},
         {"--set rto_min_ns=2s good.sim", "rto_min_ns"},
@@ -193,6 +195,8 @@ static void the_command_line_counts_more_than_the_file(void **state)
     assert_int_equal(sim("--json - --seed 2 good.sim"), 0);
     assert_string_not_equal(first, said);
     assert_non_null(strstr(said, "\"seed\":2,"));
+    assert_int_equal(sim("--json - --seed 9223372036854775807 good.sim"), 0);
+    assert_non_null(strstr(said, "\"seed\":9223372036854775807,"));
     assert_int_equal(sim("--json - --set initial_window_segs=1 good.sim"), 0);
     assert_string_not_equal(first, said);
 }

@@ -134,14 +134,9 @@ static const struct word *only_value(struct reader *r, const char *what, bool *i
 
 static bool take_seed(struct reader *r)
 {
-    int64_t number;
     const struct word *w = only_value(r, "NUMBER", &r->has_seed);
-    if (w == NULL)
-        return false;
-    if (!hf_quantity_read(w->name, "count", &number) || number < 0)
-        return fail_at(r, w->column, "expected a whole number, not '%.60s'", w->name);
-    r->s->seed = (uint64_t)number;
-    return true;
+    return w != NULL && (hf_scenario_seed(w->name, &r->s->seed) ||
+                         fail_at(r, w->column, "expected a whole number, not '%.60s'", w->name));
 }
 
 static bool take_duration(struct reader *r)
@@ -487,6 +482,15 @@ int hf_scenario_parse(struct hf_scenario *s, const char *text, size_t length_byt
         at = stop == end ? end : stop + 1;
     }
     return check_whole(&r) ? HF_OK : HF_E_INVALID;
+}
+
+bool hf_scenario_seed(const char *text, uint64_t *seed)
+{
+    int64_t number;
+    if (!hf_quantity_read(text, "count", &number) || number < 0)
+        return false;
+    *seed = (uint64_t)number;
+    return true;
 }
 
 int hf_scenario_set(struct hf_scenario *s, const char *assignment,

@@ -63,6 +63,9 @@ struct hf_scenario_fault {
 HF_MUST_CHECK int hf_scenario_parse(struct hf_scenario *s, const char *text, size_t length_bytes,
                                     struct hf_scenario_fault *fault);
 
+/** Reads a seed: a whole number of up to 63 bits. */
+bool hf_scenario_seed(const char *text, uint64_t *seed);
+
 /** Changes a setting of all hosts, as "NAME=VALUE"; HF_E_INVALID, and why in one line. */
 HF_MUST_CHECK int hf_scenario_set(struct hf_scenario *s, const char *assignment,
                                   char why[HF_SCENARIO_FAULT_BYTES]);
