@@ -647,9 +647,6 @@ bool hf_path_parse(const char *text, struct hf_path_config *config,
         if (!take_word(start, (size_t)(at - start), &with, error))
             return false;
     }
-    const char *wrong = hf_path_config_check(&with);
-    if (wrong != NULL)
-        return complain(error, text, strlen(text), wrong);
     *config = with;
     return true;
 }

@@ -15,13 +15,13 @@ enum { HF_PATH_TEXT_MAX_BYTES = 2048, HF_PATH_ERROR_MAX_BYTES = 512 };
 /**
  * Reads words over what is in config (zero it first); later words win, rate-at adds to the list.
  * False: `error` says which word and what was expected, on one line without its end, and config is
- * as it was.
+ * as it was. Whether the whole is right is for hf_path_config_check to say, in the end: what a word
+ * needs may be said later.
  */
 bool hf_path_parse(const char *text, struct hf_path_config *config,
                    char error[static HF_PATH_ERROR_MAX_BYTES]);
 
-/** One setting by its name and value, as a command's option --name value. The same rules, but
- *  whether the whole is right is for hf_path_config_check to say, in the end. */
+/** One setting by its name and value, as a command's option --name value. The same rules. */
 bool hf_path_set(struct hf_path_config *config, const char *name, const char *value,
                  char error[static HF_PATH_ERROR_MAX_BYTES]);
 

@@ -56,6 +56,10 @@ static void wrong_words_are_refused(void **state)
         {true, {"--right-to-left-delay", "x"}, "--right-to-left-delay: \"delay=x\""},
         {true, {"--delay", ""}, "--delay: \"delay=\""},
         {true, {"--reorder", "1%:10-3"}, "reorder"},
+        /* What a word needs may come behind it; whether it did is checked in the end. */
+        {true, {"--path", "queue=50p", "--seed", "x"}, "--seed wants 0 to"},
+        {true, {"--path", "queue=50p"}, "left to right: a queue needs a rate or a shaper"},
+        {true, {"--right-to-left", "queue=50p"}, "right to left: a queue needs a rate"},
         {true, {"--seed", "-1"}, "--seed wants 0 to 4294967295, not '-1'"},
         {true, {"--seed", "1", "--seed", "1"}, "--seed is given twice"},
         {true, {"--duration", "5"}, "--duration takes a time"},

@@ -199,7 +199,6 @@ static const struct {
     {"rate-at=5s", "\"rate-at=5s\": " A_CHANGE},
     {"rate-at=5s:0", "\"rate-at=5s:0\": " A_CHANGE},
     {"rate-at=5s:1mbit rate-at=5s:2mbit", "\"rate-at=5s:2mbit\": " A_CHANGE},
-    {"queue=10p", "\"queue=10p\": a queue needs a rate or a shaper that makes packets wait"},
     {"delay=\x01\n", "\"delay=?\": " A_TIME},
 };
 
@@ -238,6 +237,18 @@ static void what_is_too_long_is_cut_in_the_error_only(void **state)
     snprintf(text + n, sizeof text - n, "rate-at=99s:1mbit");
     assert_false(hf_path_parse(text, &c, error));
     assert_string_equal(error, "\"rate-at=99s:1mbit\": " A_CHANGE);
+}
+
+/* What a word needs may come behind it, in other words too: the check comes in the end. */
+static void the_order_of_words_does_not_matter(void **state)
+{
+    (void)state;
+    char error[HF_PATH_ERROR_MAX_BYTES];
+    struct hf_path_config c = parsed("queue=10p");
+    assert_string_equal(hf_path_config_check(&c),
+                        "a queue needs a rate or a shaper that makes packets wait");
+    assert_true(hf_path_parse("rate=10mbit", &c, error));
+    assert_null(hf_path_config_check(&c));
 }
 
 static void one_setting_by_name_and_value(void **state)
@@ -377,6 +388,7 @@ static void words_give_the_same_config_again(void **state)
         hf_path_print(&c, text);
         if (!hf_path_parse(text, &again, error))
             fail_msg("%s in %s", error, text);
+        assert_null(hf_path_config_check(&again));
         char text_again[HF_PATH_TEXT_MAX_BYTES];
         hf_path_print(&again, text_again);
         assert_string_equal(text, text_again);
@@ -444,6 +456,7 @@ static void help_tells_words_that_are_understood(void **state)
         struct hf_path_config c = {0};
         if (!hf_path_parse(text, &c, error))
             fail_msg("%s: %s", line, error);
+        assert_null(hf_path_config_check(&c));
     }
     assert_int_equal(i, 17);
 }
@@ -468,6 +481,7 @@ int main(void)
         cmocka_unit_test(words_come_over_what_is_there),
         cmocka_unit_test(what_is_wrong_is_told_exactly),
         cmocka_unit_test(what_is_too_long_is_cut_in_the_error_only),
+        cmocka_unit_test(the_order_of_words_does_not_matter),
         cmocka_unit_test(one_setting_by_name_and_value),
         cmocka_unit_test(a_config_is_checked),
         cmocka_unit_test(words_give_the_same_config_again),
