@@ -31,6 +31,12 @@ void hf_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** The same for a failure of the lower layers; returns HF_EXIT_FAILED. */
 int hf_say_why(const struct hf_why *why);
 
+/** The same as hf_record_config.warn. */
+void hf_say_line(void *ctx, const char *line);
+/** At the end of a recording. Packets that are not in it are told, and turn success into failure:
+ *  returns the exit code to end with. */
+int hf_say_recorded(int exit_code, const char *path, const struct hf_record_stats *stats);
+
 struct argp_state;
 /** What --probes says, and the sink that it means; an error of usage in a build without them. */
 #define HF_PROBES_HELP "Fire the static probes handfast:* (USDT) for bpftrace, perf, SystemTap"
@@ -78,6 +84,7 @@ struct hf_tun_stack {
     struct hf_link *link;  /**< the outermost */
     struct hf_link *ether; /**< the driver of an interface; NULL: TUN */
     struct hf_link *shard; /**< of several stacks: what hands packets over, in link; or NULL */
+    struct hf_link *record; /**< in link; NULL: nothing is recorded */
     struct hf_stack *stack;
     struct hf_loop *loop;
     struct hf_addr addr; /**< of the stack */
@@ -99,6 +106,9 @@ HF_MUST_CHECK int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_
                                     hf_loop_events_fn *events, void *events_ctx,
                                     struct hf_why *why);
 void hf_tun_stack_close(struct hf_tun_stack *t);
+/** hf_say_recorded of its recording, if it has one. */
+int hf_tun_stack_recorded(const struct hf_tun_stack *t, const struct hf_tun_options *o,
+                          int exit_code);
 /** What the link knows about why nobody answers, in words to put behind a failure; "": nothing. */
 const char *hf_tun_stack_hint(const struct hf_tun_stack *t);
 

@@ -432,9 +432,10 @@ int hf_cmd_connect(int argc, char **argv)
         "out, what comes back goes to standard output. At the end of input this direction is "
         "closed and the other is read to its end. Unless it is set otherwise, block_bytes is 64K."
         "\vThe exit status is 0 when both directions have ended or --duration is over, 1 on "
-        "failure, 128 and more if a signal ended it, 2 for wrong usage.\n\nhandfast connect --tun "
-        "hf0 --addr 10.9.0.2/24 10.9.0.1 7 < file > echo\n\nhandfast connect --interface eth0 "
-        "--addr 192.168.1.77/24 --gateway 192.168.1.1 example.org 80",
+        "failure, also of a recording, 128 and more if a signal ended it, 2 for wrong usage.\n\n"
+        "handfast connect --tun hf0 --addr 10.9.0.2/24 10.9.0.1 7 < file > echo\n\n"
+        "handfast connect --interface eth0 --addr 192.168.1.77/24 --gateway 192.168.1.1 "
+        "example.org 80",
         children,
         NULL,
         NULL};
@@ -452,6 +453,7 @@ int hf_cmd_connect(int argc, char **argv)
     int code = run(&s, &o);
     put_back(STDOUT_FILENO, out_flags);
     put_back(STDIN_FILENO, in_flags);
+    code = hf_tun_stack_recorded(&s.t, &o.tun, code);
     hf_tun_stack_close(&s.t);
     return code;
 }

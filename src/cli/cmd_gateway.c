@@ -88,15 +88,15 @@ int hf_cmd_gateway(int argc, char **argv)
         "the connection outside stands, and refused when that is. The host's loopback is 10.0.2.2 "
         "and fd00::2:2 inside. Needs no root where user namespaces and /dev/net/tun are open to "
         "users.\vThe exit status is COMMAND's, 128 and more if a signal ended it, 127 if there is "
-        "no "
-        "such command, 126 if it can't be executed; 1 if the gateway failed, 2 for wrong usage. "
-        "TCP "
-        "is what is carried, UDP is not: name hosts by address, or have names resolved over TCP.",
+        "no such command, 126 if it can't be executed; 1 if the gateway failed, or a recording "
+        "where COMMAND did not, 2 for wrong usage. TCP is what is carried, UDP is not: name hosts "
+        "by address, or have names resolved over TCP.",
         NULL,
         NULL,
         NULL};
     struct options o = {0};
     hf_gateway_config_init(&o.cfg);
+    o.cfg.record_warn = hf_say_line;
     argp_err_exit_status = HF_EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o) != 0)
         return HF_EXIT_USAGE;
@@ -113,5 +113,5 @@ int hf_cmd_gateway(int argc, char **argv)
         hf_say("%u connections outlived the command and were cut off", report.cut_off);
     if (o.stats)
         say_stats(&report);
-    return exit_code;
+    return hf_say_recorded(exit_code, o.cfg.record, &report.record);
 }

@@ -628,6 +628,7 @@ static int run(const struct options *o)
     for (unsigned i = 0; i < o->threads; i++)
         while (servers[i].clients != NULL) /* uploads that are cut short leave nothing either */
             client_free(servers[i].clients);
+    code = hf_tun_stack_recorded(stacks[0], &o->tun, code); /* of more none is recorded */
     hf_tun_stacks_close(stacks, o->threads);
     close(folder_fd);
     return code;
@@ -690,7 +691,8 @@ int hf_cmd_serve(int argc, char **argv)
         "DIR",
         "Serves the files of DIR over HTTP/1.1 from Handfast's own TCP, on a TUN device or an "
         "Ethernet interface. Unless set otherwise, block_bytes is 32K and pool_bytes 256M."
-        "\vhandfast serve --tun hf0 --addr 10.9.0.2/24 . &  curl http://10.9.0.2/README.md\n\n"
+        "\vThe exit status is 0 when a signal ended it, 1 on failure, also of a recording, 2 for "
+        "wrong usage.\n\nhandfast serve --tun hf0 --addr 10.9.0.2/24 . &  curl http://10.9.0.2/README.md\n\n"
         "handfast serve --interface eth0 --addr 192.168.1.77/24 --gateway 192.168.1.1 .",
         children,
         NULL,

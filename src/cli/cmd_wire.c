@@ -207,6 +207,11 @@ static int run(const struct options *o)
     if (wire_run(&w, &why) != HF_OK)
         code = hf_say_why(&why);
     wire_report(&w, o->json);
+    if (w.record != NULL) {
+        struct hf_record_stats stats;
+        hf_link_record_stats(w.record, &stats);
+        code = hf_say_recorded(code, o->wire.record, &stats);
+    }
     wire_close(&w);
     return code;
 }
@@ -223,6 +228,7 @@ int hf_cmd_wire(int argc, char **argv)
         "made here, in this network namespace; once it says that it is ready they can be moved to "
         "others."
         "\vThe summary goes to standard output. docs/WIRE.md has an example.\n\n"
+        "Exit status: 0 done, 1 on failure, also of a recording, 2 wrong usage.\n\n"
         "handfast wire --left hfl --right hfr --rate 10mbit --delay 20ms --left-to-right-loss 1%",
         NULL,
         NULL,

@@ -30,6 +30,21 @@ int hf_say_why(const struct hf_why *why)
     return HF_EXIT_FAILED;
 }
 
+void hf_say_line(void *ctx, const char *line)
+{
+    (void)ctx;
+    hf_say("%s", line);
+}
+
+int hf_say_recorded(int exit_code, const char *path, const struct hf_record_stats *stats)
+{
+    if (stats->unwritten == 0)
+        return exit_code;
+    hf_say("record %s: %" PRIu64 " packets could not be written, %" PRIu64 " are in it", path,
+           stats->unwritten, stats->written);
+    return exit_code == HF_EXIT_DONE ? HF_EXIT_FAILED : exit_code;
+}
+
 void hf_say_rate(const char *what, uint64_t bytes, hf_ns span_ns)
 {
     double seconds = (double)span_ns / 1e9;
@@ -53,7 +68,7 @@ static int configure(const char *name, const struct hf_tun_options *o, struct hf
     return err == HF_OK ? hf_netif_add_address(name, &o->kernel_addr, o->prefix_bits, why) : err;
 }
 
-static int wrap(struct hf_link **link, const struct hf_tun_options *o, struct hf_why *why)
+static int wrap(struct hf_tun_stack *t, const struct hf_tun_options *o, struct hf_why *why)
 {
     struct hf_spoil_rule rules[HF_SPOIL_RULES_MAX];
     size_t count;
@@ -63,12 +78,14 @@ static int wrap(struct hf_link **link, const struct hf_tun_options *o, struct hf
         err = hf_spoil_parse(o->spoil, rules, HF_SPOIL_RULES_MAX, &count, &where);
         if (err != HF_OK)
             return fail(why, "--spoil, %.200s", where.text);
-        err = hf_link_spoil(link, *link, rules, count, NULL, NULL, why);
+        err = hf_link_spoil(&t->link, t->link, rules, count, NULL, NULL, why);
     }
     if (err == HF_OK && o->record != NULL) {
         struct hf_record_config record = {.path = o->record,
-                                          .interface_name = hf_tun_options_device(o)};
-        err = hf_link_record(link, *link, &record, why);
+                                          .interface_name = hf_tun_options_device(o),
+                                          .warn = hf_say_line};
+        err = hf_link_record(&t->link, t->link, &record, why);
+        t->record = err == HF_OK ? t->link : NULL;
     }
     return err;
 }
@@ -247,7 +264,7 @@ int hf_tun_stacks_open(struct hf_tun_stack *const *stacks, unsigned count,
     if (err == HF_OK)
         err = share_out(stacks, count, why);
     for (unsigned i = 0; err == HF_OK && i < count; i++)
-        err = wrap(&stacks[i]->link, o, why);
+        err = wrap(stacks[i], o, why);
     if (err == HF_OK)
         err = open_stacks(stacks, count, o, why);
     if (err == HF_OK)
@@ -278,6 +295,16 @@ int hf_tun_stack_open(struct hf_tun_stack *t, const struct hf_tun_options *o,
 void hf_tun_stack_close(struct hf_tun_stack *t)
 {
     hf_tun_stacks_close(&t, 1);
+}
+
+int hf_tun_stack_recorded(const struct hf_tun_stack *t, const struct hf_tun_options *o,
+                          int exit_code)
+{
+    struct hf_record_stats stats;
+    if (t->record == NULL)
+        return exit_code;
+    hf_link_record_stats(t->record, &stats);
+    return hf_say_recorded(exit_code, o->record, &stats);
 }
 
 const char *hf_tun_stack_hint(const struct hf_tun_stack *t)

@@ -1,6 +1,7 @@
 /**
  * Packets from one TUN device through a path to the other. See wire.h.
  */
+#include "cli.h"
 #include "wire.h"
 
 #include "lab/cut.h"
@@ -346,7 +347,8 @@ static int open_record(struct wire *w, const struct wire_config *cfg, struct hf_
     const struct hf_record_config record = {
         .path = cfg->record,
         .interface_name = hf_link_tun_name(w->tun[0]),
-        .comment = "what arrived: in at the left device, out at the right one"};
+        .comment = "what arrived: in at the left device, out at the right one",
+        .warn = hf_say_line};
     w->tape.ops = &tape_ops;
     return hf_link_record(&w->record, &w->tape, &record, why);
 }

@@ -18,6 +18,7 @@ struct gateway {
     const struct hf_gateway_config *cfg;
     struct hf_namespace space;
     struct hf_link *link;
+    struct hf_link *record; /**< in link; NULL: nothing is recorded */
     struct hf_stack *stack;
     struct hf_loop *loop;
     struct hf_relays relays;
@@ -155,9 +156,10 @@ static int open_link(struct gateway *g, struct hf_why *why)
             err = hf_link_spoil(&g->link, g->link, rules, count, NULL, NULL, why);
     }
     if (err == HF_OK && cfg->record != NULL) {
-        struct hf_record_config record = {.path = cfg->record,
-                                          .interface_name = cfg->space.interface};
+        struct hf_record_config record = {
+            .path = cfg->record, .interface_name = cfg->space.interface, .warn = cfg->record_warn};
         err = hf_link_record(&g->link, g->link, &record, why);
+        g->record = err == HF_OK ? g->link : NULL;
     }
     return err;
 }
@@ -260,6 +262,8 @@ static void fill_report(const struct gateway *g, struct hf_gateway_report *repor
         .ipv6_errno = g->space.ipv6_errno,
     };
     hf_stack_info(g->stack, &report->stack);
+    if (g->record != NULL)
+        hf_link_record_stats(g->record, &report->record);
 }
 
 static int run_command(struct gateway *g, struct hf_why *why)

@@ -25,6 +25,7 @@ struct hf_gateway_config {
     void *trace_ctx;
     hf_gateway_after_fn *after; /**< or NULL */
     void *after_ctx;
+    void (*record_warn)(void *ctx, const char *line); /**< hf_record_config.warn; ctx is NULL */
 };
 
 struct hf_gateway_report {
@@ -32,6 +33,7 @@ struct hf_gateway_report {
     uint32_t cut_off; /**< connections that outlived the command, and were ended with it */
     uint64_t bytes_out, bytes_in;
     uint32_t relays_left;
+    struct hf_record_stats record; /**< 0 without a recording */
     struct hf_stack_info stack;
     bool ipv6;      /**< the namespace has it */
     int ipv6_errno; /**< why not */

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@
 #include "support/gateway_run.h"
 #include "support/user_namespace.h"
 
-enum { FILE_BYTES = 3 << 20, KEY = 7, PCAPNG_MAX = 64 << 20 };
+enum { FILE_BYTES = 3 << 20, KEY = 7, PCAPNG_MAX = 64 << 20, RECORD_MAX_BYTES = 100 * 1000 };
 
 static char record_path[64];
 
@@ -285,6 +286,29 @@ static void the_record_can_be_read(void **state)
     assert_int_equal(unlink(record_path), 0);
 }
 
+static int limit_files(void)
+{
+    const struct rlimit tight = {RECORD_MAX_BYTES, RECORD_MAX_BYTES};
+    return signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -1 : setrlimit(RLIMIT_FSIZE, &tight);
+}
+
+/** On a disk that is full: the command gets what it wants all the same. */
+static void a_recording_that_ends_early_is_a_failure(void **state)
+{
+    (void)state;
+    char option[96];
+    (void)snprintf(option, sizeof option, "--record=%s", record_path);
+    struct gateway_server s = gateway_serve(false, serve_file);
+    const char *const options[] = {option, NULL}, *const part[] = {"file", s.port_text, NULL};
+    struct gateway_run run;
+    gateway_run_prepared(&run, options, part, limit_files);
+    (void)unlink(record_path);
+    assert_int_equal(gateway_served(&s), 0);
+    assert_int_equal(run.exit_code, 1);
+    assert_true(gateway_says(&run, "handfast gateway: record /tmp/"));
+    assert_true(gateway_says(&run, "packets could not be written"));
+}
+
 static const struct gateway_part parts[] = {{"file", play_file}};
 
 int main(int argc, char **argv)
@@ -307,6 +331,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_root_is_needed),
         cmocka_unit_test(spoilt_packets_cost_time_and_no_bytes),
         cmocka_unit_test(the_record_can_be_read),
+        cmocka_unit_test(a_recording_that_ends_early_is_a_failure),
     };
     return user_namespace_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -29,10 +30,11 @@
 #include "support/interop.h"
 
 enum { BYTES = 10 * 1000 * 1000, PIECE_BYTES = 65536, PATIENCE_MS = 20000, ECHO_PORT = 7 };
+enum { RECORD_MAX_BYTES = 100 * 1000 };
 
 static const char farewell[] = "that was all";
 static char folder[] = "/tmp/hf-connect-XXXXXX";
-static char input_path[64], output_path[64];
+static char input_path[64], output_path[64], record_path[64];
 static pid_t echo_pid;
 
 /* ---- the other end: a server of the kernel -------------------------------------------------- */
@@ -247,6 +249,32 @@ static void a_reader_that_goes_away(void **state)
     command_drop(&c);
     (void)close(in);
     assert_int_equal(0, if_nametoindex("hf0"));
+}
+
+/* A full disk ends the recording and not the traffic; that not all is in it is a failure. */
+static void a_recording_that_ends_early_is_a_failure(void **state)
+{
+    const char *const argv[] = {NULL,       "connect",   "--tun",    "hf0", "--addr", "10.9.0.2/24",
+                                "--record", record_path, "10.9.0.1", "7",   NULL};
+    char said[COMMAND_SAID_BYTES];
+    struct command c = {0};
+    (void)state;
+    make_input();
+    int in = open(input_path, O_RDONLY | O_CLOEXEC), out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    assert_true(in >= 0 && out >= 0);
+    const struct command_start how = {.argv = argv, .in_fd = in, .out_fd = out};
+    assert_true(command_begin(&c, &how));
+    command_limit(&c, RLIMIT_FSIZE, RECORD_MAX_BYTES);
+    assert_int_equal(1, command_end(&c, PATIENCE_MS));
+    command_said(&c, said);
+    command_drop(&c);
+    (void)close(in);
+    (void)close(out);
+    (void)unlink(record_path);
+    assert_non_null(strstr(said, "handfast connect: sent 10000000 bytes"));
+    assert_non_null(strstr(said, "handfast connect: record /tmp/"));
+    assert_non_null(strstr(said, "File too large (recording ends"));
+    assert_non_null(strstr(said, "packets could not be written"));
 }
 
 /* ---- a connection of limited time, and its figures ------------------------------------------ */
@@ -497,6 +525,7 @@ static int set_up(void **state)
         return -1;
     (void)snprintf(input_path, sizeof input_path, "%s/in", folder);
     (void)snprintf(output_path, sizeof output_path, "%s/out", folder);
+    (void)snprintf(record_path, sizeof record_path, "%s/record", folder);
     return start_echo() ? 0 : -1;
 }
 
@@ -520,6 +549,7 @@ int main(void)
         cmocka_unit_test(files_through_loss),
         cmocka_unit_test(pipes_through_with_a_slow_reader),
         cmocka_unit_test(a_reader_that_goes_away),
+        cmocka_unit_test(a_recording_that_ends_early_is_a_failure),
         cmocka_unit_test(figures_of_a_whole_connection),
         cmocka_unit_test(wrong_calls_are_answered),
         cmocka_unit_test(a_device_in_use_is_named),

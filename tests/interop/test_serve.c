@@ -579,6 +579,26 @@ static void who_goes_on_may_stay(void **state)
     stop_server();
 }
 
+/* The file is served to its end; that not all of it is in the recording is a failure. */
+static void a_recording_that_ends_early_is_a_failure(void **state)
+{
+    char said[COMMAND_SAID_BYTES];
+    const char *const get[] = {"-o", path_of("got"), NULL};
+    (void)state;
+    make_file("bulk", MB);
+    start_server_with(false, "--record", path_of("record"));
+    command_limit(&server, RLIMIT_FSIZE, MB / 10);
+    assert_int_equal(0, curl("bulk", get, said));
+    check_file("got", MB);
+    command_signal(&server, SIGTERM);
+    assert_int_equal(1, command_end(&server, START_MS));
+    command_said(&server, said);
+    command_drop(&server);
+    assert_non_null(strstr(said, "handfast serve: 1 requests, 0 failed"));
+    assert_non_null(strstr(said, "handfast serve: record /tmp/"));
+    assert_non_null(strstr(said, "packets could not be written"));
+}
+
 static int clean_up(void **state)
 {
     (void)state;
@@ -596,6 +616,7 @@ int main(void)
         cmocka_unit_test_teardown(who_trickles_is_let_go, tear_down),
         cmocka_unit_test_teardown(who_does_not_read_is_let_go, tear_down),
         cmocka_unit_test_teardown(who_goes_on_may_stay, tear_down),
+        cmocka_unit_test_teardown(a_recording_that_ends_early_is_a_failure, tear_down),
         cmocka_unit_test_teardown(bulk_over_v4, tear_down),
         cmocka_unit_test_teardown(bulk_over_v6, tear_down),
         cmocka_unit_test_teardown(bulk_with_loss, tear_down),

@@ -11,9 +11,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +34,7 @@ enum {
     PROBES = 40,
     NUMBERED = 4000,
     PIECE_BYTES = 65536,
+    RECORD_MAX_BYTES = 100 * 1000,
 };
 
 static char record_path[64];
@@ -457,6 +460,22 @@ static void a_device_that_is_taken_away_is_a_failure(void **state)
     assert_non_null(strstr(said, "hfr"));
 }
 
+/* What passes is no concern of the recording's; that not all is in it is a failure. */
+static void a_recording_that_ends_early_is_a_failure(void **state)
+{
+    char said[COMMAND_SAID_BYTES];
+    (void)state;
+    (void)snprintf(record_path, sizeof record_path, "/tmp/hf-wire-%d.pcapng", (int)getpid());
+    wired_start((const char *const[]){"--record", record_path, NULL});
+    command_limit(wired_command(), RLIMIT_FSIZE, RECORD_MAX_BYTES);
+    transfer(false);
+    command_signal(wired_command(), SIGINT);
+    assert_int_equal(1, command_end(wired_command(), WIRED_PATIENCE_MS));
+    command_said(wired_command(), said);
+    assert_non_null(strstr(said, "handfast wire: record /tmp/"));
+    assert_non_null(strstr(said, "packets could not be written"));
+}
+
 static void names_in_use_are_refused(void **state)
 {
     char said[COMMAND_SAID_BYTES];
@@ -477,6 +496,7 @@ int main(void)
         cmocka_unit_test_teardown(chance_is_right, tear_down),
         cmocka_unit_test_teardown(it_ends_by_itself, tear_down),
         cmocka_unit_test_teardown(a_device_that_is_taken_away_is_a_failure, tear_down),
+        cmocka_unit_test_teardown(a_recording_that_ends_early_is_a_failure, tear_down),
         cmocka_unit_test_teardown(names_in_use_are_refused, tear_down),
     };
     const char *what = wired_missing();

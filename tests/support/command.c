@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -53,6 +54,7 @@ static void run(const struct command_start *how, int said_fd)
         dup2(how->out_fd >= 0 ? how->out_fd : said_fd, STDOUT_FILENO) < 0)
         _exit(CANNOT_RUN);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)signal(SIGXFSZ, SIG_IGN);
     int file = how->as_nobody && path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (how->as_nobody)
         become_nobody();
@@ -107,6 +109,13 @@ bool command_await(struct command *c, const char *text, int patience_ms)
     command_said(c, said);
     (void)fprintf(stderr, "never said \"%s\": %s\n", text, said);
     return false;
+}
+
+void command_limit(const struct command *c, int resource, uint64_t limit)
+{
+    const struct rlimit both = {limit, limit};
+    if (prlimit(c->pid, (__rlimit_resource_t)resource, &both, NULL) != 0)
+        (void)fprintf(stderr, "limit resource %d: %s\n", resource, strerror(errno));
 }
 
 void command_signal(const struct command *c, int signal_number)

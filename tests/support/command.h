@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum { COMMAND_SAID_BYTES = 4096, COMMAND_ARGS_MAX = 24, COMMAND_TIMED_OUT = -1 };
@@ -30,6 +31,9 @@ bool command_await(struct command *c, const char *text, int patience_ms);
 /** Waits for its end; its exit code, 128 + n of a signal. After patience_ms it is killed:
  *  COMMAND_TIMED_OUT. */
 int command_end(struct command *c, int patience_ms);
+/** Of a running one: what it may have of a resource (RLIMIT_AS, ...) from now on. A file that may
+ *  not grow is an error of its writes, no signal. */
+void command_limit(const struct command *c, int resource, uint64_t limit);
 void command_signal(const struct command *c, int signal_number);
 /** Ends it if it runs still, and forgets what it said. */
 void command_drop(struct command *c);
