@@ -93,9 +93,12 @@ static void record(struct wire_way *way, struct hf_frame *const *frames, size_t 
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
+/* NULL: there is no memory for it, or it may not have more. */
 static struct hf_frame *take_frame(struct wire *w, uint32_t bytes)
 {
-    struct hf_frame *f = hf_frame_take(&w->frames, bytes);
+    struct hf_frame *f = w->held_bytes < HELD_MAX_BYTES ? hf_frame_try(&w->frames, bytes) : NULL;
+    if (f == NULL)
+        return NULL;
     f->length_bytes = bytes;
     w->held_bytes += f->capacity_bytes;
     return f;
@@ -142,12 +145,12 @@ static uint32_t send_pieces(struct wire_way *way, const struct hf_packet *packet
     for (uint32_t nth = 0; nth < cut.count; nth++) {
         piece.length_bytes = hf_cut_piece_bytes(&cut, nth);
         make_room(way);
-        if (w->held_bytes >= HELD_MAX_BYTES) {
+        struct hf_frame *f = take_frame(w, piece.length_bytes);
+        if (f == NULL) {
             piece.packet = w;
             lose_for_room(way, &piece, now);
             continue;
         }
-        struct hf_frame *f = take_frame(w, piece.length_bytes);
         piece.packet = f;
         /* The path does not look at it, so what is lost at once needs no bytes. */
         if (hf_path_is_lost(hf_path_send(&way->path, &piece, now)))

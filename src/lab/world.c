@@ -24,7 +24,7 @@ static struct hf_frame **free_list_of(struct hf_world *w, uint32_t capacity_byte
     return capacity_bytes == SMALL_BYTES ? &w->free_small : &w->free_large;
 }
 
-struct hf_frame *hf_frame_take(struct hf_world *w, size_t capacity_bytes)
+struct hf_frame *hf_frame_try(struct hf_world *w, size_t capacity_bytes)
 {
     HF_ASSERT(capacity_bytes <= LARGE_BYTES);
     uint32_t capacity = capacity_bytes <= SMALL_BYTES ? SMALL_BYTES : LARGE_BYTES;
@@ -33,10 +33,17 @@ struct hf_frame *hf_frame_take(struct hf_world *w, size_t capacity_bytes)
     if (f != NULL)
         *list = f->next;
     else
-        f = must_have(malloc(sizeof *f + capacity));
+        f = malloc(sizeof *f + capacity);
+    if (f == NULL)
+        return NULL;
     *f = (struct hf_frame){.capacity_bytes = capacity};
     w->frames_out++;
     return f;
+}
+
+struct hf_frame *hf_frame_take(struct hf_world *w, size_t capacity_bytes)
+{
+    return must_have(hf_frame_try(w, capacity_bytes));
 }
 
 void hf_frame_give(struct hf_world *w, struct hf_frame *f)

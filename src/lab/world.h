@@ -69,6 +69,8 @@ void hf_world_free(struct hf_world *w);
 /** A frame with room for this many bytes, empty. Ends the program without memory: the lab cannot
  *  go on then. */
 struct hf_frame *hf_frame_take(struct hf_world *w, size_t capacity_bytes);
+/** The same for who can go on without: NULL, there is no memory. */
+struct hf_frame *hf_frame_try(struct hf_world *w, size_t capacity_bytes);
 void hf_frame_give(struct hf_world *w, struct hf_frame *f);
 struct hf_frame *hf_frame_copy(struct hf_world *w, const struct hf_frame *f);
 

@@ -106,7 +106,7 @@ static const char *program;
 
 static bool can_count(void)
 {
-    return !RUNS_UNDER_SANITIZER && system("valgrind --version >/dev/null 2>&1") == 0;
+    return !HF_TEST_SANITIZED && system("valgrind --version >/dev/null 2>&1") == 0;
 }
 
 /** Instructions of all up to the count-th ACK. */

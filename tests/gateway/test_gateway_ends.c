@@ -414,7 +414,7 @@ static int play_rounds(int argc, char **argv)
                  more);
     GATEWAY_MUST(descriptors > 0 && descriptors_of_parent() == descriptors);
     /* 64 bytes each are in TIME-WAIT, and the table that finds them. */
-    GATEWAY_MUST(more < 128 || GATEWAY_SANITIZED);
+    GATEWAY_MUST(more < 128 || HF_TEST_SANITIZED);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include <handfast/host.h>
 
 #include "lab/pattern.h"
+#include "support/sanitized.h"
 #include "support/wired.h"
 
 enum {
@@ -35,6 +37,7 @@ enum {
     NUMBERED = 4000,
     PIECE_BYTES = 65536,
     RECORD_MAX_BYTES = 100 * 1000,
+    ROOM_BYTES = 4 << 20, /* less than NUMBERED packets take */
 };
 
 static char record_path[64];
@@ -476,6 +479,40 @@ static void a_recording_that_ends_early_is_a_failure(void **state)
     assert_non_null(strstr(said, "packets could not be written"));
 }
 
+/* What it has mapped, in bytes. */
+static uint64_t mapped_bytes(pid_t pid)
+{
+    char path[64];
+    uint64_t pages = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *f = fopen(path, "re");
+    assert_non_null(f);
+    assert_int_equal(1, fscanf(f, "%" SCNu64, &pages));
+    (void)fclose(f);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Packets for which there is no memory are lost, as those beyond the bound of what it may hold. */
+static void without_memory_packets_are_lost(void **state)
+{
+    static struct seen seen;
+    int fds[WIRED_SIDES];
+    (void)state;
+    if (HF_TEST_SANITIZED)
+        skip();
+    wired_start((const char *const[]){"--left-to-right-delay", "60s", NULL});
+    command_limit(wired_command(), RLIMIT_AS, mapped_bytes(wired_command()->pid) + ROOM_BYTES);
+    open_udp(fds);
+    send_numbered(fds, WIRED_LEFT, &seen);
+    send_numbered(fds, WIRED_RIGHT, &seen);
+    close_udp(fds);
+    wired_stop();
+    assert_true(wired_number(WIRED_LEFT, "on_the_way") > 0);
+    assert_true(wired_number(WIRED_LEFT, "no_memory") > 0);
+    assert_true(wired_number(WIRED_LEFT, "on_the_way") + wired_number(WIRED_LEFT, "lost_packets") >=
+                NUMBERED);
+}
+
 static void names_in_use_are_refused(void **state)
 {
     char said[COMMAND_SAID_BYTES];
@@ -497,6 +534,7 @@ int main(void)
         cmocka_unit_test_teardown(it_ends_by_itself, tear_down),
         cmocka_unit_test_teardown(a_device_that_is_taken_away_is_a_failure, tear_down),
         cmocka_unit_test_teardown(a_recording_that_ends_early_is_a_failure, tear_down),
+        cmocka_unit_test_teardown(without_memory_packets_are_lost, tear_down),
         cmocka_unit_test_teardown(names_in_use_are_refused, tear_down),
     };
     const char *what = wired_missing();

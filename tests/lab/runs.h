@@ -15,18 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) ||                         \
-    __has_feature(thread_sanitizer)
-#define RUNS_UNDER_SANITIZER 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RUNS_UNDER_SANITIZER 1
-#endif
-#ifndef RUNS_UNDER_SANITIZER
-#define RUNS_UNDER_SANITIZER 0
-#endif
+#include "support/sanitized.h"
 
 enum { RUN_NAME_BYTES = 120, RUNS_FAILURES_SHOWN = 20 };
 
@@ -50,7 +39,7 @@ static inline bool runs_are_long(void)
 static inline struct runs runs_begin(const char *test, unsigned sample)
 {
     struct runs r = {.test = test, .only = getenv("HF_TEST_RUN"), .sample = 1};
-    if (RUNS_UNDER_SANITIZER && !runs_are_long())
+    if (HF_TEST_SANITIZED && !runs_are_long())
         r.sample = sample;
     clock_gettime(CLOCK_MONOTONIC, &r.start);
     return r;

@@ -151,7 +151,7 @@ static void a_slow_reader_gets_no_larger_buffer(void **state)
 static void many_share_a_small_pool(void **state)
 {
     (void)state;
-    uint32_t n = RUNS_UNDER_SANITIZER && !runs_are_long() ? FARM_CONNECTIONS / 4 : FARM_CONNECTIONS;
+    uint32_t n = HF_TEST_SANITIZED && !runs_are_long() ? FARM_CONNECTIONS / 4 : FARM_CONNECTIONS;
     struct hf_config config;
     hf_config_init(&config, sizeof config);
     config.pool_bytes = FARM_POOL;

@@ -45,7 +45,7 @@ struct lab {
 
 static uint32_t how_many(void)
 {
-    return RUNS_UNDER_SANITIZER && !runs_are_long() ? FEWER : MANY;
+    return HF_TEST_SANITIZED && !runs_are_long() ? FEWER : MANY;
 }
 
 static struct hf_addr address(uint8_t last)

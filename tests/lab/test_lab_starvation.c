@@ -135,7 +135,7 @@ static unsigned failures[STORE_COUNT];
 static void run_all_nth(struct hf_pair *p, struct runs *r, const struct scenario *from,
                         enum store store, unsigned side)
 {
-    bool sparse = RUNS_UNDER_SANITIZER && !runs_are_long() && from->lossy && r->only == NULL;
+    bool sparse = HF_TEST_SANITIZED && !runs_are_long() && from->lossy && r->only == NULL;
     for (uint32_t nth = 1; nth < NTH_MAX; nth += sparse && nth > LOSSY_SAMPLE ? LOSSY_SAMPLE : 1) {
         struct failure f = {store, side, nth};
         if (!runs_next(r, "%s/%s/%c/%u", from->name, store_names[store], "AB"[side], nth)) {
@@ -237,7 +237,7 @@ static void assert_all_arrived(const struct farm *f)
 static void a_tenth_of_the_memory_is_enough_for_all(void **state)
 {
     (void)state;
-    uint32_t n = RUNS_UNDER_SANITIZER && !runs_are_long() ? 100 : 1000;
+    uint32_t n = HF_TEST_SANITIZED && !runs_are_long() ? 100 : 1000;
     struct hf_config config;
     hf_config_init(&config, sizeof config);
     config.receive_buffer_bytes = config.send_buffer_bytes = FARM_WINDOW_BYTES;

@@ -11,18 +11,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-/** What a sanitizer adds to memory and time is no finding. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define GATEWAY_SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-    __has_feature(memory_sanitizer)
-#define GATEWAY_SANITIZED true
-#endif
-#endif
-#ifndef GATEWAY_SANITIZED
-#define GATEWAY_SANITIZED false
-#endif
+#include "support/sanitized.h"
 
 enum { GATEWAY_SKIP = 77, GATEWAY_TEXT_BYTES = 4096, GATEWAY_ARGS_MAX = 16 };
 
