@@ -45,6 +45,8 @@ struct options {
     uint32_t operations; /* 0: time is measured */
     uint32_t threads;    /* 0: one, and nothing beside it */
     bool json, list;
+    /* As given, or NULL: */
+    const char *rounds_text, *operations_text, *threads_text;
 };
 
 /* ---- the command line's words ---------------------------------------------------------------- */
@@ -244,11 +246,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case KEY_JSON: o->json = true; return 0;
     case KEY_LIST: o->list = true; return 0;
-    case KEY_ROUNDS: o->rounds = hf_take_number(arg, 1, ROUNDS_MAX, "--rounds", state); return 0;
+    case KEY_ROUNDS:
+        hf_take_once(&o->rounds_text, arg, "--rounds", state);
+        o->rounds = hf_take_number(arg, 1, ROUNDS_MAX, "--rounds", state);
+        return 0;
     case KEY_OPERATIONS:
+        hf_take_once(&o->operations_text, arg, "--operations", state);
         o->operations = hf_take_number(arg, 1, OPERATIONS_MAX, "--operations", state);
         return 0;
     case KEY_THREADS:
+        hf_take_once(&o->threads_text, arg, "--threads", state);
         o->threads = hf_take_number(arg, 2, HF_BENCH_THREADS_MAX, "--threads", state);
         return 0;
     case ARGP_KEY_ARG: add_case(o, arg, state); return 0;
