@@ -81,9 +81,9 @@ struct hf_tun_options {
 
 /** A stack with its link and loop. */
 struct hf_tun_stack {
-    struct hf_link *link;  /**< the outermost */
-    struct hf_link *ether; /**< the driver of an interface; NULL: TUN */
-    struct hf_link *shard; /**< of several stacks: what hands packets over, in link; or NULL */
+    struct hf_link *link;   /**< the outermost */
+    struct hf_link *ether;  /**< the driver of an interface; NULL: TUN */
+    struct hf_link *shard;  /**< of several stacks: what hands packets over, in link; or NULL */
     struct hf_link *record; /**< in link; NULL: nothing is recorded */
     struct hf_stack *stack;
     struct hf_loop *loop;
@@ -117,6 +117,7 @@ enum { HF_THREADS_MAX = 16 };
  * The same for several stacks as one, each over a queue of the device: a conversation belongs to
  * one of them (hf_link_shards), secrets are those of all. Each tells events with the events_ctx of
  * its place. Signals stop the first loop, and are blocked in threads that are started afterwards.
+ * More than one can't have xdp or record of the options.
  */
 HF_MUST_CHECK int hf_tun_stacks_open(struct hf_tun_stack *const *stacks, unsigned count,
                                      const struct hf_tun_options *o, hf_loop_events_fn *events,

@@ -664,6 +664,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (o->threads > 1 && o->tun.record != NULL)
             argp_error(state, "--record and --threads exclude each other: several threads can't "
                               "write one file in the order of time");
+        if (o->threads > 1 && o->tun.xdp)
+            argp_error(state, "--xdp and --threads exclude each other: XDP takes one queue, and "
+                              "so has one stack");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -692,7 +695,8 @@ int hf_cmd_serve(int argc, char **argv)
         "Serves the files of DIR over HTTP/1.1 from Handfast's own TCP, on a TUN device or an "
         "Ethernet interface. Unless set otherwise, block_bytes is 32K and pool_bytes 256M."
         "\vThe exit status is 0 when a signal ended it, 1 on failure, also of a recording, 2 for "
-        "wrong usage.\n\nhandfast serve --tun hf0 --addr 10.9.0.2/24 . &  curl http://10.9.0.2/README.md\n\n"
+        "wrong usage.\n\n"
+        "handfast serve --tun hf0 --addr 10.9.0.2/24 . &  curl http://10.9.0.2/README.md\n\n"
         "handfast serve --interface eth0 --addr 192.168.1.77/24 --gateway 192.168.1.1 .",
         children,
         NULL,

@@ -3,6 +3,7 @@
  * wrappers, stacks, loops.
  */
 #include "cli.h"
+#include "core/base.h"
 #include "show/settings.h"
 
 #include <errno.h>
@@ -81,9 +82,8 @@ static int wrap(struct hf_tun_stack *t, const struct hf_tun_options *o, struct h
         err = hf_link_spoil(&t->link, t->link, rules, count, NULL, NULL, why);
     }
     if (err == HF_OK && o->record != NULL) {
-        struct hf_record_config record = {.path = o->record,
-                                          .interface_name = hf_tun_options_device(o),
-                                          .warn = hf_say_line};
+        struct hf_record_config record = {
+            .path = o->record, .interface_name = hf_tun_options_device(o), .warn = hf_say_line};
         err = hf_link_record(&t->link, t->link, &record, why);
         t->record = err == HF_OK ? t->link : NULL;
     }
@@ -187,9 +187,7 @@ static int open_interfaces(struct hf_tun_stack *const *stacks, unsigned count,
     else
         cfg.ether.gateway_v6 = o->gateway;
     const struct hf_xdp_link_config xdp = {.ether = cfg.ether};
-    if (o->xdp && count > 1)
-        return fail(why, "%s by XDP has one queue, and so one stack: leave out --threads or --xdp",
-                    o->interface);
+    HF_ASSERT(!o->xdp || count == 1); /* it takes one queue: who has several stacks refuses it */
     int err = o->xdp ? hf_link_xdp_open(&stacks[0]->link, &xdp, why)
                      : open_packets(stacks, count, &cfg, why);
     for (unsigned i = 0; err == HF_OK && i < count; i++)

@@ -204,6 +204,9 @@ static void wrong_arguments_are_refused(void **state)
     expect(SERVE "--interface eth0 .", 2, "--tun and --interface exclude each other");
     expect(SERVE "--gateway 10.9.0.1 .", 2, "--gateway is for --interface");
     expect(SERVE "--xdp .", 2, "--xdp is for --interface");
+    expect("serve --interface eth0 --addr 10.9.0.2/24 --xdp --threads 2 /no/such", 2,
+           "--xdp and --threads exclude each other");
+    expect(SERVE "--record x --threads 2 /no/such", 2, "--record and --threads exclude each other");
     expect("serve --interface a/b --addr 10.9.0.2/24 .", 2, "--interface 'a/b': a name has");
     expect(SERVE "--port 0 .", 2, "--port wants 1 to 65535, not '0'");
     expect(SERVE "--port 80x .", 2, "--port wants 1 to 65535, not '80x'");
