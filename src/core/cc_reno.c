@@ -223,6 +223,14 @@ static void none_run_event(struct hf_cc *cc, struct hf_cc_run *run, const struct
     (void)e;
 }
 
+/* A recovery that ends so has left its own window. */
+static void none_ends_recovery(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e)
+{
+    (void)run;
+    (void)e;
+    cc->cwnd_bytes = HF_CWND_MAX_BYTES;
+}
+
 static void none_idle(struct hf_cc *cc, const struct hf_cc_event *e)
 {
     (void)cc;
@@ -243,8 +251,8 @@ const struct hf_cc_algorithm hf_cc_none = {
     .on_unused = hf_cc_unused,
     .on_loss = none_run_event,
     .on_recovered = none_run_event,
-    .on_rto = none_run_event,
-    .on_undo = none_run_event,
+    .on_rto = none_ends_recovery,
+    .on_undo = none_ends_recovery,
     .on_idle = none_idle,
     .on_smaller_mss = none_smaller_mss,
 };

@@ -55,9 +55,9 @@ static void lower_mtu(struct hf_stack *s, struct hf_conn *c, uint32_t mtu)
     uint32_t old_mss = hf_conn_mss(c);
     c->path_mtu = (uint16_t)mtu;
     hf_trace_conn(s, c, HF_TRACE_ICMP_IN, HF_ICMP_TOO_BIG, 0, mtu, NULL);
+    hf_recovery_resend_all(s, c, HF_RETRANSMIT_MTU); /* ends a recovery: its window is scaled too */
     struct hf_cc_event e = hf_recovery_event(s, c);
     hf_stack_cc(s)->on_smaller_mss(&c->cc, &e, old_mss);
-    hf_recovery_resend_all(s, c, HF_RETRANSMIT_MTU);
 }
 
 void hf_path_on_rto(struct hf_stack *s, struct hf_conn *c)

@@ -56,6 +56,12 @@ static void sample_rtt(struct hf_stack *s, struct hf_conn *c, struct hf_flight *
 {
     enum hf_reason reason = HF_RTT_TIMED;
     hf_ns rtt_ns = 0;
+    /* A window that stayed closed for longer than a timeout kept it waiting: no round trip. */
+    if (c->snd_wnd == 0 && c->rtx_count > 0 && !c->syn_unacked) {
+        if (f != NULL)
+            f->timed_at = HF_NEVER;
+        return;
+    }
     if (may_time_syn(c)) /* it left one RTO before its deadline */
         rtt_ns = s->p.now_ns - (c->rtx_at - hf_rtt_rto_ns(&c->rtt));
     else if (f != NULL && f->timed_at != HF_NEVER && hf_seq_ge(hf_seq_make(seg->ack), f->timed_seq))
@@ -113,7 +119,8 @@ void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
         c->urgent_out = false;
         hf_round_begin(s, c);
     }
-    c->rtx_count = 0;
+    if (c->snd_wnd > 0 || was_syn) /* else it counts probes, until the window opens */
+        c->rtx_count = 0;
     c->progress = hf_stamp_make(s->p.now_ns);
     struct hf_ack a = {seg, una_before, flight_before, acked, false};
     hf_recovery_on_ack(s, c, f, &a);
@@ -169,9 +176,9 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
         if (c->rtx_timer == HF_RTX_PERSIST)
             hf_timer_idle(s, c);
         if (timed_out && hf_conn_in_flight(c) > 0 && !c->syn_unacked) {
+            hf_recovery_resend_all(s, c, HF_RETRANSMIT_RTO);
             hf_loss_timer_on_ack(s, c,
                                  hf_flight_of(s, c)); /* the deadline was that of the next probe */
-            hf_recovery_resend_all(s, c, HF_RETRANSMIT_RTO);
         }
     }
     if (moves)

@@ -212,9 +212,10 @@ int hf_ether_look(struct hf_ether *e, hf_ns now)
     char name[IF_NAMESIZE];
     if (now < e->look_ns)
         return HF_OK;
-    if (if_indextoname((unsigned)e->netif.index, name) == NULL)
+    bool is_there = if_indextoname((unsigned)e->netif.index, name) != NULL;
+    if (!is_there && errno == ENXIO)
         return HF_E_DEVICE; /* and again, each time: the look stays due */
-    e->look_ns = now + LOOK_NS;
+    e->look_ns = is_there && hf_netif_is_up(name) ? HF_NEVER : now + LOOK_NS;
     return HF_OK;
 }
 
@@ -222,11 +223,6 @@ int hf_ether_is_down(struct hf_ether *e, hf_ns now)
 {
     e->look_ns = now;
     return hf_ether_look(e, now);
-}
-
-void hf_ether_is_up(struct hf_ether *e)
-{
-    e->look_ns = HF_NEVER;
 }
 
 hf_ns hf_ether_deadline(const struct hf_link *l)

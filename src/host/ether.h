@@ -45,8 +45,6 @@ void hf_ether_flush(struct hf_ether *e, hf_ether_send_fn *send, hf_ns now);
 HF_MUST_CHECK int hf_ether_is_down(struct hf_ether *e, hf_ns now);
 /** The look that is due, with the same results; before each receive. */
 HF_MUST_CHECK int hf_ether_look(struct hf_ether *e, hf_ns now);
-/** Something came: it is up. */
-void hf_ether_is_up(struct hf_ether *e);
 
 /** Of the link's vtable. */
 hf_ns hf_ether_deadline(const struct hf_link *l);

@@ -200,7 +200,7 @@ static void await_v6_address(const struct hf_addr *addr)
         (void)nanosleep(&pause, NULL);
 }
 
-static bool is_up(const char *name)
+bool hf_netif_is_up(const char *name)
 {
     struct ifreq req = {0};
     memcpy(req.ifr_name, name, strlen(name));
@@ -218,7 +218,7 @@ static int add_v6_address(const char *name, const struct hf_addr *addr, unsigned
     }
     if (request(AF_INET6, SIOCSIFADDR, &req) < 0 && errno != EEXIST)
         return -1;
-    if (is_up(name))
+    if (hf_netif_is_up(name))
         await_v6_address(addr);
     return 0;
 }

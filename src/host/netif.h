@@ -21,6 +21,8 @@ struct hf_netif {
 HF_MUST_CHECK int hf_netif_find_ethernet(const char *name, struct hf_netif *out,
                                          struct hf_why *why);
 
+bool hf_netif_is_up(const char *name);
+
 /** Whether the kernel takes packets to this address for its own, in the thread's network
  *  namespace. name: of the interface that has it, "" where only a route says so. */
 bool hf_netif_is_kernels(const struct hf_addr *addr, char name[IFNAMSIZ]);

@@ -268,8 +268,6 @@ static int read_messages(struct packet_link *l, int fd, size_t n, hf_ns now)
 {
     prepare(l, n);
     int got = recvmmsg(fd, l->messages, (unsigned)n, MSG_DONTWAIT, NULL);
-    if (got > 0)
-        hf_ether_is_up(&l->ether);
     if (got >= 0 || errno == EAGAIN || errno == EINTR)
         return got < 0 ? 0 : got;
     int e = errno;

@@ -660,7 +660,7 @@ static void an_interface_that_is_down_may_come_back(void **state)
     veth_go_home();
 }
 
-/* These two come last: nothing is left then. */
+/* These three come last: nothing is left then. */
 static void an_interface_that_is_removed_is_an_error(void **state)
 {
     (void)state;
@@ -692,6 +692,39 @@ static void so_is_one_that_is_removed_while_it_is_down(void **state)
     veth_go_home();
 }
 
+/* What had come before it went down is read after the kernel's word: no sign that it is up. */
+static void what_came_before_it_went_down_says_nothing(void **state)
+{
+    (void)state;
+    struct hf_why why;
+    need_veth();
+    assert_true(veth_make(&why));
+    struct hf_link *l = open_link();
+    struct hf_packet p[8];
+    bool is_known = false;
+    for (int i = 0; i < 20 && !is_known; i++)
+        is_known = answers(l, "10.9.0.2", "10.9.0.1", 250);
+    assert_true(is_known);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), got = 0;
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
+    assert_int_equal(1, inet_pton(AF_INET, "10.9.0.2", &to.sin_addr));
+    assert_int_equal(1, sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to));
+    (void)close(fd);
+    veth_go_ours();
+    veth_set_up("hf1", false);
+    for (int i = 0; i < 10; i++) {
+        int n = hf_link_receive(l, p, 8);
+        assert_true(n >= 0);
+        got += n;
+    }
+    assert_int_equal(got, 1);
+    veth_go_home();
+    veth_remove();
+    veth_go_ours();
+    assert_int_equal(HF_E_DEVICE, pass(l, WAIT_MS, p, 1));
+    veth_go_home();
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_teardown(name, tear_down)
@@ -714,6 +747,7 @@ int main(void)
         CASE(an_interface_that_is_down_may_come_back),
         CASE(an_interface_that_is_removed_is_an_error),
         CASE(so_is_one_that_is_removed_while_it_is_down),
+        CASE(what_came_before_it_went_down_says_nothing),
     };
 #undef CASE
     struct hf_why why = {.text = "root is needed"};

@@ -346,6 +346,102 @@ static void reordered_data_lets_the_window_grow_once(void **state)
     wire_close(&w);
 }
 
+/* The ACK that opens a window may acknowledge more, too. What else is in flight was sent into the
+ * closed window: it comes at once; and the time that passed was no round trip. */
+static void a_window_that_opens_with_an_ack(void **state)
+{
+    (void)state;
+    for (unsigned with = 0; with <= (WITH_SACK | WITH_STAMPS); with++) {
+        struct wire w;
+        bool ts = with & WITH_STAMPS;
+        recovery_open(&w, &config, with);
+        send_segs(&w, 10, 10);
+        wait_rtt(&w);
+        hf_peer_send(&w.peer, ts ? ". seq 0 ack 0 win 0 <TS>" : ". seq 0 ack 0 win 0");
+        hf_rig_wait(&w.rig, HF_SEC(20));
+        hf_peer_skip(&w.peer);
+        hf_peer_send(&w.peer,
+                     ts ? ". seq 0 ack 3000 win 10000 <TS>" : ". seq 0 ack 3000 win 10000");
+        hf_ns opened_ns = since_start(&w);
+        EXPECT_BYTES(&w, 3000, 4000);
+        assert_int_equal(hf_peer_skip(&w.peer), 6);
+        EXPECT_BYTES_AT(&w, opened_ns + HF_SEC(1), 3000, 4000);
+        wire_close(&w);
+    }
+}
+
+/* The deadline of the next probe is none of what is sent again: NewReno's neither, whose timer an
+ * ACK does not move. */
+static void no_deadline_of_a_probe_is_left(void **state)
+{
+    (void)state;
+    for (int by = 500; by <= 10000; by += 9500) {
+        struct wire w;
+        char text[60];
+        recovery_open(&w, &config, 0);
+        send_segs(&w, 10, 10);
+        wait_rtt(&w);
+        for (int i = 0; i < 3; i++)
+            tell(&w, 0, NULL);
+        wait_rtt(&w);
+        tell(&w, 2000, NULL);
+        hf_peer_skip(&w.peer);
+        hf_peer_send(&w.peer, ". seq 0 ack 2000 win 0");
+        while (since_start(&w) < HF_SEC(40)) {
+            hf_rig_wait(&w.rig, HF_SEC(1));
+            while (hf_peer_pop(&w.peer))
+                hf_peer_send(&w.peer, ". seq 0 ack 2000 win 0");
+        }
+        hf_ns opened_ns = since_start(&w);
+        snprintf(text, sizeof text, ". seq 0 ack 3000 win %d", by);
+        hf_peer_send(&w.peer, text);
+        hf_peer_skip(&w.peer);
+        EXPECT_BYTES_AT(&w, opened_ns + HF_SEC(1), 3000, 4000);
+        wire_close(&w);
+    }
+}
+
+/* covers: CO-5681-03: the same number of segments as recovery would have left */
+static void a_smaller_mtu_ends_a_recovery(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    wire_send(&w, 10 * SEG, 0);
+    assert_true(hf_peer_pop(&w.peer));
+    struct wire_packet first = wire_last_packet(&w);
+    hf_peer_skip(&w.peer);
+    wait_rtt(&w);
+    tell(&w, 0, "1000:4000");
+    hf_peer_skip(&w.peer);
+    wire_icmp(&w, &first,
+              &(struct wire_error){.type = 3, .code = 4, .rest = 576, .from_router = true});
+    check_windows(&w, 5 * 536, 5 * SEG);
+    assert_int_equal(hf_peer_skip(&w.peer), 5);
+    wire_close(&w);
+}
+
+/* Recovery has a window of its own, which goes with it however it ends. */
+static void without_congestion_control_no_window_stays(void **state)
+{
+    (void)state;
+    for (int undone = 0; undone < 2; undone++) {
+        struct wire w;
+        config.congestion_control = 0;
+        recovery_open(&w, &config, WITH_SACK);
+        send_segs(&w, 20, 20);
+        wait_rtt(&w);
+        tell(&w, 0, undone ? "1000:20000" : "3000:6000");
+        if (!undone)
+            hf_rig_wait(&w.rig, HF_SEC(3));
+        hf_peer_skip(&w.peer);
+        tell(&w, 20000, undone ? "0:1000" : NULL);
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), undone);
+        send_segs(&w, 60, 60);
+        wire_close(&w);
+    }
+}
+
 int main(void)
 {
 #define CORNERS_TEST(f) cmocka_unit_test_setup(f, reset_config)
@@ -357,6 +453,10 @@ int main(void)
         CORNERS_TEST(a_segment_without_a_record_counts_when_it_leaves),
         CORNERS_TEST(a_part_without_a_record_has_a_timer),
         CORNERS_TEST(without_a_record_a_window_opens_too),
+        CORNERS_TEST(a_window_that_opens_with_an_ack),
+        CORNERS_TEST(no_deadline_of_a_probe_is_left),
+        CORNERS_TEST(a_smaller_mtu_ends_a_recovery),
+        CORNERS_TEST(without_congestion_control_no_window_stays),
         CORNERS_TEST(new_data_waits_for_room_in_the_record),
         CORNERS_TEST(reordered_data_lets_the_window_grow_once),
         CORNERS_TEST(what_is_not_lost_is_not_sent_again),

@@ -61,6 +61,49 @@ static void beside_blocks_the_probe_is_its_end(void **state)
     wire_close(&w);
 }
 
+/* The FIN stays behind it: with the text of its segment, or bare behind a full one. */
+static void beside_blocks_the_fin_goes_along(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[3 * SEG];
+    for (unsigned bare = 0; bare < 2; bare++) {
+        struct wire w;
+        recovery_open(&w, &config, WITH_SACK);
+        assert_int_equal(hf_send(w.rig.stack, w.conn, bytes, sizeof bytes, 0, w.rig.now_ns),
+                         sizeof bytes);
+        if (bare)
+            hf_rig_pull(&w.rig);
+        assert_int_equal(hf_shutdown(w.rig.stack, w.conn, w.rig.now_ns), HF_OK);
+        hf_rig_pull(&w.rig);
+        assert_int_equal(hf_peer_skip(&w.peer), 3 + bare);
+        hf_peer_send(&w.peer, ". seq 1000:1500 ack 0");
+        hf_peer_skip(&w.peer);
+        assert_true(wire_until_sent(&w, HF_MS(600)) != HF_NEVER);
+        EXPECT_BYTES(&w, 2013, 3000);
+        assert_true(w.peer.last.segment.flags & HF_FIN);
+        tell(&w, 0, "2013:3001");
+        assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 1);
+        tell(&w, 3001, NULL);
+        wire_close(&w);
+    }
+}
+
+/* covers: CO-8985-01: nor when a closed window has opened, and all is sent again */
+static void no_probe_follows_an_opening(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 4, 4);
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 0");
+    hf_rig_wait(&w.rig, HF_MS(1500));
+    hf_peer_skip(&w.peer);
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 10000");
+    assert_int_equal(hf_peer_skip(&w.peer), 4);
+    EXPECT_BYTES_AT(&w, HF_MS(2500), 0, 1000);
+    wire_close(&w);
+}
+
 /* covers: CO-8985-09: of one segment the receiver may delay the ACK */
 static void a_lone_segment_waits_for_a_delayed_ack(void **state)
 {
@@ -587,6 +630,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PROBE_TEST(the_last_segment_is_the_probe),
         PROBE_TEST(beside_blocks_the_probe_is_its_end),
+        PROBE_TEST(beside_blocks_the_fin_goes_along),
+        PROBE_TEST(no_probe_follows_an_opening),
         PROBE_TEST(a_lone_segment_waits_for_a_delayed_ack),
         PROBE_TEST(the_probe_counts_from_the_last_event),
         PROBE_TEST(the_probe_stands_in_the_timeouts_place),
