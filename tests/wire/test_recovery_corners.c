@@ -370,6 +370,21 @@ static void a_window_that_opens_with_an_ack(void **state)
     }
 }
 
+/* One that was closed for less than a timeout kept nothing waiting: a round trip like any other. */
+static void a_window_that_opens_soon_is_timed(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 1, 1);
+    wait_rtt(&w);
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 0");
+    wait_rtt(&w);
+    hf_peer_send(&w.peer, ". seq 0 ack 1000 win 10000");
+    assert_true(wire_info(&w).srtt_ns > RTT_NS + HF_MS(5));
+    wire_close(&w);
+}
+
 /* The deadline of the next probe is none of what is sent again: NewReno's neither, whose timer an
  * ACK does not move. */
 static void no_deadline_of_a_probe_is_left(void **state)
@@ -454,6 +469,7 @@ int main(void)
         CORNERS_TEST(a_part_without_a_record_has_a_timer),
         CORNERS_TEST(without_a_record_a_window_opens_too),
         CORNERS_TEST(a_window_that_opens_with_an_ack),
+        CORNERS_TEST(a_window_that_opens_soon_is_timed),
         CORNERS_TEST(no_deadline_of_a_probe_is_left),
         CORNERS_TEST(a_smaller_mtu_ends_a_recovery),
         CORNERS_TEST(without_congestion_control_no_window_stays),

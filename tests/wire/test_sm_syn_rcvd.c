@@ -73,6 +73,12 @@ static void what_lies_outside_the_window_is_answered_but_for_rst(void **state)
     PLAY(rows, ALL_FORMS, "<mss 1460>", then_complete);
 }
 
+static void a_challenge_is_counted(struct bench *b, enum form form, const struct row *row)
+{
+    assert_int_equal(bench_count(b, HF_ACK_CHALLENGE_RST), 1);
+    then_complete(b, form, row);
+}
+
 /* covers: SM-SYR-2-rst-inwin, CO-5961-01 */
 static void a_rst_inside_the_window_is_challenged(void **state)
 {
@@ -83,7 +89,7 @@ static void a_rst_inside_the_window_is_challenged(void **state)
         {"with ACK", "R. seq 2 ack 1", ". seq 1 ack 1", HF_SYN_RCVD},
         {"with data across the edge", "R seq 0:10", ". seq 1 ack 1", HF_SYN_RCVD},
     };
-    PLAY(rows, ALL_FORMS, "<mss 1460>", then_complete);
+    PLAY(rows, ALL_FORMS, "<mss 1460>", a_challenge_is_counted);
 }
 
 /* covers: SM-SYR-5-noack */
