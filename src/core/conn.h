@@ -155,7 +155,7 @@ struct hf_conn {
     uint8_t rtx_timer : 4;  /**< enum hf_rtx_timer */
     uint8_t life_timer : 3; /**< enum hf_life_timer */
     bool twice_due : 1;     /**< the next ACK reports what came twice: it stands in the flight */
-    uint8_t rtx_count;      /**< retransmissions of the same thing */
+    uint8_t rtx_count;      /**< retransmissions of the same thing; of a closed window, probes */
     uint8_t probe_count;    /**< probes without an answer */
     union {
         uint8_t dup_acks;

@@ -240,9 +240,9 @@ static void enter(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
     trace(s, c, HF_RECOVERY_BEGINS);
 }
 
-/** [RFC9937#6.4] */
-static void settle(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
-                   const struct hf_cc_event *e)
+/** What recovery let cwnd become ends with it [RFC9937#6.4]. */
+static void deflate(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
+                    const struct hf_cc_event *e)
 {
     hf_cc_set_window(&c->cc, e, c->cc.ssthresh_bytes);
     hf_stack_cc(s)->on_recovered(&c->cc, &f->cc, e);
@@ -258,7 +258,7 @@ static void leave(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f)
     if (!c->sack_on)
         f->board.sacked_bytes = 0;
     if (was_recovery)
-        settle(s, c, f, &e);
+        deflate(s, c, f, &e);
     /* All came before anything was sent again: it was only late. Not if there was no reduction. */
     if (f->undo.open && !f->undo.sent) {
         hf_stack_cc(s)->on_undo(&c->cc, &f->cc, &e);
@@ -499,7 +499,7 @@ void hf_recovery_respond(struct hf_stack *s, struct hf_conn *c, struct hf_flight
 {
     struct hf_cc_event e = hf_recovery_event(s, c);
     reduce(s, c, f, f->probe.flight_bytes); /* now nothing is in flight, as a rule */
-    settle(s, c, f, &e);
+    deflate(s, c, f, &e);
     trace(s, c, HF_RECOVERY_PROBE_REPAIRED);
 }
 
@@ -560,7 +560,7 @@ void hf_recovery_resend_all(struct hf_stack *s, struct hf_conn *c, enum hf_reaso
     struct hf_flight *f = hf_flight_of(s, c);
     if (f != NULL && f->phase == HF_PHASE_RECOVERY) { /* which ends here */
         struct hf_cc_event e = hf_recovery_event(s, c);
-        settle(s, c, f, &e);
+        deflate(s, c, f, &e);
     }
     if (f != NULL)
         trace(s, c, HF_RECOVERY_AGAIN);

@@ -169,7 +169,8 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
     if (opens) {
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_PEER_OPENED, wnd, 0, seg);
         /* What is in flight was sent into the closed window, and is gone if its time ran out there.
-         * A window that only flaps is no sign of that: it may not draw all of it each time. */
+         * A window that only flaps is no sign of that: it may not draw all of it each time.
+         * DEVIATION D-34 */
         bool timed_out = c->rtx_count > 0;
         c->rtx_count = 0;
         c->probe_due = false;

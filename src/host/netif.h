@@ -21,6 +21,7 @@ struct hf_netif {
 HF_MUST_CHECK int hf_netif_find_ethernet(const char *name, struct hf_netif *out,
                                          struct hf_why *why);
 
+/** False too if there is none of this name in the thread's network namespace. */
 bool hf_netif_is_up(const char *name);
 
 /** Whether the kernel takes packets to this address for its own, in the thread's network
