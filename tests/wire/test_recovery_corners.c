@@ -346,6 +346,22 @@ static void reordered_data_lets_the_window_grow_once(void **state)
     wire_close(&w);
 }
 
+/* So it is where the ACK that opens it covers a part. */
+static void without_a_record_it_opens_with_an_ack(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_without_a_record(&w);
+    hf_peer_send(&w.peer, ". seq 0 ack 0 win 0");
+    hf_rig_wait(&w.rig, HF_MS(1500));
+    assert_int_equal(hf_peer_skip(&w.peer), 1); /* a probe */
+    hf_peer_send(&w.peer, ". seq 0 ack 400 win 10000");
+    EXPECT_BYTES(&w, 400, 1000);
+    WIRE_QUIET(&w);
+    EXPECT_BYTES_AT(&w, HF_MS(2500), 400, 1000);
+    wire_close(&w);
+}
+
 /* The ACK that opens a window may acknowledge more, too. What else is in flight was sent into the
  * closed window: it comes at once; and the time that passed was no round trip. */
 static void a_window_that_opens_with_an_ack(void **state)
@@ -468,6 +484,7 @@ int main(void)
         CORNERS_TEST(a_segment_without_a_record_counts_when_it_leaves),
         CORNERS_TEST(a_part_without_a_record_has_a_timer),
         CORNERS_TEST(without_a_record_a_window_opens_too),
+        CORNERS_TEST(without_a_record_it_opens_with_an_ack),
         CORNERS_TEST(a_window_that_opens_with_an_ack),
         CORNERS_TEST(a_window_that_opens_soon_is_timed),
         CORNERS_TEST(no_deadline_of_a_probe_is_left),

@@ -513,6 +513,22 @@ static void the_user_timeout_ends_the_attempt(void **state)
     bench_close(&b);
 }
 
+/* SYNs that were sent again are no probes of the window that their answer closes. */
+static void a_window_closed_by_the_answer_counts_its_own_probes(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    open_syn_sent(&b, false, 5);
+    hf_rig_run(&b.rig, HF_MS(1500));
+    assert_int_equal(bench_info(&b, b.conn).retransmit_count, 1);
+    hf_peer_skip(&b.peer);
+    hf_peer_send(&b.peer, "S. seq 0 ack 1 win 0 <mss 1460>");
+    assert_int_equal(hf_peer_state(&b.peer), HF_ESTABLISHED);
+    assert_int_equal(bench_info(&b, b.conn).retransmit_count, 0);
+    bench_close(&b);
+}
+
 /* covers: MUST-9, CO-6528-01, CO-6528-04, SHLD-1, MUST-8: seen from outside */
 static void initial_numbers_rise_for_each_pair_of_ends(void **state)
 {
@@ -560,6 +576,7 @@ int main(void)
         cmocka_unit_test(an_answer_to_the_syn_ack_does_not_measure_the_syn),
         cmocka_unit_test(the_user_timeout_ends_an_attempt_not_made),
         cmocka_unit_test(the_user_timeout_ends_the_attempt),
+        cmocka_unit_test(a_window_closed_by_the_answer_counts_its_own_probes),
         cmocka_unit_test(initial_numbers_rise_for_each_pair_of_ends),
     };
     return cmocka_run_group_tests_name("sm_syn_sent", tests, NULL, NULL);
