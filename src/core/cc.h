@@ -137,6 +137,12 @@ void hf_cc_enter_recovery(const struct hf_cc *cc, struct hf_cc_run *run,
 /** After a loss: slow start, if it was one, is over, and what ACKs have said is forgotten. */
 void hf_cc_reduce(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e,
                   uint64_t ssthresh_bytes);
+/**
+ * Of the flight in which slow start met its first loss so much was not lost: that is what the path
+ * carries. Where the reduction left more than seven eighths of it, that is corrected, and so is the
+ * plateau of CUBIC; the eighth lets the queue drain. DEVIATION D-42.
+ */
+void hf_cc_path_carries(struct hf_cc *cc, const struct hf_cc_event *e, uint32_t bytes);
 /** After a timeout, with ssthresh_bytes as it shall be: one segment, in no recovery. */
 void hf_cc_restart(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e);
 

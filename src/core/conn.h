@@ -221,10 +221,12 @@ struct hf_flight {
     /* send */
     struct hf_place cursor; /**< place of cursor_seq in the send queue */
     hf_seq cursor_seq;
-    hf_seq recover;      /**< SND.NXT when loss was found */
-    hf_seq timed_seq;    /**< end of the timed segment */
-    hf_ns timed_at;      /**< when it was sent; HF_NEVER: none is timed */
-    uint32_t peak_bytes; /**< most in flight in this round trip, which ends at peak_seq */
+    hf_seq recover;         /**< SND.NXT when loss was found */
+    uint32_t carried_bytes; /**< of the flight that ended slow start, what is not lost so far: what
+                                 the path carries; 0: that is known, or another flight did */
+    hf_seq timed_seq;       /**< end of the timed segment */
+    hf_ns timed_at;         /**< when it was sent; HF_NEVER: none is timed */
+    uint32_t peak_bytes;    /**< most in flight in this round trip, which ends at peak_seq */
     hf_seq peak_seq;
     uint32_t pending_mtu; /**< claim of a smaller path MTU that waits; 0: none */
     hf_seq pending_seq;   /**< what it quoted */

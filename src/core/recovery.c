@@ -11,6 +11,9 @@
 
 enum { DUP_ACK_THRESHOLD = 3, DUP_ACKS_MAX = 255 };
 
+/** By so much slow start ends above what the path carries, at most. */
+enum { SLOW_START_EXCESS_MOST = 4 };
+
 /* [MAY-18] */
 const struct hf_cc_algorithm *hf_stack_cc(const struct hf_stack *s)
 {
@@ -232,11 +235,14 @@ static void reduce(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
 static void enter(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
                   const struct hf_board *b, uint32_t delivered_bytes)
 {
+    bool slow_start_was_over = c->cc.slow_start_over;
     reduce(s, c, f, hf_conn_in_flight(c));
     set_phase(c, f, HF_PHASE_RECOVERY);
     open_undo(c, f, b, false);
     /* [RFC9937#6.1] what was in flight before this ACK */
     f->prr = (struct hf_prr){hf_conn_in_flight(c) - f->board.sacked_bytes + delivered_bytes, 0, 0};
+    bool ends_slow_start = !slow_start_was_over && c->cc.slow_start_over;
+    f->carried_bytes = ends_slow_start ? hf_conn_in_flight(c) : 0;
     trace(s, c, HF_RECOVERY_BEGINS);
 }
 
@@ -270,12 +276,34 @@ static void leave(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f)
     trace(s, c, HF_RECOVERY_ENDS);
 }
 
-/** What an ACK did for a recovery; a timer: nothing. */
+/** What an ACK did for a recovery; a timer: it finds losses only. */
 struct progress {
     uint32_t delivered_bytes;
-    bool safe;    /**< SND.UNA moved, and nothing more was found lost */
-    bool partial; /**< without SACK: it moved to the next hole */
+    uint32_t lost_bytes; /**< found by it */
+    bool safe;           /**< SND.UNA moved, and nothing more was found lost */
+    bool partial;        /**< without SACK: it moved to the next hole */
 };
+
+/**
+ * DEVIATION D-42 from [RFC9438#4.6]. Slow start may end far above what the path carries: it doubles
+ * what filled the queue, and once more until it hears of the first loss. What of that flight is not
+ * lost is what the path carries: a quarter at least, by the same reason; what takes more is no
+ * queue. Losses are heard of one after the other, until the fate of all is known.
+ */
+static void measure_path(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
+                         const struct progress *ack)
+{
+    if (f->carried_bytes == 0)
+        return;
+    uint32_t least_bytes = f->prr.flight_bytes / SLOW_START_EXCESS_MOST;
+    uint32_t left_bytes = hf_rest_u32(f->carried_bytes, ack->lost_bytes);
+    f->carried_bytes = hf_max_u32(left_bytes, least_bytes);
+    struct hf_cc_event e = hf_recovery_event(s, c);
+    hf_cc_path_carries(&c->cc, &e, f->carried_bytes);
+    uint32_t arrived_bytes = c->snd_una.v - f->undo.from.v + f->board.sacked_bytes;
+    if (arrived_bytes >= f->carried_bytes || left_bytes <= least_bytes)
+        f->carried_bytes = 0;
+}
 
 /** How much recovery may send, by what this ACK delivered [RFC9937#6.2]. DEVIATION D-37 from
  *  [RFC5681#3.2]. */
@@ -411,8 +439,10 @@ static void step(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
     }
     if (f->phase == HF_PHASE_OPEN && lost)
         enter(s, c, f, b, ack->delivered_bytes);
-    if (f->phase == HF_PHASE_RECOVERY)
+    if (f->phase == HF_PHASE_RECOVERY) {
+        measure_path(s, c, f, ack);
         reduce_proportionally(s, c, f, ack);
+    }
 }
 
 /** Nothing is missing, nothing is in doubt, and this ACK says no more than how far all arrived. */
@@ -476,7 +506,8 @@ void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight 
         find_lost(s, c, f, &b);
     else
         ack.partial = find_lost_by_count(c, f, &b, moved);
-    ack.safe = moved && f->board.lost_bytes <= lost_before;
+    ack.lost_bytes = f->board.lost_bytes - lost_before;
+    ack.safe = moved && ack.lost_bytes == 0;
     HF_DEBUG_ASSERT(hf_board_is_sound(&b, c->snd_una, c->snd_nxt, c->sack_on));
     bool was_recovery = f->phase == HF_PHASE_RECOVERY;
     step(s, c, f, &b, &ack);
@@ -490,8 +521,9 @@ void hf_recovery_on_reorder_timer(struct hf_stack *s, struct hf_conn *c)
 {
     struct hf_flight *f = hf_flight_of(s, c);
     struct hf_board b = hf_flight_board(s, f, 0);
+    uint32_t lost_before = f->board.lost_bytes;
     find_lost(s, c, f, &b);
-    step(s, c, f, &b, &(struct progress){0});
+    step(s, c, f, &b, &(struct progress){.lost_bytes = f->board.lost_bytes - lost_before});
     hf_output_want(s, c);
 }
 
