@@ -131,4 +131,18 @@ static inline uint64_t counted(const struct wire *w, enum hf_reason reason)
     return hf_stack_count(w->rig.stack, reason);
 }
 
+/** recovery_open with a window of twenty segments, still in slow start. */
+static inline void recovery_open_twenty(struct wire *w, const struct hf_config *config,
+                                        unsigned with)
+{
+    recovery_open(w, config, with);
+    send_segs(w, 10, 10);
+    wait_rtt(w);
+    for (uint32_t n = 1; n <= 10; n++)
+        tell(w, n * SEG, NULL);
+    assert_int_equal(wire_info(w).cwnd_bytes, 20 * SEG);
+    wire_rebase(w);
+    w->start_ns = w->rig.now_ns;
+}
+
 #endif

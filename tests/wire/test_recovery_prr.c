@@ -10,19 +10,6 @@ static int reset_config(void **state)
     return 0;
 }
 
-/* recovery_open with a window of twenty segments. */
-static void open_twenty(struct wire *w, unsigned with)
-{
-    recovery_open(w, &config, with);
-    send_segs(w, 10, 10);
-    wait_rtt(w);
-    for (uint32_t n = 1; n <= 10; n++)
-        tell(w, n * SEG, NULL);
-    assert_int_equal(wire_info(w).cwnd_bytes, 20 * SEG);
-    wire_rebase(w);
-    w->start_ns = w->rig.now_ns;
-}
-
 /* covers: CO-9937-01, CO-9937-05, CO-9937-07, CO-9937-08, CO-9937-09: twenty segments, the first
  * is lost; ssthresh 10. RecoverFS is 20 less the two that had arrived before the third block, and
  * two new ones had left: 20. The share of n delivered is n/2; the first goes to the
@@ -31,7 +18,7 @@ static void half_a_segment_for_each(void **state)
 {
     (void)state;
     struct wire w;
-    open_twenty(&w, WITH_SACK);
+    recovery_open_twenty(&w, &config, WITH_SACK);
     send_segs(&w, 60, 20);
     wait_rtt(&w);
     tell(&w, 0, "1000:2000");
@@ -71,7 +58,7 @@ static void a_whole_share_is_not_rounded(void **state)
 {
     (void)state;
     struct wire w;
-    open_twenty(&w, WITH_SACK);
+    recovery_open_twenty(&w, &config, WITH_SACK);
     send_segs(&w, 20, 20);
     wait_rtt(&w);
     tell(&w, 0, "1000:5000");
@@ -87,7 +74,7 @@ static void one_for_one_where_much_was_lost(void **state)
 {
     (void)state;
     struct wire w;
-    open_twenty(&w, WITH_SACK);
+    recovery_open_twenty(&w, &config, WITH_SACK);
     send_segs(&w, 60, 20);
     wait_rtt(&w);
     /* Fourteen are lost, six arrive: of the pipe six, less than ssthresh, nothing is left. */
@@ -111,7 +98,7 @@ static void one_for_one_where_much_was_lost(void **state)
  * nothing of the path (DEVIATION D-42). */
 static void open_twenty_in_avoidance(struct wire *w)
 {
-    open_twenty(w, WITH_SACK);
+    recovery_open_twenty(w, &config, WITH_SACK);
     send_segs(w, 20, 20);
     wait_rtt(w);
     for (uint32_t n = 1; n <= 20; n++)
@@ -175,7 +162,7 @@ static void ssthresh_bounds_it(void **state)
 {
     (void)state;
     struct wire w;
-    open_twenty(&w, WITH_SACK);
+    recovery_open_twenty(&w, &config, WITH_SACK);
     send_segs(&w, 60, 20);
     wait_rtt(&w);
     tell(&w, 0, "1000:20000"); /* nineteen */

@@ -10,15 +10,10 @@ static int reset_config(void **state)
     return 0;
 }
 
-/** recovery_open with twenty segments in flight, sent in slow start, and their ACKs due. */
+/** Twenty segments are in flight, sent in slow start, and their ACKs are due. */
 static void open_and_fly(struct wire *w)
 {
-    recovery_open(w, &config, WITH_SACK);
-    send_segs(w, 10, 10);
-    wait_rtt(w);
-    for (uint32_t n = 1; n <= 10; n++)
-        tell(w, n * SEG, NULL);
-    wire_rebase(w);
+    recovery_open_twenty(w, &config, WITH_SACK);
     send_segs(w, 20, 20);
     wait_rtt(w);
 }
