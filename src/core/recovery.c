@@ -235,14 +235,17 @@ static void reduce(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
 static void enter(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
                   const struct hf_board *b, uint32_t delivered_bytes)
 {
-    bool slow_start_was_over = c->cc.slow_start_over;
+    /* Where the application sets the pace the flight is no measure of the path; nor without SACK,
+     * where holes are heard of one a round trip. */
+    bool measures =
+        c->sack_on && !c->cc.slow_start_over && hf_conn_in_flight(c) > c->cc.cwnd_bytes / 2;
     reduce(s, c, f, hf_conn_in_flight(c));
     set_phase(c, f, HF_PHASE_RECOVERY);
     open_undo(c, f, b, false);
     /* [RFC9937#6.1] what was in flight before this ACK */
     f->prr = (struct hf_prr){hf_conn_in_flight(c) - f->board.sacked_bytes + delivered_bytes, 0, 0};
-    bool ends_slow_start = !slow_start_was_over && c->cc.slow_start_over;
-    f->carried_bytes = ends_slow_start ? hf_conn_in_flight(c) : 0;
+    measures = measures && c->cc.slow_start_over; /* ended by this, and not without an algorithm */
+    f->carried_bytes = measures ? hf_conn_in_flight(c) : 0;
     trace(s, c, HF_RECOVERY_BEGINS);
 }
 
@@ -296,12 +299,11 @@ static void measure_path(struct hf_stack *s, struct hf_conn *c, struct hf_flight
     if (f->carried_bytes == 0)
         return;
     uint32_t least_bytes = f->prr.flight_bytes / SLOW_START_EXCESS_MOST;
-    uint32_t left_bytes = hf_rest_u32(f->carried_bytes, ack->lost_bytes);
-    f->carried_bytes = hf_max_u32(left_bytes, least_bytes);
+    f->carried_bytes = hf_max_u32(hf_rest_u32(f->carried_bytes, ack->lost_bytes), least_bytes);
     struct hf_cc_event e = hf_recovery_event(s, c);
     hf_cc_path_carries(&c->cc, &e, f->carried_bytes);
     uint32_t arrived_bytes = c->snd_una.v - f->undo.from.v + f->board.sacked_bytes;
-    if (arrived_bytes >= f->carried_bytes || left_bytes <= least_bytes)
+    if (arrived_bytes >= f->carried_bytes)
         f->carried_bytes = 0;
 }
 

@@ -105,6 +105,24 @@ static void later_losses_are_none(void **state)
     wire_close(&w);
 }
 
+/* Half of the window or less was in flight: the application sets the pace, and what is lost of that
+ * says nothing of the path. */
+static void a_window_that_is_not_used_is_none(void **state)
+{
+    (void)state;
+    for (uint32_t segs = 10; segs <= 11; segs++) {
+        struct wire w;
+        recovery_open_twenty(&w, &config, WITH_SACK);
+        send_segs(&w, segs, segs);
+        wait_rtt(&w);
+        char text[32];
+        snprintf(text, sizeof text, "7000:%u", segs * SEG);
+        tell(&w, 0, text);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, segs == 10 ? 5000 : 3500);
+        wire_close(&w);
+    }
+}
+
 /* Without congestion control nothing is concluded from it. */
 static void no_algorithm_no_measure(void **state)
 {
@@ -130,6 +148,7 @@ int main(void)
         SLOW_START_TEST(it_is_measured_until_all_is_known),
         SLOW_START_TEST(what_a_timer_finds_counts),
         SLOW_START_TEST(later_losses_are_none),
+        SLOW_START_TEST(a_window_that_is_not_used_is_none),
         SLOW_START_TEST(no_algorithm_no_measure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
