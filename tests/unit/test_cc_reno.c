@@ -174,6 +174,27 @@ static void ssthresh_is_half_the_flight(void **state)
     assert_int_equal(f.cc.ssthresh_bytes, HF_CWND_MAX_BYTES);
 }
 
+/* DEVIATION D-42: seven eighths of what the path carries, and CUBIC's plateau at it; no more than
+ * the reduction left, and two segments at least. */
+static void ssthresh_is_what_the_path_carries(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t carries_bytes, ssthresh_bytes, w_max_bytes;
+    } rows[] = {{80 * MSS, 70 * MSS, 200 * MSS},
+                {80 * MSS - 8, 70 * MSS - 7, 80 * MSS - 8},
+                {16 * MSS, 14 * MSS, 16 * MSS},
+                {MSS, 2 * MSS, MSS}};
+    for (size_t i = 0; i < HF_COUNT_OF(rows); i++) {
+        struct hf_cc cc = {200 * MSS, 70 * MSS, 200 * MSS, false, true};
+        struct hf_cc_event e = {.mss_bytes = MSS};
+        hf_cc_path_carries(&cc, &e, rows[i].carries_bytes);
+        assert_int_equal(cc.ssthresh_bytes, rows[i].ssthresh_bytes);
+        assert_int_equal(cc.w_max_bytes, rows[i].w_max_bytes);
+        assert_int_equal(cc.cwnd_bytes, 200 * MSS);
+    }
+}
+
 /* What was acknowledged before a loss counts for nothing after it. */
 static void loss_forgets_what_was_acknowledged(void **state)
 {
@@ -447,6 +468,7 @@ int main(void)
         cmocka_unit_test(avoidance_adds_one_segment_a_window),
         cmocka_unit_test(slow_start_ends_at_ssthresh),
         cmocka_unit_test(ssthresh_is_half_the_flight),
+        cmocka_unit_test(ssthresh_is_what_the_path_carries),
         cmocka_unit_test(loss_forgets_what_was_acknowledged),
         cmocka_unit_test(undo_restores),
         cmocka_unit_test(undo_takes_nothing_away),
