@@ -62,6 +62,8 @@ struct hf_cc_event {
     hf_ns now_ns;
     uint32_t mss_bytes;            /**< SMSS; always set; at most 65535 */
     uint32_t flight_bytes;         /**< FlightSize, without what limited transmit added */
+    uint32_t aim_bytes;            /**< ssthresh of the recovery that ends here, which held
+                                        the flight down; 0: none does */
     uint32_t acked_bytes;          /**< newly acknowledged */
     uint32_t initial_window_bytes; /**< hf_cc_initial_window */
     uint32_t slow_start_segs;      /**< growth of slow start an ACK at most; 0: no limit */
@@ -83,7 +85,7 @@ struct hf_cc_algorithm {
      *  and it stays. */
     void (*on_unused)(struct hf_cc_run *run, hf_ns now_ns);
     /** Loss was found: fast recovery begins. Sets ssthresh_bytes and keeps what was before;
-     *  cwnd_bytes stays, the recovery moves it from here. flight_bytes. */
+     *  cwnd_bytes stays, the recovery moves it from here. flight_bytes, aim_bytes. */
     void (*on_loss)(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e);
     /** Everything sent before the loss was found is acknowledged. The recovery has set cwnd_bytes
      *  to ssthresh_bytes or less. */
@@ -142,7 +144,8 @@ void hf_cc_reduce(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_ev
  * carries. Where the reduction left more than seven eighths of it, that is corrected, and so is the
  * plateau of CUBIC; the eighth lets the queue drain. DEVIATION D-42.
  */
-void hf_cc_path_carries(struct hf_cc *cc, const struct hf_cc_event *e, uint32_t bytes);
+void hf_cc_path_carries(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e,
+                        uint32_t bytes);
 /** After a timeout, with ssthresh_bytes as it shall be: one segment, in no recovery. */
 void hf_cc_restart(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e);
 

@@ -172,10 +172,12 @@ static void cubic_ack(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_c
         avoid_congestion(cc, run, e);
 }
 
-/** [RFC9438#4.6] Of what was in flight, not of cwnd; a new stage follows. */
+/** [RFC9438#4.6] Of what was in flight, not of cwnd; but where a recovery has just held the flight
+ *  down, of what it aimed at: the RFC lets that be cwnd. A new stage follows. */
 static void reduce(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e)
 {
-    hf_cc_reduce(cc, run, e, (uint64_t)e->flight_bytes * BETA_PERCENT / ALL_PERCENT);
+    uint32_t flight_bytes = hf_max_u32(e->flight_bytes, e->aim_bytes);
+    hf_cc_reduce(cc, run, e, (uint64_t)flight_bytes * BETA_PERCENT / ALL_PERCENT);
     if (run != NULL)
         run->cubic = (struct hf_cubic){.prior_bytes = cc->cwnd_bytes};
 }

@@ -89,12 +89,15 @@ void hf_cc_reduce(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_ev
         run->acked = 0;
 }
 
-void hf_cc_path_carries(struct hf_cc *cc, const struct hf_cc_event *e, uint32_t bytes)
+void hf_cc_path_carries(struct hf_cc *cc, struct hf_cc_run *run, const struct hf_cc_event *e,
+                        uint32_t bytes)
 {
     uint32_t most_bytes = bytes - bytes / 8;
     if (cc->ssthresh_bytes <= most_bytes)
         return;
     cc->w_max_bytes = bytes;
+    if (run != NULL)
+        run->cubic.prior_bytes = hf_min_u32(run->cubic.prior_bytes, bytes);
     hf_cc_set_ssthresh(cc, e, most_bytes);
 }
 

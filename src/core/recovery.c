@@ -223,29 +223,66 @@ static void set_phase(struct hf_conn *c, struct hf_flight *f, enum hf_phase phas
     f->probe.open = f->probe.due = false; /* [RFC8985#7.1] */
 }
 
+/** What an ACK did for a recovery; a timer: it finds losses only. */
+struct progress {
+    uint32_t delivered_bytes;
+    uint32_t lost_bytes; /**< found by it */
+    bool safe;           /**< SND.UNA moved, and nothing more was found lost */
+    bool partial;        /**< without SACK: it moved to the next hole */
+};
+
+/**
+ * DEVIATION D-42 from [RFC9438#4.6]. Slow start may end far above what the path carries: it doubles
+ * what filled the queue, and once more until it hears of the first loss. What of that flight is not
+ * lost is what the path carries: a quarter at least, by the same reason; what takes more is no
+ * queue. Losses are heard of one after the other, until the fate of all is known.
+ */
+static void measure_path(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
+                         const struct progress *ack)
+{
+    if (f->carried_bytes == 0)
+        return;
+    uint32_t least_bytes = f->prr.flight_bytes / SLOW_START_EXCESS_MOST;
+    f->carried_bytes = hf_max_u32(hf_rest_u32(f->carried_bytes, ack->lost_bytes), least_bytes);
+    struct hf_cc_event e = hf_recovery_event(s, c);
+    hf_cc_path_carries(&c->cc, &f->cc, &e, f->carried_bytes);
+    uint32_t arrived_bytes = c->snd_una.v - f->undo.from.v + f->board.sacked_bytes;
+    if (arrived_bytes >= f->carried_bytes)
+        f->carried_bytes = 0;
+}
+
 /** One reduction for one window: FlightSize without what limited transmit added [RFC5681#3.2]. */
 static void reduce(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
-                   uint32_t flight_bytes)
+                   uint32_t flight_bytes, uint32_t aim_bytes)
 {
     struct hf_cc_event e = hf_recovery_event(s, c);
     e.flight_bytes = hf_min_u32(flight_bytes, c->cc.cwnd_bytes);
+    e.aim_bytes = hf_min_u32(aim_bytes, c->cc.cwnd_bytes);
     hf_stack_cc(s)->on_loss(&c->cc, &f->cc, &e);
 }
 
-static void enter(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
-                  const struct hf_board *b, uint32_t delivered_bytes)
+/** Where the application sets the pace the flight is no measure of the path; nor without SACK,
+ *  where holes are heard of one a round trip; nor where much that is late is taken for lost. */
+static bool may_measure_path(const struct hf_conn *c)
 {
-    /* Where the application sets the pace the flight is no measure of the path; nor without SACK,
-     * where holes are heard of one a round trip. */
-    bool measures =
-        c->sack_on && !c->cc.slow_start_over && hf_conn_in_flight(c) > c->cc.cwnd_bytes / 2;
-    reduce(s, c, f, hf_conn_in_flight(c));
+    return c->sack_on && !c->reordering.seen && !c->cc.slow_start_over &&
+           hf_conn_in_flight(c) > c->cc.cwnd_bytes / 2;
+}
+
+/** By this ACK; aim_bytes: what the recovery that ends with it aimed at, or 0. */
+static void enter(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
+                  const struct hf_board *b, const struct progress *ack, uint32_t aim_bytes)
+{
+    uint32_t flight_bytes = hf_conn_in_flight(c);
+    bool measures = may_measure_path(c);
+    reduce(s, c, f, flight_bytes, aim_bytes);
     set_phase(c, f, HF_PHASE_RECOVERY);
     open_undo(c, f, b, false);
     /* [RFC9937#6.1] what was in flight before this ACK */
-    f->prr = (struct hf_prr){hf_conn_in_flight(c) - f->board.sacked_bytes + delivered_bytes, 0, 0};
+    f->prr = (struct hf_prr){flight_bytes - f->board.sacked_bytes + ack->delivered_bytes, 0, 0};
     measures = measures && c->cc.slow_start_over; /* ended by this, and not without an algorithm */
-    f->carried_bytes = measures ? hf_conn_in_flight(c) : 0;
+    f->carried_bytes = measures ? flight_bytes : 0;
+    measure_path(s, c, f, ack);
     trace(s, c, HF_RECOVERY_BEGINS);
 }
 
@@ -277,34 +314,6 @@ static void leave(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f)
         return;
     }
     trace(s, c, HF_RECOVERY_ENDS);
-}
-
-/** What an ACK did for a recovery; a timer: it finds losses only. */
-struct progress {
-    uint32_t delivered_bytes;
-    uint32_t lost_bytes; /**< found by it */
-    bool safe;           /**< SND.UNA moved, and nothing more was found lost */
-    bool partial;        /**< without SACK: it moved to the next hole */
-};
-
-/**
- * DEVIATION D-42 from [RFC9438#4.6]. Slow start may end far above what the path carries: it doubles
- * what filled the queue, and once more until it hears of the first loss. What of that flight is not
- * lost is what the path carries: a quarter at least, by the same reason; what takes more is no
- * queue. Losses are heard of one after the other, until the fate of all is known.
- */
-static void measure_path(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
-                         const struct progress *ack)
-{
-    if (f->carried_bytes == 0)
-        return;
-    uint32_t least_bytes = f->prr.flight_bytes / SLOW_START_EXCESS_MOST;
-    f->carried_bytes = hf_max_u32(hf_rest_u32(f->carried_bytes, ack->lost_bytes), least_bytes);
-    struct hf_cc_event e = hf_recovery_event(s, c);
-    hf_cc_path_carries(&c->cc, &e, f->carried_bytes);
-    uint32_t arrived_bytes = c->snd_una.v - f->undo.from.v + f->board.sacked_bytes;
-    if (arrived_bytes >= f->carried_bytes)
-        f->carried_bytes = 0;
 }
 
 /** How much recovery may send, by what this ACK delivered [RFC9937#6.2]. DEVIATION D-37 from
@@ -433,18 +442,20 @@ static void step(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
                  const struct hf_board *b, const struct progress *ack)
 {
     bool lost = f->board.lost_bytes > 0;
+    uint32_t aim_bytes = 0;
     if (f->phase != HF_PHASE_OPEN && hf_seq_ge(c->snd_una, f->recover)) {
+        aim_bytes = f->phase == HF_PHASE_RECOVERY ? c->cc.ssthresh_bytes : 0;
         leave(s, c, f);
         /* [RFC5681#4.3] What of the next window was lost meanwhile, and is sent again already, is
          * another sign. */
         lost |= c->sack_on && hf_board_was_resent(b, c->snd_una, c->snd_nxt);
     }
     if (f->phase == HF_PHASE_OPEN && lost)
-        enter(s, c, f, b, ack->delivered_bytes);
-    if (f->phase == HF_PHASE_RECOVERY) {
+        enter(s, c, f, b, ack, aim_bytes);
+    else if (f->phase == HF_PHASE_RECOVERY)
         measure_path(s, c, f, ack);
+    if (f->phase == HF_PHASE_RECOVERY)
         reduce_proportionally(s, c, f, ack);
-    }
 }
 
 /** Nothing is missing, nothing is in doubt, and this ACK says no more than how far all arrived. */
@@ -532,7 +543,7 @@ void hf_recovery_on_reorder_timer(struct hf_stack *s, struct hf_conn *c)
 void hf_recovery_respond(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f)
 {
     struct hf_cc_event e = hf_recovery_event(s, c);
-    reduce(s, c, f, f->probe.flight_bytes); /* now nothing is in flight, as a rule */
+    reduce(s, c, f, f->probe.flight_bytes, 0); /* now nothing is in flight, as a rule */
     deflate(s, c, f, &e);
     trace(s, c, HF_RECOVERY_PROBE_REPAIRED);
 }

@@ -188,8 +188,10 @@ static void ssthresh_is_what_the_path_carries(void **state)
     for (size_t i = 0; i < HF_COUNT_OF(rows); i++) {
         struct hf_cc cc = {200 * MSS, 70 * MSS, 200 * MSS, false, true};
         struct hf_cc_event e = {.mss_bytes = MSS};
-        hf_cc_path_carries(&cc, &e, rows[i].carries_bytes);
+        struct hf_cc_run run = {.cubic.prior_bytes = 200 * MSS};
+        hf_cc_path_carries(&cc, i % 2 == 0 ? &run : NULL, &e, rows[i].carries_bytes);
         assert_int_equal(cc.ssthresh_bytes, rows[i].ssthresh_bytes);
+        assert_int_equal(run.cubic.prior_bytes, i % 2 == 0 ? rows[i].w_max_bytes : 200 * MSS);
         assert_int_equal(cc.w_max_bytes, rows[i].w_max_bytes);
         assert_int_equal(cc.cwnd_bytes, 200 * MSS);
     }

@@ -30,10 +30,17 @@ static inline void recovery_config(struct hf_config *config)
     config->loss_probe = 0;
 }
 
-static inline void recovery_open(struct wire *w, const struct hf_config *config, unsigned with)
+/** trace hears what the stack does; or NULL. */
+static inline void recovery_open_traced(struct wire *w, const struct hf_config *config,
+                                        unsigned with, hf_trace_fn *trace, void *trace_ctx)
 {
     *w = (struct wire){.setup = {.state = HF_ESTABLISHED, .config = config}};
-    struct hf_rig_config rig = {.config = config, .seed = 6, .start_ns = HF_SEC(10), .cut = true};
+    struct hf_rig_config rig = {.config = config,
+                                .seed = 6,
+                                .start_ns = HF_SEC(10),
+                                .cut = true,
+                                .trace = trace,
+                                .trace_ctx = trace_ctx};
     assert_int_equal(hf_rig_open(&w->rig, &rig), HF_OK);
     hf_peer_open(&w->peer, &w->rig, false, WIRE_PEER_PORT, 5000, 1000);
     struct hf_connect what = {.local = {.port = 5000}, .remote = w->peer.here};
@@ -49,7 +56,12 @@ static inline void recovery_open(struct wire *w, const struct hf_config *config,
     wire_events(w, NULL);
     w->start_ns = w->rig.now_ns;
     if (config->congestion_control != 0)
-        assert_int_equal(wire_info(w).cwnd_bytes, 10 * SEG);
+        assert_int_equal(wire_info(w).cwnd_bytes, config->initial_window_segs * SEG);
+}
+
+static inline void recovery_open(struct wire *w, const struct hf_config *config, unsigned with)
+{
+    recovery_open_traced(w, config, with, NULL, NULL);
 }
 
 /** Writes segments; how many left at once is known. */

@@ -139,6 +139,143 @@ static void no_algorithm_no_measure(void **state)
     wire_close(&w);
 }
 
+/* Two segments at least, however small the flight [RFC5681#3.1]. */
+static void small_flights_leave_two_segments(void **state)
+{
+    (void)state;
+    config.initial_window_segs = 3;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK);
+    send_segs(&w, 3, 3);
+    wait_rtt(&w);
+    tell(&w, 0, "2000:3000");
+    hf_rig_wait(&w.rig, HF_MS(60));
+    assert_int_equal(wire_info(&w).loss_state, HF_LOSS_RECOVERY);
+    assert_int_equal(wire_info(&w).ssthresh_bytes, 2 * SEG);
+    wire_close(&w);
+}
+
+/* Where the path reorders, much that is only late is taken for lost first. */
+static void what_may_be_late_is_no_measure(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct wire w;
+        open_and_fly(&w);
+        if (late) {
+            tell(&w, 0, "2000:3000");
+            tell(&w, 0, "1000:3000"); /* behind what left after it */
+        }
+        assert_int_equal(wire_info(&w).reordering, late);
+        tell(&w, 0, "1000:3000,17000:20000");
+        hf_rig_wait(&w.rig, HF_MS(60));
+        assert_int_equal(wire_info(&w).loss_state, HF_LOSS_RECOVERY);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, late ? 10 * SEG : 4375);
+        wire_close(&w);
+    }
+}
+
+/* Nothing had been lost: neither the reduction nor the measure is left. */
+static void a_measure_is_undone_with_its_recovery(void **state)
+{
+    (void)state;
+    for (int cubic = 0; cubic < 2; cubic++) {
+        config.congestion_control = cubic ? 2 : 1;
+        struct wire w;
+        open_and_fly(&w);
+        lose_first(&w, 14);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, 5250);
+        uint32_t again = (uint32_t)hf_peer_skip(&w.peer);
+        assert_true(again > 0);
+        tell(&w, 14000, "0:1000,14000:20000");
+        for (uint32_t n = 1; n < again; n++) {
+            char text[40];
+            snprintf(text, sizeof text, "%u:%u", n * SEG, (n + 1) * SEG);
+            tell(&w, 20000, text);
+        }
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 1);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, 1u << 30);
+        assert_true(wire_info(&w).cwnd_bytes >= 20 * SEG);
+        wire_close(&w);
+    }
+}
+
+/* After a timeout what is heard of that flight moves nothing. */
+static void a_timeout_ends_the_measure(void **state)
+{
+    (void)state;
+    struct wire w;
+    open_and_fly(&w);
+    lose_first(&w, 9);
+    assert_int_equal(wire_info(&w).ssthresh_bytes, 9625);
+    hf_rig_wait(&w.rig, HF_SEC(2));
+    assert_int_equal(wire_info(&w).loss_state, HF_LOSS_TIMEOUT);
+    uint32_t ssthresh_bytes = wire_info(&w).ssthresh_bytes;
+    tell(&w, 1000, "19000:20000");
+    hf_rig_wait(&w.rig, HF_MS(60));
+    assert_int_equal(wire_info(&w).ssthresh_bytes, ssthresh_bytes);
+    wire_close(&w);
+}
+
+struct beginning {
+    uint32_t count;
+    int64_t cwnd_bytes, ssthresh_bytes;
+};
+
+static void note_beginning(void *ctx, const struct hf_trace_event *e)
+{
+    struct beginning *b = ctx;
+    if (e->type != HF_TRACE_RECOVERY || e->reason != HF_RECOVERY_BEGINS)
+        return;
+    b->count++;
+    b->cwnd_bytes = e->a;
+    b->ssthresh_bytes = e->b;
+}
+
+/* What is told of a recovery's beginning is what it begins with. */
+static void the_trace_tells_what_was_measured(void **state)
+{
+    (void)state;
+    struct beginning b = {0};
+    struct wire w;
+    recovery_open_traced(&w, &config, WITH_SACK, note_beginning, &b);
+    send_segs(&w, 10, 10);
+    wait_rtt(&w);
+    tell(&w, 0, "7000:10000");
+    assert_int_equal(b.count, 1);
+    assert_int_equal(b.cwnd_bytes, 10 * SEG);
+    assert_int_equal(b.ssthresh_bytes, 2625);
+    assert_int_equal(wire_info(&w).ssthresh_bytes, 2625);
+    wire_close(&w);
+}
+
+/* The ACK that ends a recovery shows that a segment sent within it is lost: a second reduction
+ * [RFC5681#4.3]. Little is in flight, as most of the flight before was lost and a recovery sends no
+ * more than arrives. Reno takes half of that [RFC5681#3.1], CUBIC 0.7 of what the recovery aimed
+ * at, as it may [RFC9438#4.6]. covers: CO-9438-07, CO-5681-09 */
+static void a_second_loss_reduces_from_the_aim(void **state)
+{
+    (void)state;
+    for (int cubic = 0; cubic < 2; cubic++) {
+        config.congestion_control = cubic ? 2 : 1;
+        struct wire w;
+        recovery_open_twenty(&w, &config, WITH_SACK);
+        send_segs(&w, 23, 20);
+        wait_rtt(&w);
+        lose_first(&w, 9);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, 9625);
+        wait_rtt(&w);
+        tell(&w, 3000, "9000:20000");
+        assert_int_equal(wire_info(&w).in_flight_bytes, 20 * SEG);
+        wait_rtt(&w);
+        tell(&w, 20000, "21000:23000");
+        assert_int_equal(counted(&w, HF_RECOVERY_BEGINS), 2);
+        assert_int_equal(wire_info(&w).in_flight_bytes, 3 * SEG);
+        assert_int_equal(wire_info(&w).ssthresh_bytes, cubic ? 6737 : 2 * SEG);
+        wire_close(&w);
+    }
+}
+
 #define SLOW_START_TEST(f) cmocka_unit_test_setup(f, reset_config)
 
 int main(void)
@@ -150,6 +287,12 @@ int main(void)
         SLOW_START_TEST(later_losses_are_none),
         SLOW_START_TEST(a_window_that_is_not_used_is_none),
         SLOW_START_TEST(no_algorithm_no_measure),
+        SLOW_START_TEST(small_flights_leave_two_segments),
+        SLOW_START_TEST(what_may_be_late_is_no_measure),
+        SLOW_START_TEST(a_measure_is_undone_with_its_recovery),
+        SLOW_START_TEST(a_timeout_ends_the_measure),
+        SLOW_START_TEST(the_trace_tells_what_was_measured),
+        SLOW_START_TEST(a_second_loss_reduces_from_the_aim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
