@@ -6,7 +6,7 @@
  *
  * Only for segments whose checksum is ours to verify: without that there is no pass to save.
  */
-#include "stack.h"
+#include "receive.h"
 
 enum { FRESH_BLOCKS_MOST = 20 };
 

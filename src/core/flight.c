@@ -2,7 +2,7 @@
  * The flight record: taken with the first segment, given back when nothing is in flight, nothing
  * out of order, and nothing more can be told of either. Owns where the scoreboard's runs are.
  */
-#include "stack.h"
+#include "receive.h"
 
 /** What left while there was no record, one segment or a FIN: nobody noted when. */
 static void remember_sent(const struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f)

@@ -1,7 +1,7 @@
 /**
  * What can be seen from outside: a connection's snapshot, the list of all entries, counters.
  */
-#include "stack.h"
+#include "receive.h"
 
 static uint64_t stream_bytes(uint16_t wraps, hf_seq at, hf_seq start, bool begun, bool fin)
 {

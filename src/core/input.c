@@ -3,7 +3,7 @@
  * synchronized states and SYN-RECEIVED share eight, one function each, in the RFC's order. Each
  * says whether the segment goes on to the next.
  */
-#include "stack.h"
+#include "receive.h"
 
 enum { PAWS_VALID_S = 24 * 24 * 3600 }; /**< [RFC7323#5.5] 24 days */
 

@@ -1,7 +1,7 @@
 /**
  * hf_set and hf_get: options of connections, and those that a listener hands on.
  */
-#include "stack.h"
+#include "receive.h"
 
 enum {
     MARK_MAX_BYTES = 65535,

@@ -16,7 +16,7 @@
  * be given up at any time for data in order (the peer sends it again), and a connection with a gap
  * holds the block that the next byte in order goes to: so a full pool can't deadlock.
  */
-#include "stack.h"
+#include "receive.h"
 
 struct gaps {
     uint32_t range_count;

@@ -2,7 +2,7 @@
  * The receiving half of a connection: text and FIN of acceptable segments, when to acknowledge
  * them, the window, and the calls that read.
  */
-#include "stack.h"
+#include "receive.h"
 
 /* ---- the window --------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
  * The sending half of a connection: what acknowledgments and windows do to SND.*, and the calls
  * that queue data.
  */
-#include "stack.h"
+#include "receive.h"
 
 enum { WAKE_MAX = 128 };
 static const unsigned SEND_FLAGS = HF_SEND_MORE | HF_SEND_URGENT;

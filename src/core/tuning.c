@@ -13,7 +13,7 @@
  * A size is a promise, no memory: blocks are taken as bytes come. It never grows beyond a share of
  * the pool, so that of those that want more each may have as much as is left for all others.
  */
-#include "stack.h"
+#include "receive.h"
 
 enum { TICK_SHIFT = HF_ROUND_TICK_SHIFT };
 
