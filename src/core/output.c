@@ -398,15 +398,26 @@ static struct hf_place place_of(struct hf_stack *s, const struct hf_conn *c, str
     return place;
 }
 
-static hf_sum slices_sum(const struct hf_slice *slices, size_t n)
+/** The payload as slices, which become the packet's; its sum, if that is asked for. */
+static hf_sum take_payload(struct hf_stack *s, const struct hf_conn *c, const struct plan *p,
+                           bool summed, struct hf_out_packet *out)
 {
+    struct hf_slice *slices = &s->slices[s->slices_used];
+    struct hf_place at = place_of(s, c, p->flight, p->seq);
+    uint32_t count = 0, done = 0;
     hf_sum sum = 0;
-    size_t offset = 0;
-    for (size_t i = 0; i < n; i++) {
-        hf_sum part = hf_sum_bytes(0, slices[i].bytes, slices[i].length_bytes);
-        sum = hf_sum_join(sum, part, offset);
-        offset += slices[i].length_bytes;
+    while (done < p->bytes) {
+        HF_ASSERT(count < HF_OUTPUT_SLICES_EACH && at.block != HF_NIL);
+        struct hf_slice slice = hf_place_slice(&s->blocks, at, p->bytes - done);
+        if (summed)
+            sum = hf_sum_join(sum, hf_sum_bytes(0, slice.bytes, slice.length_bytes), done);
+        slices[count++] = slice;
+        done += (uint32_t)slice.length_bytes;
+        at = hf_place_advance(&s->blocks, at, (uint32_t)slice.length_bytes);
     }
+    s->slices_used += count;
+    out->slices = slices;
+    out->slice_count = (uint16_t)count;
     return sum;
 }
 
@@ -415,32 +426,20 @@ static void build(struct hf_stack *s, struct hf_conn *c, const struct plan *p, u
 {
     struct hf_segment seg;
     fill_segment(s, c, p, &seg);
-    struct hf_slice *slices = &s->slices[s->slices_used];
-    size_t count = 0;
-    if (p->bytes > 0) {
-        uint32_t taken;
-        count = hf_place_slices(&s->blocks, place_of(s, c, p->flight, p->seq), p->bytes, slices,
-                                HF_OUTPUT_SLICES_EACH, &taken);
-        HF_ASSERT(taken == p->bytes);
-        s->slices_used += (uint32_t)count;
-    }
     bool partial = s->p.cfg.offload_checksum != 0;
-    hf_sum sum = partial ? 0 : slices_sum(slices, count);
-    uint16_t ip_bytes;
-    /* The connection's own local address [MUST-45], Diffserv as it was given [SHLD-22]. */
-    size_t n = hf_emit_segment(s, hf_local_addr(s, c->local), &c->remote, c->options.ttl,
-                               c->options.traffic_class, &seg, sum, partial, header, &ip_bytes);
     *out = (struct hf_out_packet){
         .header = header,
-        .header_bytes = (uint16_t)n,
-        .ip_bytes = ip_bytes,
         .segment_bytes = p->bytes > p->mss ? (uint16_t)p->mss : 0,
         .flags = partial ? HF_PACKET_CSUM_PARTIAL : 0,
         .checksum_offset = 16,
-        .slice_count = (uint16_t)count,
-        .slices = slices,
-        .length_bytes = (uint32_t)n + p->bytes,
     };
+    hf_sum sum = p->bytes > 0 ? take_payload(s, c, p, !partial, out) : 0;
+    /* The connection's own local address [MUST-45], Diffserv as it was given [SHLD-22]. */
+    size_t n =
+        hf_emit_segment(s, hf_local_addr(s, c->local), &c->remote, c->options.ttl,
+                        c->options.traffic_class, &seg, sum, partial, header, &out->ip_bytes);
+    out->header_bytes = (uint16_t)n;
+    out->length_bytes = (uint32_t)n + p->bytes;
     if (s->trace != NULL)
         hf_trace_conn(s, c, HF_TRACE_SEGMENT_OUT, HF_NONE, 0, 0, &seg);
 }

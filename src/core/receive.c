@@ -487,12 +487,10 @@ int64_t hf_receive(struct hf_stack *s, hf_handle h, void *bytes, size_t length_b
     uint8_t *to = bytes;
     struct hf_place from = hf_queue_front(&c->receive);
     while (done < wanted) {
-        struct hf_slice slice;
-        uint32_t taken;
-        hf_place_slices(&s->blocks, from, wanted - done, &slice, 1, &taken);
-        memcpy(to + done, slice.bytes, taken);
-        done += taken;
-        from = hf_place_advance(&s->blocks, from, taken);
+        struct hf_slice slice = hf_place_slice(&s->blocks, from, wanted - done);
+        memcpy(to + done, slice.bytes, slice.length_bytes);
+        done += (uint32_t)slice.length_bytes;
+        from = hf_place_advance(&s->blocks, from, (uint32_t)slice.length_bytes);
     }
     consume(s, c, done);
     return done;

@@ -81,11 +81,8 @@ uint32_t hf_queue_drain(struct hf_blocks *b, struct hf_queue *q)
     return kept;
 }
 
-void hf_queue_drop(struct hf_blocks *b, struct hf_queue *q, uint32_t n)
+void hf_queue_give_drained(struct hf_blocks *b, struct hf_queue *q)
 {
-    HF_ASSERT(n <= q->bytes);
-    q->bytes -= n;
-    q->begin += n;
     while (q->head != HF_NIL && (q->begin >= b->block_bytes || q->bytes == 0)) {
         uint32_t next = hf_block_at(b, q->head)->next;
         hf_blocks_give(b, q->head);
@@ -106,17 +103,15 @@ void hf_queue_clear(struct hf_blocks *b, struct hf_queue *q)
     hf_queue_init(q);
 }
 
-struct hf_place hf_place_advance(const struct hf_blocks *b, struct hf_place from, uint32_t distance)
+struct hf_place hf_place_walk(const struct hf_blocks *b, struct hf_place from)
 {
-    uint32_t offset = from.offset + distance;
-    while (offset >= b->block_bytes) {
+    while (from.offset >= b->block_bytes) {
         uint32_t next = hf_block_at(b, from.block)->next;
         if (next == HF_NIL)
             break; /* the end of the queue: stays behind the last byte until more is linked */
         from.block = next;
-        offset -= b->block_bytes;
+        from.offset -= b->block_bytes;
     }
-    from.offset = offset;
     return from;
 }
 
@@ -127,13 +122,9 @@ size_t hf_place_slices(const struct hf_blocks *b, struct hf_place from, uint32_t
     uint32_t left = bytes;
     from = hf_place_advance(b, from, 0);
     while (left > 0 && count < max && from.block != HF_NIL) {
-        const struct hf_block *block = hf_block_at(b, from.block);
-        uint32_t n = hf_min_u32(left, b->block_bytes - from.offset);
-        slices[count].bytes = block->data + from.offset;
-        slices[count].length_bytes = n;
-        count++;
-        left -= n;
-        from = (struct hf_place){block->next, 0};
+        slices[count] = hf_place_slice(b, from, left);
+        left -= (uint32_t)slices[count++].length_bytes;
+        from = (struct hf_place){hf_block_at(b, from.block)->next, 0};
     }
     *taken = bytes - left;
     return count;

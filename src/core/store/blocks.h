@@ -96,20 +96,44 @@ void hf_queue_link(struct hf_blocks *b, struct hf_queue *q, uint32_t ref, uint32
 /** Drops all bytes. A last block that is not full is taken out of the queue and returned, all
  *  others are given back: HF_NIL if there is none to keep. */
 HF_MUST_CHECK uint32_t hf_queue_drain(struct hf_blocks *b, struct hf_queue *q);
+/** Gives back the blocks in front of `begin`, all of an empty queue: the rest of hf_queue_drop. */
+void hf_queue_give_drained(struct hf_blocks *b, struct hf_queue *q);
 /** Drops n <= bytes from the front, giving drained blocks back. An empty queue keeps no block. */
-void hf_queue_drop(struct hf_blocks *b, struct hf_queue *q, uint32_t n);
+static inline void hf_queue_drop(struct hf_blocks *b, struct hf_queue *q, uint32_t n)
+{
+    HF_ASSERT(n <= q->bytes);
+    q->bytes -= n;
+    q->begin += n;
+    if (q->begin >= b->block_bytes || q->bytes == 0)
+        hf_queue_give_drained(b, q);
+}
 void hf_queue_clear(struct hf_blocks *b, struct hf_queue *q);
 /** A place in a queue: the block that holds a byte, and where in it. */
 struct hf_place {
     uint32_t block;
     uint32_t offset;
 };
+/** The place at an offset that lies behind the end of `from`'s block: the rest of
+ *  hf_place_advance. */
+struct hf_place hf_place_walk(const struct hf_blocks *b, struct hf_place from);
 /** The place `distance` bytes after `from`, which must lie in the queue. */
-struct hf_place hf_place_advance(const struct hf_blocks *b, struct hf_place from,
-                                 uint32_t distance);
+static inline struct hf_place hf_place_advance(const struct hf_blocks *b, struct hf_place from,
+                                               uint32_t distance)
+{
+    from.offset += distance;
+    return from.offset < b->block_bytes ? from : hf_place_walk(b, from);
+}
 static inline struct hf_place hf_queue_front(const struct hf_queue *q)
 {
     return (struct hf_place){q->head, q->begin};
+}
+/** What lies at a place, up to the end of its block, for bytes > 0. */
+static inline struct hf_slice hf_place_slice(const struct hf_blocks *b, struct hf_place from,
+                                             uint32_t bytes)
+{
+    const struct hf_block *block = hf_block_at(b, from.block);
+    return (struct hf_slice){block->data + from.offset,
+                             hf_min_u32(bytes, b->block_bytes - from.offset)};
 }
 /** Fills slices with up to `bytes` bytes from a place on; returns how many slices; *taken is the
  *  sum of their lengths (less than `bytes` when max was not enough). */
