@@ -113,11 +113,3 @@ void hf_conn_drop_flight(struct hf_stack *s, struct hf_conn *c)
     c->flight = HF_NIL;
     c->twice_due = false;
 }
-
-void hf_conn_release_flight(struct hf_stack *s, struct hf_conn *c)
-{
-    const struct hf_flight *f = hf_flight_of(s, c);
-    if (f != NULL && f->gaps == HF_NIL && !f->fin_waits && !c->twice_due &&
-        hf_conn_in_flight(c) == 0 && c->rtx_timer != HF_RTX_SETTLE)
-        hf_conn_drop_flight(s, c);
-}

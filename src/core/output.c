@@ -528,8 +528,7 @@ static void sent(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
     c->last_ack_sent = c->rcv_nxt;
     if (p->flight != NULL)
         p->flight->untold = 0;
-    if (c->ack_at != HF_NEVER)
-        hf_timer_ack(s, c, HF_NEVER);
+    c->ack_at = HF_NEVER;
     if (c->twice_due) { /* [RFC2883#4] once only, whether this arrives or not */
         c->twice_due = false;
         hf_conn_release_flight(s, c);

@@ -88,11 +88,6 @@ uint32_t hf_gaps_bytes(const struct hf_stack *s, const struct hf_conn *c)
     return hf_ranges_bytes(&set);
 }
 
-bool hf_gaps_exist(const struct hf_stack *s, const struct hf_conn *c)
-{
-    return gaps_of(s, c) != NULL;
-}
-
 /** The block of this number, taken out of the index. */
 static uint32_t take_ref(const struct hf_stack *s, struct gaps *g, uint32_t number)
 {

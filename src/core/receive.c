@@ -97,7 +97,7 @@ uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c)
  *  by giving up out-of-order data. */
 static uint32_t next_block(struct hf_stack *s, struct hf_conn *c)
 {
-    uint32_t ref = hf_gaps_take_next(s, c);
+    uint32_t ref = hf_gaps_exist(s, c) ? hf_gaps_take_next(s, c) : HF_NIL;
     if (ref == HF_NIL)
         ref = hf_blocks_take(&s->blocks, HF_BLOCK_IN_ORDER);
     if (ref == HF_NIL && hf_gaps_reclaim(s, c))

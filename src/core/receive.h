@@ -50,7 +50,11 @@ uint32_t hf_receive_extend(struct hf_stack *s, struct hf_conn *c, uint32_t n);
 void hf_twice_note(struct hf_stack *s, struct hf_conn *c, hf_seq seq, uint32_t n);
 
 /** True while out-of-order data is kept. */
-bool hf_gaps_exist(const struct hf_stack *s, const struct hf_conn *c);
+static inline bool hf_gaps_exist(const struct hf_stack *s, const struct hf_conn *c)
+{
+    const struct hf_flight *f = hf_flight_of(s, c);
+    return f != NULL && f->gaps != HF_NIL;
+}
 uint32_t hf_gaps_bytes(const struct hf_stack *s, const struct hf_conn *c);
 /** Keeps data that lies beyond a gap; HF_NONE, or why not all of it. */
 enum hf_reason hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, const uint8_t *bytes,

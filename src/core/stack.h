@@ -265,9 +265,18 @@ static inline void hf_count(struct hf_stack *s, enum hf_reason r)
 {
     s->p.counts[r]++;
 }
-/** Counts the reason and, when a sink is there, tells it. c may be NULL. */
-void hf_trace_conn(struct hf_stack *s, const struct hf_conn *c, enum hf_trace type,
+/** Tells the sink, which is there. */
+void hf_trace_tell(struct hf_stack *s, const struct hf_conn *c, enum hf_trace type,
                    enum hf_reason reason, int64_t a, int64_t b, const struct hf_segment *seg);
+/** Counts the reason and, when a sink is there, tells it. */
+static inline void hf_trace_conn(struct hf_stack *s, const struct hf_conn *c, enum hf_trace type,
+                                 enum hf_reason reason, int64_t a, int64_t b,
+                                 const struct hf_segment *seg)
+{
+    hf_count(s, reason);
+    if (s->trace != NULL)
+        hf_trace_tell(s, c, type, reason, a, b, seg);
+}
 /** The same for what concerns no connection; local and remote may be NULL. */
 void hf_trace_stranger(struct hf_stack *s, enum hf_trace type, enum hf_reason reason,
                        const struct hf_endpoint *local, const struct hf_endpoint *remote, int64_t a,
@@ -381,9 +390,6 @@ void hf_conn_raise(struct hf_stack *s, struct hf_conn *c, unsigned bits);
 void hf_conn_release_if_done(struct hf_stack *s, struct hf_conn *c);
 /** Takes a flight record if there is none; NULL if it can't be had. */
 struct hf_flight *hf_conn_need_flight(struct hf_stack *s, struct hf_conn *c);
-/** Gives it back when nothing is in flight, nothing out of order, no duplicate to be told, and
- *  nothing to be heard of any. */
-void hf_conn_release_flight(struct hf_stack *s, struct hf_conn *c);
 /** Gives it back whatever it holds. */
 void hf_conn_drop_flight(struct hf_stack *s, struct hf_conn *c);
 struct hf_board hf_flight_large_board(struct hf_stack *s, struct hf_flight *f, uint32_t more);
@@ -429,6 +435,15 @@ static inline hf_seq hf_conn_data_end(const struct hf_conn *c)
 static inline uint32_t hf_conn_in_flight(const struct hf_conn *c)
 {
     return c->snd_nxt.v - c->snd_una.v;
+}
+/** Gives the flight record back when nothing is in flight, nothing out of order, no duplicate to be
+ *  told, and nothing to be heard of any. */
+static inline void hf_conn_release_flight(struct hf_stack *s, struct hf_conn *c)
+{
+    const struct hf_flight *f = hf_flight_of(s, c);
+    if (f != NULL && hf_conn_in_flight(c) == 0 && f->gaps == HF_NIL && !f->fin_waits &&
+        !c->twice_due && c->rtx_timer != HF_RTX_SETTLE)
+        hf_conn_drop_flight(s, c);
 }
 static inline uint32_t hf_conn_rcv_wnd(const struct hf_conn *c)
 {

@@ -13,23 +13,12 @@
 
 enum {
     MIN_OBJECTS = 8,
-    MAX_OBJECTS = 1024,
     DIRECTORY_MIN_BYTES = 4096, /* the allocator is asked for large pieces only */
 };
 
 /* No index of a chunk that this limit lets begin is HF_NIL. */
-static const uint32_t LIMIT_MAX = UINT32_MAX - MAX_OBJECTS;
+static const uint32_t LIMIT_MAX = UINT32_MAX - HF_POOL_OBJECTS_MAX;
 static const uint32_t SAVED_MAGIC = 0x48465031; /* "HFP1" */
-
-struct hf_pool_chunk {
-    uint64_t in_use[MAX_OBJECTS / 64]; /* a bit for each object */
-    uint32_t open_next, open_prev;     /* ring of chunks with a free object, by directory index */
-    uint32_t free_head;                /* slot given back last, or HF_NIL */
-    uint32_t fresh;                    /* slots from here on were never taken */
-    uint32_t used;
-    uint32_t objects;       /* it has room for */
-    uint32_t skipped_bytes; /* from the allocator's piece to this head */
-};
 
 _Static_assert(sizeof(struct hf_pool_chunk) <= HF_POOL_CHUNK_HEAD_BYTES, "the head fits");
 _Static_assert(HF_POOL_CHUNK_HEAD_BYTES % HF_LINE_BYTES == 0, "objects can be aligned to lines");
@@ -67,11 +56,6 @@ static uint8_t *object_at(const struct hf_pool *p, struct hf_pool_chunk *c, uint
     return (uint8_t *)c + HF_POOL_CHUNK_HEAD_BYTES + (size_t)slot * p->object_bytes;
 }
 
-static bool bit_is_set(const struct hf_pool_chunk *c, uint32_t slot)
-{
-    return c->in_use[slot / 64] >> (slot % 64) & 1;
-}
-
 void hf_pool_init(struct hf_pool *p, struct hf_mem *mem, uint32_t object_bytes,
                   uint32_t chunk_bytes, uint32_t limit)
 {
@@ -84,7 +68,8 @@ void hf_pool_init(struct hf_pool *p, struct hf_mem *mem, uint32_t object_bytes,
         .hole_head = HF_NIL,
     };
     uint32_t room = hf_max_u32(chunk_bytes, HF_POOL_CHUNK_HEAD_BYTES) - HF_POOL_CHUNK_HEAD_BYTES;
-    uint32_t fitting = hf_min_u32(hf_max_u32(room / p->object_bytes, MIN_OBJECTS), MAX_OBJECTS);
+    uint32_t fitting =
+        hf_min_u32(hf_max_u32(room / p->object_bytes, MIN_OBJECTS), HF_POOL_OBJECTS_MAX);
     while (fitting >> (p->objects_shift + 1) != 0)
         p->objects_shift++;
 }
@@ -290,18 +275,10 @@ void hf_pool_give(struct hf_pool *p, uint32_t index)
     if (c->used-- == c->objects) {
         ring_push_back(p, at);
         p->open_head = at; /* in front: it is in the cache, and nearly full */
-    } else if (c->used == 0) {
+    } else if (c->used == 0 && c->open_next != at) { /* else it is alone in the ring */
         ring_remove(p, at);
         ring_push_back(p, at);
     }
-}
-
-bool hf_pool_has(const struct hf_pool *p, uint32_t index)
-{
-    uint32_t at = index >> p->objects_shift;
-    if (at >= p->chunk_count || p->chunks[at] == NULL)
-        return false;
-    return bit_is_set(p->chunks[at], index & (objects_per_chunk(p) - 1));
 }
 
 uint32_t hf_pool_next(const struct hf_pool *p, uint32_t index)
@@ -336,7 +313,7 @@ static void chunk_save(const struct hf_pool *p, struct hf_pool_chunk *c, struct 
     hf_write(w, &head, sizeof head);
     for (uint32_t slot = 0; slot < c->fresh; slot++)
         hf_write(w, object_at(p, c, slot),
-                 bit_is_set(c, slot) ? p->object_bytes : sizeof c->free_head);
+                 hf_pool_chunk_has(c, slot) ? p->object_bytes : sizeof c->free_head);
 }
 
 void hf_pool_save(const struct hf_pool *p, struct hf_writer *w)
@@ -365,10 +342,10 @@ static bool head_is_sound(const struct hf_pool *p, const struct hf_pool_chunk *h
         head->used > head->fresh || head->skipped_bytes != 0)
         return false;
     uint32_t bits = 0;
-    for (uint32_t slot = 0; slot < MAX_OBJECTS; slot++) {
-        if (bit_is_set(head, slot) && slot >= head->fresh)
+    for (uint32_t slot = 0; slot < HF_POOL_OBJECTS_MAX; slot++) {
+        if (hf_pool_chunk_has(head, slot) && slot >= head->fresh)
             return false;
-        bits += bit_is_set(head, slot);
+        bits += hf_pool_chunk_has(head, slot);
     }
     return bits == head->used;
 }
@@ -379,7 +356,7 @@ static bool free_list_is_sound(const struct hf_pool *p, struct hf_pool_chunk *c)
 {
     uint32_t slot = c->free_head;
     for (uint32_t left = c->fresh - c->used; left > 0; left--) {
-        if (slot >= c->fresh || bit_is_set(c, slot))
+        if (slot >= c->fresh || hf_pool_chunk_has(c, slot))
             return false;
         memcpy(&slot, object_at(p, c, slot), sizeof slot);
     }
@@ -401,7 +378,7 @@ static int chunk_restore(struct hf_pool *p, struct hf_reader *r)
     p->used += c->used;
     for (uint32_t slot = 0; slot < c->fresh; slot++)
         if (!hf_read(r, object_at(p, c, slot),
-                     bit_is_set(c, slot) ? p->object_bytes : sizeof c->free_head))
+                     hf_pool_chunk_has(c, slot) ? p->object_bytes : sizeof c->free_head))
             return HF_E_VERSION;
     return free_list_is_sound(p, c) ? HF_OK : HF_E_VERSION;
 }

@@ -14,7 +14,23 @@
 /** No object. */
 #define HF_NIL UINT32_MAX
 
-struct hf_pool_chunk; /* the head of a chunk: in-use bits, free list, count */
+enum { HF_POOL_OBJECTS_MAX = 1024 };
+
+/** The head of a chunk: private to the pool, but for what is looked up with every call. */
+struct hf_pool_chunk {
+    uint64_t in_use[HF_POOL_OBJECTS_MAX / 64]; /**< a bit for each object */
+    uint32_t open_next, open_prev; /**< ring of chunks with a free object, by directory index */
+    uint32_t free_head;            /**< slot given back last, or HF_NIL */
+    uint32_t fresh;                /**< slots from here on were never taken */
+    uint32_t used;
+    uint32_t objects;       /**< it has room for */
+    uint32_t skipped_bytes; /**< from the allocator's piece to this head */
+};
+
+static inline bool hf_pool_chunk_has(const struct hf_pool_chunk *c, uint32_t slot)
+{
+    return c->in_use[slot / 64] >> (slot % 64) & 1;
+}
 
 struct hf_pool {
     struct hf_mem *mem;
@@ -45,7 +61,12 @@ void hf_pool_give(struct hf_pool *p, uint32_t index);
 /** Gives whole free chunks back, and the directory when no chunk is left. */
 void hf_pool_trim(struct hf_pool *p);
 /** True if index names an object in use: for indices that come from outside (handles). */
-bool hf_pool_has(const struct hf_pool *p, uint32_t index);
+static inline bool hf_pool_has(const struct hf_pool *p, uint32_t index)
+{
+    uint32_t at = index >> p->objects_shift;
+    return at < p->chunk_count && p->chunks[at] != NULL &&
+           hf_pool_chunk_has(p->chunks[at], index & ((1u << p->objects_shift) - 1));
+}
 /** The first used object at or after index, HF_NIL when there is none. */
 uint32_t hf_pool_next(const struct hf_pool *p, uint32_t index);
 /** Bytes taken for chunks and directory. */
