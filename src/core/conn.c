@@ -142,16 +142,6 @@ void hf_conn_set_state(struct hf_stack *s, struct hf_conn *c, enum hf_state to,
     hf_trace_state(s, hf_conn_handle(s, c), &local, &remote, from, to, reason);
 }
 
-void hf_conn_raise(struct hf_stack *s, struct hf_conn *c, unsigned bits)
-{
-    if (c->app_closed)
-        bits &= HF_EV_CLOSED;
-    if (bits == 0)
-        return;
-    c->events |= (uint16_t)bits;
-    hf_list_push(&s->p.ready, &s->conns, HF_LIST_READY, c->index);
-}
-
 /* ---- ending ------------------------------------------------------------------------------- */
 
 void hf_conn_end(struct hf_stack *s, struct hf_conn *c, enum hf_closed how, enum hf_reason reason,

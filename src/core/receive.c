@@ -57,8 +57,18 @@ static void wait_for_blocks(struct hf_stack *s, struct hf_conn *c)
         hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
 }
 
+/** It is more than half open already: nothing that it could open by is worth telling, and nothing
+ *  that it could wait for. */
+static bool is_wide_open(const struct hf_conn *c)
+{
+    uint32_t buffer_bytes = c->options.receive_buffer_bytes;
+    return hf_conn_rcv_wnd(c) > buffer_bytes - buffer_bytes / 2 && !peer_is_stopped(c);
+}
+
 void hf_receive_reopen(struct hf_stack *s, struct hf_conn *c)
 {
+    if (is_wide_open(c))
+        return;
     if (should_update(s, c))
         hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
     else

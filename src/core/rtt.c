@@ -8,10 +8,11 @@
 #define GRANULARITY_NS HF_MS(1)
 #define AFTER_LOST_SYN_NS HF_SEC(3)
 
-static uint32_t to_units(hf_ns t, hf_ns unit_ns)
+/** A time >= 0 in units, rounded up. */
+static inline uint32_t to_units(hf_ns t, uint64_t unit_ns)
 {
-    hf_ns units = t / unit_ns + (t % unit_ns > 0);
-    return units > UINT32_MAX ? UINT32_MAX : (uint32_t)units;
+    uint64_t units = ((uint64_t)t + unit_ns - 1) / unit_ns;
+    return (uint32_t)hf_min_u64(units, UINT32_MAX);
 }
 
 /** The timeout without backoff. */

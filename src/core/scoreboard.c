@@ -129,17 +129,6 @@ static void set_lost(struct hf_board *b, struct hf_run *r, enum hf_reason why)
 
 /* ---- sending ------------------------------------------------------------------------------ */
 
-static bool may_join_last(const struct hf_run *last)
-{
-    return !last->sacked && !last->lost && !last->again;
-}
-
-bool hf_board_may_append(const struct hf_board *b)
-{
-    uint32_t count = b->state->count;
-    return count < b->capacity || may_join_last(&b->runs[count - 1]);
-}
-
 void hf_board_append(struct hf_board *b, hf_seq seq, uint32_t bytes, uint32_t mss, hf_ns now,
                      hf_ns grain_ns)
 {
@@ -148,7 +137,7 @@ void hf_board_append(struct hf_board *b, hf_seq seq, uint32_t bytes, uint32_t ms
         struct hf_run *last = &b->runs[count - 1];
         bool whole = last->mss == mss && (last->bytes - last->head) % mss == 0;
         bool near = whole && now - last->sent_at <= grain_ns;
-        if (may_join_last(last) && (near || count == b->capacity)) {
+        if (hf_run_may_grow(last) && (near || count == b->capacity)) {
             last->bytes += bytes;
             return;
         }

@@ -73,7 +73,16 @@ struct hf_delivery {
  *  grain_ns of a run's beginning may join it. There must be room: hf_board_may_append. */
 void hf_board_append(struct hf_board *b, hf_seq seq, uint32_t bytes, uint32_t mss, hf_ns now,
                      hf_ns grain_ns);
-bool hf_board_may_append(const struct hf_board *b);
+/** What is sent anew may go along with the last run. */
+static inline bool hf_run_may_grow(const struct hf_run *last)
+{
+    return !last->sacked && !last->lost && !last->again;
+}
+static inline bool hf_board_may_append(const struct hf_board *b)
+{
+    uint32_t count = b->state->count;
+    return count < b->capacity || hf_run_may_grow(&b->runs[count - 1]);
+}
 /** Notes that [seq, seq + bytes) was sent again. */
 void hf_board_resent(struct hf_board *b, hf_seq seq, uint32_t bytes, uint32_t mss, hf_ns now);
 /** Everything before `una` is acknowledged: gone. */

@@ -261,11 +261,11 @@ static bool awaits_turn(const struct hf_conn *c)
     return hf_list_has(&c->waiting, c->index) && !c->has_turn;
 }
 
-void hf_send_room(struct hf_stack *s, struct hf_conn *c)
+void hf_send_tell_room(struct hf_stack *s, struct hf_conn *c)
 {
     uint32_t mark = hf_max_u32(c->options.send_low_water_bytes, 1);
     mark = hf_min_u32(mark, c->options.send_buffer_bytes);
-    if (!c->wants_room || send_room(s, c, mark) < mark)
+    if (send_room(s, c, mark) < mark)
         return;
     if (hf_queue_tail_room(&s->blocks, &c->send) == 0 &&
         (awaits_turn(c) || !hf_blocks_may_send(&s->blocks))) {

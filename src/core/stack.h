@@ -385,7 +385,16 @@ void hf_conn_finish(struct hf_stack *s, struct hf_conn *c, enum hf_closed how, b
 /** Ends it and tells the peer by RST. */
 void hf_conn_reset_peer(struct hf_stack *s, struct hf_conn *c, enum hf_closed how,
                         enum hf_reason why, enum hf_reason rst_reason);
-void hf_conn_raise(struct hf_stack *s, struct hf_conn *c, unsigned bits);
+/** Events for the application, if it has not let go. */
+static inline void hf_conn_raise(struct hf_stack *s, struct hf_conn *c, unsigned bits)
+{
+    if (c->app_closed)
+        bits &= HF_EV_CLOSED;
+    if (bits == 0)
+        return;
+    c->events |= (uint16_t)bits;
+    hf_list_push(&s->p.ready, &s->conns, HF_LIST_READY, c->index);
+}
 /** Frees the slot once the closed event was pulled and the application let go. */
 void hf_conn_release_if_done(struct hf_stack *s, struct hf_conn *c);
 /** Takes a flight record if there is none; NULL if it can't be had. */
@@ -491,7 +500,12 @@ static inline uint16_t hf_stack_own_mss(const struct hf_stack *s, const struct h
     uint16_t path = (uint16_t)((uint32_t)s->p.cfg.mtu_bytes - ip - HF_TCP_HEADER_BYTES);
     return limit_bytes > 0 && limit_bytes < path ? limit_bytes : path;
 }
-struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s);
+static inline struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s)
+{
+    const struct hf_config *cfg = &s->p.cfg;
+    return (struct hf_rtt_limits){cfg->rto_initial_ns, cfg->rto_min_ns, cfg->rto_max_ns,
+                                  cfg->rto_min_on_variance != 0};
+}
 /** The peer's MSS as it counts: default when absent, floor of the settings. */
 uint16_t hf_stack_peer_mss(const struct hf_stack *s, const struct hf_addr *remote, bool has_mss,
                            uint16_t mss);
@@ -586,8 +600,13 @@ static inline bool hf_fin_is_acked(const struct hf_conn *c)
 {
     return c->fin_sent && hf_seq_eq(c->snd_una, c->snd_nxt);
 }
-/** Tells writers of a connection that there is room. */
-void hf_send_room(struct hf_stack *s, struct hf_conn *c);
+/** A writer waits for room: tells it, if there is some. */
+void hf_send_tell_room(struct hf_stack *s, struct hf_conn *c);
+static inline void hf_send_room(struct hf_stack *s, struct hf_conn *c)
+{
+    if (c->wants_room)
+        hf_send_tell_room(s, c);
+}
 void hf_wake_some(struct hf_stack *s);
 /** True if more of those who wait should hear of room, at once. */
 bool hf_wake_is_due(const struct hf_stack *s);
