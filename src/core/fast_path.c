@@ -26,11 +26,13 @@ static bool timestamp_is_fresh(const struct hf_conn *c, const struct hf_segment 
 static bool is_next_in_order(const struct hf_stack *s, const struct hf_conn *c,
                              const struct hf_segment *seg)
 {
+    /* An answer says that our question has arrived: that is news. */
+    if (seg->ack != c->snd_una.v || seg->seq != c->rcv_nxt.v)
+        return false;
     if (c->state != HF_ESTABLISHED || (seg->flags & ~HF_PSH) != HF_ACK || c->app_closed)
         return false;
     const struct hf_flight *f = hf_flight_of(s, c);
-    return seg->payload_bytes <= hf_conn_rcv_wnd(c) && seg->seq == c->rcv_nxt.v &&
-           seg->ack == c->snd_una.v && seg->ack == c->snd_wl2.v &&
+    return seg->payload_bytes <= hf_conn_rcv_wnd(c) && seg->ack == c->snd_wl2.v &&
            (uint32_t)seg->window << c->snd_shift == c->snd_wnd &&
            hf_seq_le(c->snd_wl1, c->rcv_nxt) && timestamp_is_fresh(c, seg) &&
            (f == NULL || (f->gaps == HF_NIL && !f->fin_waits && seg->sack_count == 0));

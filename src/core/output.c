@@ -273,6 +273,16 @@ static bool may_leave(struct hf_stack *s, struct hf_conn *c, struct plan *p)
     return !has_pace(s, c) || is_its_time(s, c, p);
 }
 
+/** A burst into a path that was idle for long starts small again [RFC5681#4.1]. */
+static void restart_after_idle(struct hf_stack *s, struct hf_conn *c)
+{
+    hf_ns idle_ns = s->p.now_ns - hf_stamp_ns(c->progress, s->p.now_ns);
+    if (idle_ns <= hf_rtt_rto_ns(&c->rtt) || s->p.cfg.idle_restart == 0)
+        return;
+    struct hf_cc_event e = hf_recovery_start_event(s, c);
+    hf_stack_cc(s)->on_idle(&c->cc, &e);
+}
+
 /** What the congestion window and the rate have to admit. */
 static bool plan_in_window(struct hf_stack *s, struct hf_conn *c, struct plan *p)
 {
@@ -280,6 +290,8 @@ static bool plan_in_window(struct hf_stack *s, struct hf_conn *c, struct plan *p
         return plan_lost(s, c, p) && may_leave(s, c, p);
     if (!hf_conn_has_unsent(c))
         return false;
+    if (hf_conn_in_flight(c) == 0)
+        restart_after_idle(s, c);
     if (p->flight == NULL)
         p->flight = hf_conn_need_flight(s, c);
     if (p->flight == NULL) {
@@ -571,18 +583,6 @@ static void arm(struct hf_stack *s, struct hf_conn *c)
     }
 }
 
-/** A burst into a path that was idle for long starts small again [RFC5681#4.1]. */
-static void restart_after_idle(struct hf_stack *s, struct hf_conn *c)
-{
-    if (hf_conn_in_flight(c) > 0 || c->syn_unacked || !hf_conn_has_unsent(c))
-        return;
-    hf_ns idle_ns = s->p.now_ns - hf_stamp_ns(c->progress, s->p.now_ns);
-    if (idle_ns <= hf_rtt_rto_ns(&c->rtt) || s->p.cfg.idle_restart == 0)
-        return;
-    struct hf_cc_event e = hf_recovery_start_event(s, c);
-    hf_stack_cc(s)->on_idle(&c->cc, &e);
-}
-
 /** Nothing can follow a plain ACK, the last of the reasons; nor new data that was all there is. */
 static bool may_send_more(const struct hf_conn *c, const struct plan *p)
 {
@@ -595,7 +595,6 @@ enum hf_turn hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *head
                             struct hf_out_packet *out)
 {
     struct plan p;
-    restart_after_idle(s, c);
     bool any = plan_next(s, c, &p);
     if (any) {
         build(s, c, &p, header, out);

@@ -9,11 +9,6 @@ static const unsigned steps_max = 7, more_recoveries = 15;
 /** How long a least round trip counts at most is twice this. */
 #define MIN_RTT_SPAN_NS HF_SEC(10)
 
-void hf_rack_init(struct hf_rack *r, hf_seq una)
-{
-    *r = (struct hf_rack){.sent_at = INT64_MIN, .end = una, .fack = una};
-}
-
 /** [RFC8985#6.2] step 1: the least of a window of time, so that a longer path is found out. */
 static void note_min_rtt(struct hf_rack *r, hf_ns now, hf_ns rtt_ns)
 {

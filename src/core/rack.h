@@ -31,7 +31,10 @@ struct hf_rack {
 };
 
 /** At the start of a flight, before anything is sent. */
-void hf_rack_init(struct hf_rack *r, hf_seq una);
+static inline void hf_rack_init(struct hf_rack *r, hf_seq una)
+{
+    *r = (struct hf_rack){.sent_at = INT64_MIN, .end = una, .fack = una};
+}
 /** Takes what an ACK delivered [RFC8985#6.2] steps 1 to 3. */
 void hf_rack_take(struct hf_rack *r, struct hf_reordering *path, const struct hf_delivery *d);
 /** The least round trip lately, `otherwise` if none was measured. */

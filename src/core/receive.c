@@ -51,9 +51,9 @@ static bool should_update(const struct hf_stack *s, const struct hf_conn *c)
 }
 
 /** A peer that is stopped by the pool alone, not by its reader, hears when blocks come back. */
-static void wait_for_blocks(struct hf_stack *s, struct hf_conn *c)
+static void wait_if_by_pool(struct hf_stack *s, struct hf_conn *c)
 {
-    if (!c->peer_fin && peer_is_stopped(c) && window_wanted(c) > hf_blocks_window_bytes(&s->blocks))
+    if (!c->peer_fin && window_wanted(c) > hf_blocks_window_bytes(&s->blocks))
         hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
 }
 
@@ -71,8 +71,8 @@ void hf_receive_reopen(struct hf_stack *s, struct hf_conn *c)
         return;
     if (should_update(s, c))
         hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
-    else
-        wait_for_blocks(s, c);
+    else if (peer_is_stopped(c))
+        wait_if_by_pool(s, c);
 }
 
 uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c)
@@ -97,7 +97,8 @@ uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c)
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_OPENED, hf_conn_rcv_wnd(c), 0, NULL);
     c->window_closed = closed;
     /* Not only when it closes: what was to open it may have come to nothing by the time it left. */
-    wait_for_blocks(s, c);
+    if (peer_is_stopped(c))
+        wait_if_by_pool(s, c);
     return (uint16_t)hf_min_u32(field, UINT16_MAX);
 }
 
