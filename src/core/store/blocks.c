@@ -50,22 +50,6 @@ void hf_blocks_give(struct hf_blocks *b, uint32_t ref)
     hf_pool_give(&b->pool, ref);
 }
 
-void hf_queue_link(struct hf_blocks *b, struct hf_queue *q, uint32_t ref, uint32_t begin,
-                   uint32_t bytes)
-{
-    HF_ASSERT(bytes > 0 && begin + bytes <= b->block_bytes);
-    hf_block_at(b, ref)->next = HF_NIL;
-    if (q->tail == HF_NIL) {
-        q->head = ref;
-        q->begin = begin;
-    } else {
-        HF_ASSERT(begin == 0 && hf_queue_tail_room(b, q) == 0);
-        hf_block_at(b, q->tail)->next = ref;
-    }
-    q->tail = ref;
-    q->bytes += bytes;
-}
-
 uint32_t hf_queue_drain(struct hf_blocks *b, struct hf_queue *q)
 {
     uint32_t kept = HF_NIL;

@@ -91,8 +91,21 @@ static inline uint8_t *hf_queue_end(const struct hf_blocks *b, const struct hf_q
 }
 /** Hangs a block with `bytes` > 0 bytes of data to the end. The last block must be full, or the
  *  queue without blocks: then `begin` is where its data starts; otherwise begin is 0. */
-void hf_queue_link(struct hf_blocks *b, struct hf_queue *q, uint32_t ref, uint32_t begin,
-                   uint32_t bytes);
+static inline void hf_queue_link(struct hf_blocks *b, struct hf_queue *q, uint32_t ref,
+                                 uint32_t begin, uint32_t bytes)
+{
+    HF_ASSERT(bytes > 0 && begin + bytes <= b->block_bytes);
+    hf_block_at(b, ref)->next = HF_NIL;
+    if (q->tail == HF_NIL) {
+        q->head = ref;
+        q->begin = begin;
+    } else {
+        HF_ASSERT(begin == 0 && hf_queue_tail_room(b, q) == 0);
+        hf_block_at(b, q->tail)->next = ref;
+    }
+    q->tail = ref;
+    q->bytes += bytes;
+}
 /** Drops all bytes. A last block that is not full is taken out of the queue and returned, all
  *  others are given back: HF_NIL if there is none to keep. */
 HF_MUST_CHECK uint32_t hf_queue_drain(struct hf_blocks *b, struct hf_queue *q);

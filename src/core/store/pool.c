@@ -51,11 +51,6 @@ static size_t piece_bytes(const struct hf_pool *p)
            (is_line_aligned(p) ? HF_LINE_BYTES : 0);
 }
 
-static uint8_t *object_at(const struct hf_pool *p, struct hf_pool_chunk *c, uint32_t slot)
-{
-    return (uint8_t *)c + HF_POOL_CHUNK_HEAD_BYTES + (size_t)slot * p->object_bytes;
-}
-
 void hf_pool_init(struct hf_pool *p, struct hf_mem *mem, uint32_t object_bytes,
                   uint32_t chunk_bytes, uint32_t limit)
 {
@@ -72,6 +67,7 @@ void hf_pool_init(struct hf_pool *p, struct hf_mem *mem, uint32_t object_bytes,
         hf_min_u32(hf_max_u32(room / p->object_bytes, MIN_OBJECTS), HF_POOL_OBJECTS_MAX);
     while (fitting >> (p->objects_shift + 1) != 0)
         p->objects_shift++;
+    p->slot_mask = (1u << p->objects_shift) - 1;
 }
 
 /* ---- the ring of chunks with a free object -------------------------------------------------- */
@@ -216,25 +212,7 @@ uint64_t hf_pool_bytes(const struct hf_pool *p)
 
 /* ---- objects ------------------------------------------------------------------------------ */
 
-/** Takes from the chunk in front of the ring. */
-static inline uint32_t take_open(struct hf_pool *p)
-{
-    uint32_t at = p->open_head;
-    struct hf_pool_chunk *c = p->chunks[at];
-    uint32_t slot = c->free_head;
-    if (slot == HF_NIL)
-        slot = c->fresh++;
-    else
-        memcpy(&c->free_head, object_at(p, c, slot), sizeof c->free_head);
-    c->in_use[slot / 64] |= 1ull << (slot % 64);
-    p->used++;
-    if (++c->used == c->objects)
-        ring_remove(p, at);
-    return at << p->objects_shift | slot;
-}
-
-/** Out of line, so that the common case needs no registers saved. */
-__attribute__((noinline)) static uint32_t take_slowly(struct hf_pool *p)
+uint32_t hf_pool_take_slowly(struct hf_pool *p)
 {
     if (p->fail_countdown > 0 && --p->fail_countdown == 0)
         return HF_NIL;
@@ -242,14 +220,12 @@ __attribute__((noinline)) static uint32_t take_slowly(struct hf_pool *p)
         return HF_NIL;
     if (p->open_head == HF_NIL && !add_chunk(p))
         return HF_NIL;
-    return take_open(p);
+    return hf_pool_take_open(p);
 }
 
-uint32_t hf_pool_take_dirty(struct hf_pool *p)
+void hf_pool_chunk_is_full(struct hf_pool *p, uint32_t at)
 {
-    if (p->fail_countdown > 0 || p->used >= p->limit || p->open_head == HF_NIL)
-        return take_slowly(p);
-    return take_open(p);
+    ring_remove(p, at);
 }
 
 uint32_t hf_pool_take(struct hf_pool *p)
@@ -260,31 +236,22 @@ uint32_t hf_pool_take(struct hf_pool *p)
     return index;
 }
 
-void hf_pool_give(struct hf_pool *p, uint32_t index)
+void hf_pool_chunk_is_open(struct hf_pool *p, uint32_t at)
 {
-    uint32_t at = index >> p->objects_shift;
-    uint32_t slot = index & (objects_per_chunk(p) - 1);
-    HF_ASSERT(at < p->chunk_count && p->chunks[at] != NULL);
-    struct hf_pool_chunk *c = p->chunks[at];
-    uint64_t bit = 1ull << (slot % 64);
-    HF_ASSERT((c->in_use[slot / 64] & bit) != 0);
-    c->in_use[slot / 64] ^= bit;
-    memcpy(object_at(p, c, slot), &c->free_head, sizeof c->free_head);
-    c->free_head = slot;
-    p->used--;
-    if (c->used-- == c->objects) {
-        ring_push_back(p, at);
-        p->open_head = at; /* in front: it is in the cache, and nearly full */
-    } else if (c->used == 0 && c->open_next != at) { /* else it is alone in the ring */
-        ring_remove(p, at);
-        ring_push_back(p, at);
-    }
+    ring_push_back(p, at);
+    p->open_head = at; /* in front: it is in the cache, and nearly full */
+}
+
+void hf_pool_chunk_is_empty(struct hf_pool *p, uint32_t at)
+{
+    ring_remove(p, at);
+    ring_push_back(p, at);
 }
 
 uint32_t hf_pool_next(const struct hf_pool *p, uint32_t index)
 {
     uint32_t words = (objects_per_chunk(p) + 63) / 64;
-    uint32_t slot = index & (objects_per_chunk(p) - 1);
+    uint32_t slot = index & p->slot_mask;
     for (uint32_t at = index >> p->objects_shift; at < p->chunk_count; at++, slot = 0) {
         const struct hf_pool_chunk *c = p->chunks[at];
         if (c == NULL || c->used == 0)
@@ -312,7 +279,7 @@ static void chunk_save(const struct hf_pool *p, struct hf_pool_chunk *c, struct 
     head.skipped_bytes = 0; /* an accident of the address */
     hf_write(w, &head, sizeof head);
     for (uint32_t slot = 0; slot < c->fresh; slot++)
-        hf_write(w, object_at(p, c, slot),
+        hf_write(w, hf_pool_object(p, c, slot),
                  hf_pool_chunk_has(c, slot) ? p->object_bytes : sizeof c->free_head);
 }
 
@@ -358,7 +325,7 @@ static bool free_list_is_sound(const struct hf_pool *p, struct hf_pool_chunk *c)
     for (uint32_t left = c->fresh - c->used; left > 0; left--) {
         if (slot >= c->fresh || hf_pool_chunk_has(c, slot))
             return false;
-        memcpy(&slot, object_at(p, c, slot), sizeof slot);
+        memcpy(&slot, hf_pool_object(p, c, slot), sizeof slot);
     }
     return slot == HF_NIL;
 }
@@ -377,7 +344,7 @@ static int chunk_restore(struct hf_pool *p, struct hf_reader *r)
     p->chunks[p->chunk_count - 1] = c;
     p->used += c->used;
     for (uint32_t slot = 0; slot < c->fresh; slot++)
-        if (!hf_read(r, object_at(p, c, slot),
+        if (!hf_read(r, hf_pool_object(p, c, slot),
                      hf_pool_chunk_has(c, slot) ? p->object_bytes : sizeof c->free_head))
             return HF_E_VERSION;
     return free_list_is_sound(p, c) ? HF_OK : HF_E_VERSION;

@@ -39,6 +39,7 @@ struct hf_pool {
     uint32_t chunk_capacity;
     uint32_t object_bytes;
     uint32_t objects_shift; /**< log2 of objects a chunk */
+    uint32_t slot_mask;     /**< of an index: its bits within a chunk */
     uint32_t limit;         /**< objects at most */
     uint32_t used;
     uint32_t open_head;      /**< first chunk with a free object, HF_NIL: none */
@@ -55,9 +56,6 @@ void hf_pool_init(struct hf_pool *p, struct hf_mem *mem, uint32_t object_bytes,
 void hf_pool_free(struct hf_pool *p);
 /** A zeroed object, or HF_NIL at the limit or without memory. */
 HF_MUST_CHECK uint32_t hf_pool_take(struct hf_pool *p);
-/** As hf_pool_take, but the object's content is undefined: for data blocks. */
-HF_MUST_CHECK uint32_t hf_pool_take_dirty(struct hf_pool *p);
-void hf_pool_give(struct hf_pool *p, uint32_t index);
 /** Gives whole free chunks back, and the directory when no chunk is left. */
 void hf_pool_trim(struct hf_pool *p);
 /** True if index names an object in use: for indices that come from outside (handles). */
@@ -65,7 +63,7 @@ static inline bool hf_pool_has(const struct hf_pool *p, uint32_t index)
 {
     uint32_t at = index >> p->objects_shift;
     return at < p->chunk_count && p->chunks[at] != NULL &&
-           hf_pool_chunk_has(p->chunks[at], index & ((1u << p->objects_shift) - 1));
+           hf_pool_chunk_has(p->chunks[at], index & p->slot_mask);
 }
 /** The first used object at or after index, HF_NIL when there is none. */
 uint32_t hf_pool_next(const struct hf_pool *p, uint32_t index);
@@ -80,13 +78,65 @@ HF_MUST_CHECK int hf_pool_restore(struct hf_pool *p, struct hf_reader *r);
 /** Where chunks keep their objects: a fixed distance from the chunk's start. Inline for speed. */
 enum { HF_POOL_CHUNK_HEAD_BYTES = 192 };
 
+static inline uint8_t *hf_pool_object(const struct hf_pool *p, struct hf_pool_chunk *c,
+                                      uint32_t slot)
+{
+    return (uint8_t *)c + HF_POOL_CHUNK_HEAD_BYTES + (size_t)slot * p->object_bytes;
+}
+
+/* What is left of the next functions when it is not the common case. */
+uint32_t hf_pool_take_slowly(struct hf_pool *p);
+void hf_pool_chunk_is_full(struct hf_pool *p, uint32_t at);
+void hf_pool_chunk_is_open(struct hf_pool *p, uint32_t at);
+void hf_pool_chunk_is_empty(struct hf_pool *p, uint32_t at);
+
+/** Takes from the chunk in front of the ring: there is one. */
+static inline uint32_t hf_pool_take_open(struct hf_pool *p)
+{
+    uint32_t at = p->open_head;
+    struct hf_pool_chunk *c = p->chunks[at];
+    uint32_t slot = c->free_head;
+    if (slot == HF_NIL)
+        slot = c->fresh++;
+    else
+        memcpy(&c->free_head, hf_pool_object(p, c, slot), sizeof c->free_head);
+    c->in_use[slot / 64] |= 1ull << (slot % 64);
+    p->used++;
+    if (++c->used == c->objects)
+        hf_pool_chunk_is_full(p, at);
+    return at << p->objects_shift | slot;
+}
+/** As hf_pool_take, but the object's content is undefined: for data blocks. */
+HF_MUST_CHECK static inline uint32_t hf_pool_take_dirty(struct hf_pool *p)
+{
+    if (p->fail_countdown > 0 || p->used >= p->limit || p->open_head == HF_NIL)
+        return hf_pool_take_slowly(p);
+    return hf_pool_take_open(p);
+}
+/** Gives an object back: it may be the next to be taken. */
+static inline void hf_pool_give(struct hf_pool *p, uint32_t index)
+{
+    uint32_t at = index >> p->objects_shift, slot = index & p->slot_mask;
+    HF_ASSERT(at < p->chunk_count && p->chunks[at] != NULL);
+    struct hf_pool_chunk *c = p->chunks[at];
+    uint64_t bit = 1ull << (slot % 64);
+    HF_ASSERT((c->in_use[slot / 64] & bit) != 0);
+    c->in_use[slot / 64] ^= bit;
+    memcpy(hf_pool_object(p, c, slot), &c->free_head, sizeof c->free_head);
+    c->free_head = slot;
+    p->used--;
+    if (c->used-- == c->objects)
+        hf_pool_chunk_is_open(p, at);
+    else if (c->used == 0 && c->open_next != at) /* else it is alone in the ring */
+        hf_pool_chunk_is_empty(p, at);
+}
+
 /** The object. index must be in use (checked in debug builds). */
 static inline void *hf_pool_at(const struct hf_pool *p, uint32_t index)
 {
     HF_DEBUG_ASSERT(hf_pool_has(p, index));
     uint8_t *chunk = (uint8_t *)p->chunks[index >> p->objects_shift];
-    uint32_t slot = index & ((1u << p->objects_shift) - 1);
-    return chunk + HF_POOL_CHUNK_HEAD_BYTES + (size_t)slot * p->object_bytes;
+    return chunk + HF_POOL_CHUNK_HEAD_BYTES + (size_t)(index & p->slot_mask) * p->object_bytes;
 }
 
 /** The same, of a pool whose sizes the compiler knows: those that it was made with, which
