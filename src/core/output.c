@@ -2,6 +2,7 @@
  * What a connection has to send: the list of reasons, in order of urgency, each of which plans a
  * segment; then one builder that makes the packet, and one place that notes what was sent.
  */
+#include "emit.h"
 #include "receive.h"
 
 enum { SACK_OPTION_BYTES = 4, SACK_BLOCK_BYTES = 8, SUPER_HEADROOM_BYTES = 120 };

@@ -4,7 +4,7 @@
  * merge with later ones. They are complete when made and wait in a bounded ring that is drained
  * before anything else; when it is full they are dropped and counted.
  */
-#include "stack.h"
+#include "emit.h"
 
 static struct hf_reply *ring_at(const struct hf_stack *s, uint32_t position)
 {
@@ -32,41 +32,6 @@ static void ring_commit(struct hf_stack *s, struct hf_reply *r, size_t ip_bytes,
     r->ip_bytes = (uint8_t)ip_bytes;
     r->length_bytes = (uint8_t)length_bytes;
     s->p.reply_count++;
-}
-
-size_t hf_emit_segment(struct hf_stack *s, const struct hf_addr *local,
-                       const struct hf_addr *remote, uint8_t ttl, uint8_t traffic_class,
-                       struct hf_segment *seg, hf_sum payload_sum, bool partial, uint8_t *header,
-                       uint16_t *ip_bytes)
-{
-    bool v4 = hf_addr_is_mapped(remote);
-    size_t ip_length = v4 ? HF_IPV4_HEADER_BYTES : HF_IPV6_HEADER_BYTES;
-    uint8_t *tcp = header + ip_length;
-    hf_sum header_sum;
-    size_t tcp_length =
-        hf_tcp_emit_summed(seg, (enum hf_option_layout)s->p.cfg.option_layout, tcp, &header_sum);
-    struct hf_ip ip = {
-        .source = *local,
-        .destination = *remote,
-        .version = v4 ? 4 : 6,
-        .protocol = HF_IP_PROTO_TCP,
-        .ttl = ttl,
-        .traffic_class = traffic_class,
-        .dont_fragment = s->p.cfg.dont_fragment != 0,
-        .payload_bytes = (uint32_t)tcp_length + seg->payload_bytes,
-    };
-    if (!ip.dont_fragment)
-        ip.id = s->p.ip_id++; /* with DF set, 0 will do [RFC6864#4.1] */
-    hf_ip_emit(&ip, header);
-    hf_sum sum = hf_ip_pseudo_sum(local, remote, HF_IP_PROTO_TCP, ip.payload_bytes);
-    if (partial) {
-        hf_put16(tcp + 16, hf_sum_fold(sum)); /* the link adds the rest [MUST-2] */
-    } else {
-        sum += header_sum + payload_sum; /* an even offset */
-        hf_put16(tcp + 16, hf_sum_checksum(sum));
-    }
-    *ip_bytes = (uint16_t)ip_length;
-    return ip_length + tcp_length;
 }
 
 bool hf_reply_has_room_apart(const struct hf_stack *s)

@@ -699,12 +699,6 @@ enum hf_turn { HF_TURN_NOTHING, HF_TURN_LAST, HF_TURN_MORE };
 /** Builds the next packet of a connection, if there is one; HF_TURN_MORE: another may follow. */
 enum hf_turn hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *header,
                             struct hf_out_packet *out);
-/** Writes IP header and TCP header of a segment; returns the header's length. The checksum covers
- *  payload_sum too, or stays partial. */
-size_t hf_emit_segment(struct hf_stack *s, const struct hf_addr *local,
-                       const struct hf_addr *remote, uint8_t ttl, uint8_t traffic_class,
-                       struct hf_segment *seg, hf_sum payload_sum, bool partial, uint8_t *header,
-                       uint16_t *ip_bytes);
 
 /* ---- timers (timers.c) ---- */
 

@@ -14,42 +14,6 @@ void hf_blocks_init(struct hf_blocks *b, struct hf_mem *mem, uint32_t block_byte
                  (uint32_t)limit);
 }
 
-static uint32_t free_blocks(const struct hf_blocks *b)
-{
-    return b->pool.limit - b->pool.used;
-}
-
-bool hf_blocks_may_send(const struct hf_blocks *b)
-{
-    return free_blocks(b) > 0 && b->send_used < (b->pool.limit + 1) / 2;
-}
-
-uint32_t hf_blocks_take(struct hf_blocks *b, enum hf_block_use use)
-{
-    if (use == HF_BLOCK_SEND && !hf_blocks_may_send(b))
-        return HF_NIL;
-    if (use == HF_BLOCK_OUT_OF_ORDER && free_blocks(b) <= b->pool.limit / 8)
-        return HF_NIL;
-    uint32_t ref = hf_pool_take_dirty(&b->pool);
-    if (ref == HF_NIL)
-        return HF_NIL;
-    struct hf_block *block = hf_block_at(b, ref);
-    block->next = HF_NIL;
-    block->for_send = use == HF_BLOCK_SEND;
-    b->send_used += block->for_send;
-    b->turnover++;
-    if (b->pool.used > b->peak)
-        b->peak = b->pool.used;
-    return ref;
-}
-
-void hf_blocks_give(struct hf_blocks *b, uint32_t ref)
-{
-    b->send_used -= hf_block_at(b, ref)->for_send;
-    b->turnover++;
-    hf_pool_give(&b->pool, ref);
-}
-
 uint32_t hf_queue_drain(struct hf_blocks *b, struct hf_queue *q)
 {
     uint32_t kept = HF_NIL;
@@ -65,24 +29,22 @@ uint32_t hf_queue_drain(struct hf_blocks *b, struct hf_queue *q)
     return kept;
 }
 
-void hf_queue_give_drained(struct hf_blocks *b, struct hf_queue *q)
+void hf_queue_give_front(struct hf_blocks *b, struct hf_queue *q)
 {
-    while (q->head != HF_NIL && (q->begin >= b->block_bytes || q->bytes == 0)) {
+    while (q->begin >= b->block_bytes) {
         uint32_t next = hf_block_at(b, q->head)->next;
         hf_blocks_give(b, q->head);
         q->head = next;
-        q->begin -= hf_min_u32(q->begin, b->block_bytes);
+        q->begin -= b->block_bytes;
     }
-    if (q->head == HF_NIL)
-        hf_queue_init(q);
 }
 
 void hf_queue_clear(struct hf_blocks *b, struct hf_queue *q)
 {
-    while (q->head != HF_NIL) {
-        uint32_t next = hf_block_at(b, q->head)->next;
-        hf_blocks_give(b, q->head);
-        q->head = next;
+    for (uint32_t ref = q->head; ref != HF_NIL;) {
+        uint32_t next = hf_block_at(b, ref)->next;
+        hf_blocks_give(b, ref);
+        ref = next;
     }
     hf_queue_init(q);
 }

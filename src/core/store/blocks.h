@@ -34,9 +34,6 @@ enum hf_block_use { HF_BLOCK_SEND, HF_BLOCK_IN_ORDER, HF_BLOCK_OUT_OF_ORDER };
 
 void hf_blocks_init(struct hf_blocks *b, struct hf_mem *mem, uint32_t block_bytes,
                     uint64_t budget_bytes);
-/** A block with next = HF_NIL, or HF_NIL when this use may have none now. */
-HF_MUST_CHECK uint32_t hf_blocks_take(struct hf_blocks *b, enum hf_block_use use);
-void hf_blocks_give(struct hf_blocks *b, uint32_t ref);
 /** Bytes that receive windows may promise while `used` blocks are in use: three quarters of the
  *  budget less those. */
 static inline uint32_t hf_blocks_share_bytes(const struct hf_blocks *b, uint32_t used)
@@ -59,12 +56,45 @@ static inline uint32_t hf_blocks_send_bytes(const struct hf_blocks *b)
     uint64_t bytes = (uint64_t)(share > b->send_used ? share - b->send_used : 0) << b->shift;
     return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
 }
+static inline uint32_t hf_blocks_free(const struct hf_blocks *b)
+{
+    return b->pool.limit - b->pool.used;
+}
 /** True if a send may have a block now. */
-bool hf_blocks_may_send(const struct hf_blocks *b);
+static inline bool hf_blocks_may_send(const struct hf_blocks *b)
+{
+    return hf_blocks_free(b) > 0 && b->send_used < (b->pool.limit + 1) / 2;
+}
 
 static inline struct hf_block *hf_block_at(const struct hf_blocks *b, uint32_t ref)
 {
     return (struct hf_block *)hf_pool_at(&b->pool, ref);
+}
+
+/** A block with next = HF_NIL, or HF_NIL when this use may have none now. */
+HF_MUST_CHECK static inline uint32_t hf_blocks_take(struct hf_blocks *b, enum hf_block_use use)
+{
+    if (use == HF_BLOCK_SEND && !hf_blocks_may_send(b))
+        return HF_NIL;
+    if (use == HF_BLOCK_OUT_OF_ORDER && hf_blocks_free(b) <= b->pool.limit / 8)
+        return HF_NIL;
+    uint32_t ref = hf_pool_take_dirty(&b->pool);
+    if (ref == HF_NIL)
+        return HF_NIL;
+    struct hf_block *block = hf_block_at(b, ref);
+    block->next = HF_NIL;
+    block->for_send = use == HF_BLOCK_SEND;
+    b->send_used += block->for_send;
+    b->turnover++;
+    b->peak = hf_max_u32(b->peak, b->pool.used);
+    return ref;
+}
+
+static inline void hf_blocks_give(struct hf_blocks *b, uint32_t ref)
+{
+    b->send_used -= hf_block_at(b, ref)->for_send;
+    b->turnover++;
+    hf_pool_give(&b->pool, ref);
 }
 
 /** A piece of a byte stream. All-zero bytes are not the empty queue: hf_queue_init. */
@@ -109,18 +139,21 @@ static inline void hf_queue_link(struct hf_blocks *b, struct hf_queue *q, uint32
 /** Drops all bytes. A last block that is not full is taken out of the queue and returned, all
  *  others are given back: HF_NIL if there is none to keep. */
 HF_MUST_CHECK uint32_t hf_queue_drain(struct hf_blocks *b, struct hf_queue *q);
-/** Gives back the blocks in front of `begin`, all of an empty queue: the rest of hf_queue_drop. */
-void hf_queue_give_drained(struct hf_blocks *b, struct hf_queue *q);
+/** Drops all bytes, and gives all blocks back. */
+void hf_queue_clear(struct hf_blocks *b, struct hf_queue *q);
+/** Gives back the blocks in front of `begin`: the rest of hf_queue_drop. */
+void hf_queue_give_front(struct hf_blocks *b, struct hf_queue *q);
 /** Drops n <= bytes from the front, giving drained blocks back. An empty queue keeps no block. */
 static inline void hf_queue_drop(struct hf_blocks *b, struct hf_queue *q, uint32_t n)
 {
     HF_ASSERT(n <= q->bytes);
     q->bytes -= n;
     q->begin += n;
-    if (q->begin >= b->block_bytes || q->bytes == 0)
-        hf_queue_give_drained(b, q);
+    if (q->bytes == 0)
+        hf_queue_clear(b, q);
+    else if (q->begin >= b->block_bytes)
+        hf_queue_give_front(b, q);
 }
-void hf_queue_clear(struct hf_blocks *b, struct hf_queue *q);
 /** A place in a queue: the block that holds a byte, and where in it. */
 struct hf_place {
     uint32_t block;
