@@ -228,14 +228,6 @@ void hf_pool_chunk_is_full(struct hf_pool *p, uint32_t at)
     ring_remove(p, at);
 }
 
-uint32_t hf_pool_take(struct hf_pool *p)
-{
-    uint32_t index = hf_pool_take_dirty(p);
-    if (index != HF_NIL)
-        memset(hf_pool_at(p, index), 0, p->object_bytes);
-    return index;
-}
-
 void hf_pool_chunk_is_open(struct hf_pool *p, uint32_t at)
 {
     ring_push_back(p, at);

@@ -54,8 +54,6 @@ void hf_pool_init(struct hf_pool *p, struct hf_mem *mem, uint32_t object_bytes,
                   uint32_t chunk_bytes, uint32_t limit);
 /** Gives all memory back. */
 void hf_pool_free(struct hf_pool *p);
-/** A zeroed object, or HF_NIL at the limit or without memory. */
-HF_MUST_CHECK uint32_t hf_pool_take(struct hf_pool *p);
 /** Gives whole free chunks back, and the directory when no chunk is left. */
 void hf_pool_trim(struct hf_pool *p);
 /** True if index names an object in use: for indices that come from outside (handles). */
@@ -113,6 +111,15 @@ HF_MUST_CHECK static inline uint32_t hf_pool_take_dirty(struct hf_pool *p)
         return hf_pool_take_slowly(p);
     return hf_pool_take_open(p);
 }
+/** A zeroed object, or HF_NIL at the limit or without memory. */
+HF_MUST_CHECK static inline uint32_t hf_pool_take(struct hf_pool *p)
+{
+    uint32_t index = hf_pool_take_dirty(p);
+    if (index != HF_NIL)
+        memset(hf_pool_object(p, p->chunks[index >> p->objects_shift], index & p->slot_mask), 0,
+               p->object_bytes);
+    return index;
+}
 /** Gives an object back: it may be the next to be taken. */
 static inline void hf_pool_give(struct hf_pool *p, uint32_t index)
 {
@@ -148,6 +155,16 @@ static inline void *hf_pool_at_sized(const struct hf_pool *p, uint32_t index, ui
     uint8_t *chunk = (uint8_t *)p->chunks[index >> objects_shift];
     uint32_t slot = index & ((1u << objects_shift) - 1);
     return chunk + HF_POOL_CHUNK_HEAD_BYTES + (size_t)slot * object_bytes;
+}
+/** The same of an index that comes from outside: NULL if it names no object in use. */
+static inline void *hf_pool_find_sized(const struct hf_pool *p, uint32_t index,
+                                       uint32_t object_bytes, uint32_t objects_shift)
+{
+    uint32_t at = index >> objects_shift, slot = index & ((1u << objects_shift) - 1);
+    struct hf_pool_chunk *c = at < p->chunk_count ? p->chunks[at] : NULL;
+    if (c == NULL || !hf_pool_chunk_has(c, slot))
+        return NULL;
+    return (uint8_t *)c + HF_POOL_CHUNK_HEAD_BYTES + (size_t)slot * object_bytes;
 }
 static inline bool hf_pool_is_sized(const struct hf_pool *p, uint32_t object_bytes,
                                     uint32_t objects_shift)
