@@ -476,10 +476,23 @@ __attribute__((noinline)) static size_t some_output(struct hf_stack *s,
     return n;
 }
 
-size_t hf_stack_output(struct hf_stack *s, struct hf_out_packet *packets, size_t max, hf_ns now)
+/** There is something to take back, or a new instant. Out of line, so that asking once more in a
+ *  round, which finds nothing, needs no registers saved. */
+__attribute__((noinline)) static size_t first_output(struct hf_stack *s,
+                                                     struct hf_out_packet *packets, size_t max,
+                                                     hf_ns now)
 {
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
+    if (s->p.reply_count == 0 && s->p.output.head == HF_NIL)
+        return 0;
+    return some_output(s, packets, max);
+}
+
+size_t hf_stack_output(struct hf_stack *s, struct hf_out_packet *packets, size_t max, hf_ns now)
+{
+    if (hf_stack_has_lent(s) || now != s->p.told_ns)
+        return first_output(s, packets, max, now);
     if (s->p.reply_count == 0 && s->p.output.head == HF_NIL)
         return 0;
     return some_output(s, packets, max);

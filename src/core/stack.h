@@ -212,9 +212,13 @@ struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_
 /** Takes back what hf_send_reserve and hf_stack_output lent: at the start of every public call
  *  that is not const. */
 void hf_stack_take_back(struct hf_stack *s);
+static inline bool hf_stack_has_lent(const struct hf_stack *s)
+{
+    return s->reserved_conn != HF_NIL || s->given_count > 0;
+}
 static inline void hf_stack_end_loans(struct hf_stack *s)
 {
-    if (s->reserved_conn != HF_NIL || s->given_count > 0)
+    if (hf_stack_has_lent(s))
         hf_stack_take_back(s);
 }
 
