@@ -313,7 +313,9 @@ static enum hf_reason tcp_input(struct hf_stack *s, const struct hf_arrival *in,
 static bool checksum_is_right(const struct hf_arrival *in)
 {
     hf_sum sum = hf_arrival_header_sum(in);
-    return hf_sum_is_right(hf_sum_bytes(sum, in->payload, in->seg->payload_bytes));
+    if (in->seg->payload_bytes > 0)
+        sum = hf_sum_bytes(sum, in->payload, in->seg->payload_bytes);
+    return hf_sum_is_right(sum);
 }
 
 /** Faults that a right checksum does not make good. */
@@ -416,9 +418,9 @@ static void fetch_entries(const struct hf_stack *s, const struct inbound *inboun
             fetch_entry(s, hf_table_guess(&s->table, inbound[i].in.hash));
 }
 
-static void some_input(struct hf_stack *s, const struct hf_packet *packets, size_t n)
+static void some_input(struct hf_stack *s, const struct hf_packet *packets, size_t n,
+                       struct inbound *inbound)
 {
-    struct inbound inbound[INPUT_BATCH];
     for (size_t i = 0; i < n; i++)
         take_apart(s, &packets[i], &inbound[i]);
     if (n >= FETCH_FROM)
@@ -434,12 +436,13 @@ static void some_input(struct hf_stack *s, const struct hf_packet *packets, size
 
 void hf_stack_input(struct hf_stack *s, const struct hf_packet *packets, size_t n, hf_ns now)
 {
+    struct inbound inbound[INPUT_BATCH];
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
     if (s->mem.refused)
         make_room(s);
     for (size_t i = 0; i < n; i += INPUT_BATCH)
-        some_input(s, packets + i, hf_min_size(n - i, INPUT_BATCH));
+        some_input(s, packets + i, hf_min_size(n - i, INPUT_BATCH), inbound);
     hf_wake_waiting(s);
 }
 

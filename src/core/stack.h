@@ -550,7 +550,7 @@ static inline hf_sum hf_arrival_header_sum(const struct hf_arrival *in)
     hf_sum sum = hf_ip_pseudo_sum(&in->ip->source, &in->ip->destination, HF_IP_PROTO_TCP,
                                   in->ip->payload_bytes);
     size_t header_bytes = in->seg->header_bytes;
-    return hf_sum_header(sum, in->payload - header_bytes, header_bytes);
+    return sum + hf_sum_ordered(hf_sum_header_unordered(in->payload - header_bytes, header_bytes));
 }
 /** The retransmission timer fired: a pending claim of a smaller path MTU is believed now. */
 void hf_path_on_rto(struct hf_stack *s, struct hf_conn *c);
