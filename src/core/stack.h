@@ -15,6 +15,7 @@
 #ifndef HF_CORE_STACK_H
 #define HF_CORE_STACK_H
 
+#include "arrival.h"
 #include "conn.h"
 #include "isn.h"
 #include "list.h"
@@ -23,7 +24,6 @@
 #include "store/table.h"
 #include "syncookie.h"
 #include "wire/icmp.h"
-#include "wire/ip.h"
 #include "wire/tcp.h"
 
 enum {
@@ -194,16 +194,6 @@ struct hf_handshake {
     uint32_t ts_recent, ts_offset;
     bool syn_retransmitted;
     hf_ns rtt_ns; /**< measured by the handshake; 0: not */
-};
-
-/** A segment on its way through the checks. */
-struct hf_arrival {
-    const struct hf_ip *ip;
-    const struct hf_segment *seg;
-    const uint8_t *payload;
-    uint16_t full_sized; /**< payload of one segment: smaller than payload_bytes in super-packets */
-    uint32_t hash;       /**< of the tuple */
-    struct hf_endpoint local, remote;
 };
 
 /** Memory and containers of a stack with nothing in them (for restoring); NULL without memory. */
@@ -544,14 +534,6 @@ enum hf_fast_path { HF_FAST_PATH_NOT, HF_FAST_PATH_TAKEN, HF_FAST_PATH_WRONG };
 /** Of a segment with data, before the checksum is verified: does so by itself if it takes it. */
 enum hf_fast_path hf_fast_path_input(struct hf_stack *s, struct hf_conn *c,
                                      const struct hf_arrival *in);
-/** The sum of pseudo-header and TCP header. */
-static inline hf_sum hf_arrival_header_sum(const struct hf_arrival *in)
-{
-    hf_sum sum = hf_ip_pseudo_sum(&in->ip->source, &in->ip->destination, HF_IP_PROTO_TCP,
-                                  in->ip->payload_bytes);
-    size_t header_bytes = in->seg->header_bytes;
-    return sum + hf_sum_ordered(hf_sum_header_unordered(in->payload - header_bytes, header_bytes));
-}
 /** The retransmission timer fired: a pending claim of a smaller path MTU is believed now. */
 void hf_path_on_rto(struct hf_stack *s, struct hf_conn *c);
 /** Ends the TIME-WAIT of a connection, in its entry or its own. */
