@@ -104,6 +104,7 @@ static void init_containers(struct hf_stack *s)
     hf_wheel_init(&s->wheel, wheel_node, s, s->p.now_ns);
     s->reserved_conn = s->reserved_block = HF_NIL;
     s->recent_local = HF_NIL;
+    s->recent_listener.index = HF_NIL;
 }
 
 static size_t reply_ring_bytes(const struct hf_config *cfg)

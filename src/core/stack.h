@@ -157,6 +157,12 @@ struct hf_recent_offset {
     uint32_t offset;
 };
 
+/** The listener that was found last: of a flood of SYNs each one asks for it. */
+struct hf_recent_listener {
+    struct hf_endpoint local;
+    uint32_t index; /**< HF_NIL: none, or others have come or gone since */
+};
+
 struct hf_stack {
     struct hf_stack_plain p;
     struct hf_mem mem;
@@ -172,6 +178,7 @@ struct hf_stack {
     struct hf_reply *replies;
     struct hf_full_ports full_ports;
     struct hf_recent_offset recent_offset;
+    struct hf_recent_listener recent_listener;
     hf_ns trimmed_at;        /**< for the budget's sake, last time */
     uint32_t recent_local;   /**< local address taken last, or HF_NIL: likely the next one too */
     uint32_t reserved_conn;  /**< by hf_send_reserve, until the next call: HF_NIL if none */
