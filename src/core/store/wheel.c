@@ -95,9 +95,9 @@ static void detach(struct hf_wheel *w, struct hf_wheel_node *node)
     hf_wheel_node_init(node);
 }
 
-void hf_wheel_arm(struct hf_wheel *w, uint32_t ref, hf_ns at)
+void hf_wheel_arm(struct hf_wheel *w, struct hf_wheel_node *node, uint32_t ref, hf_ns at)
 {
-    struct hf_wheel_node *node = node_at(w, ref);
+    HF_DEBUG_ASSERT(node == node_at(w, ref));
     HF_ASSERT(ref < HF_WHEEL_HEAD && !hf_wheel_node_is_armed(node));
     uint64_t tick = hf_wheel_tick(at);
     if (tick - w->now_tick > 1ull << LAST_SHIFT) /* or in the past, as unsigned */
@@ -107,9 +107,8 @@ void hf_wheel_arm(struct hf_wheel *w, uint32_t ref, hf_ns at)
     w->count++;
 }
 
-void hf_wheel_disarm(struct hf_wheel *w, uint32_t ref)
+void hf_wheel_disarm(struct hf_wheel *w, struct hf_wheel_node *node)
 {
-    struct hf_wheel_node *node = node_at(w, ref);
     if (!hf_wheel_node_is_armed(node))
         return;
     detach(w, node);
