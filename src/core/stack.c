@@ -105,6 +105,7 @@ static void init_containers(struct hf_stack *s)
     s->reserved_conn = s->reserved_block = HF_NIL;
     s->recent_local = HF_NIL;
     s->recent_listener.index = HF_NIL;
+    s->recent_hash.conn = HF_NIL;
 }
 
 static size_t reply_ring_bytes(const struct hf_config *cfg)
@@ -304,7 +305,10 @@ static enum hf_reason tcp_input(struct hf_stack *s, const struct hf_arrival *in,
         return HF_NONE;
     }
     switch (hf_ref_kind(ref)) {
-    case HF_REF_CONN: hf_conn_input(s, hf_conn_at(s, hf_ref_index(ref)), in); break;
+    case HF_REF_CONN:
+        s->recent_hash = (struct hf_recent_hash){hf_ref_index(ref), in->hash};
+        hf_conn_input(s, hf_conn_at(s, hf_ref_index(ref)), in);
+        break;
     case HF_REF_HALF_OPEN: hf_half_open_input(s, hf_ref_index(ref), in); break;
     case HF_REF_TIME_WAIT: hf_time_wait_input(s, hf_ref_index(ref), in); break;
     }

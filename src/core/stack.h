@@ -157,6 +157,12 @@ struct hf_recent_offset {
     uint32_t offset;
 };
 
+/** The connection whose tuple was hashed last, to be found or made: it may end by that segment. */
+struct hf_recent_hash {
+    uint32_t conn; /**< index */
+    uint32_t hash;
+};
+
 /** The listener that was found last: of a flood of SYNs each one asks for it. */
 struct hf_recent_listener {
     struct hf_endpoint local;
@@ -179,6 +185,7 @@ struct hf_stack {
     struct hf_full_ports full_ports;
     struct hf_recent_offset recent_offset;
     struct hf_recent_listener recent_listener;
+    struct hf_recent_hash recent_hash;
     hf_ns trimmed_at;        /**< for the budget's sake, last time */
     uint32_t recent_local;   /**< local address taken last, or HF_NIL: likely the next one too */
     uint32_t reserved_conn;  /**< by hf_send_reserve, until the next call: HF_NIL if none */
@@ -354,6 +361,8 @@ static inline struct hf_flight *hf_flight_of(const struct hf_stack *s, const str
 hf_handle hf_conn_handle(const struct hf_stack *s, const struct hf_conn *c);
 /** NULL when the handle is stale or none of a connection. */
 struct hf_conn *hf_conn_of(const struct hf_stack *s, hf_handle h);
+/** Of its tuple. */
+uint32_t hf_conn_hash(const struct hf_stack *s, const struct hf_conn *c);
 struct hf_endpoint hf_conn_local(const struct hf_stack *s, const struct hf_conn *c);
 struct hf_endpoint hf_conn_remote(const struct hf_conn *c);
 /** Makes a connection in state CLOSED and puts its tuple into the table. `replaces` is a reference

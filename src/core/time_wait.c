@@ -94,7 +94,7 @@ static bool take_over(struct hf_stack *s, struct hf_conn *c)
     struct hf_time_wait *t = hf_time_wait_at(s, index);
     describe(c, t);
     hf_local_share(s, c->local);
-    hf_table_replace(&s->table, hash_of(s, t), hf_ref_make(HF_REF_CONN, c->index),
+    hf_table_replace(&s->table, hf_conn_hash(s, c), hf_ref_make(HF_REF_CONN, c->index),
                      hf_ref_make(HF_REF_TIME_WAIT, index));
     c->in_table = false;
     if (c->ack_due)
