@@ -247,9 +247,17 @@ static inline void hf_count(struct hf_stack *s, enum hf_reason r)
 {
     s->p.counts[r]++;
 }
-/** Counts the reason and, when a sink is there, tells it. c may be NULL. */
-void hf_trace_conn(struct hf_stack *s, const struct hf_conn *c, enum hf_trace type,
-                   enum hf_reason reason, int64_t a, int64_t b, const struct hf_segment *seg);
+void hf_trace_conn_tell(struct hf_stack *s, const struct hf_conn *c, enum hf_trace type,
+                        enum hf_reason reason, int64_t a, int64_t b, const struct hf_segment *seg);
+/** Counts the reason and, when a sink is there, tells it. */
+static inline void hf_trace_conn(struct hf_stack *s, const struct hf_conn *c, enum hf_trace type,
+                                 enum hf_reason reason, int64_t a, int64_t b,
+                                 const struct hf_segment *seg)
+{
+    hf_count(s, reason);
+    if (s->trace != NULL)
+        hf_trace_conn_tell(s, c, type, reason, a, b, seg);
+}
 /** The same for what concerns no connection; local and remote may be NULL. */
 void hf_trace_stranger(struct hf_stack *s, enum hf_trace type, enum hf_reason reason,
                        const struct hf_endpoint *local, const struct hf_endpoint *remote, int64_t a,
@@ -460,12 +468,21 @@ static inline uint16_t hf_stack_own_mss(const struct hf_stack *s, const struct h
     uint16_t path = (uint16_t)((uint32_t)s->p.cfg.mtu_bytes - ip - HF_TCP_HEADER_BYTES);
     return limit_bytes > 0 && limit_bytes < path ? limit_bytes : path;
 }
-struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s);
+static inline struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s)
+{
+    const struct hf_config *cfg = &s->p.cfg;
+    return (struct hf_rtt_limits){cfg->rto_initial_ns, cfg->rto_min_ns, cfg->rto_max_ns,
+                                  cfg->rto_min_on_variance != 0};
+}
 /** The peer's MSS as it counts: default when absent, floor of the settings. */
 uint16_t hf_stack_peer_mss(const struct hf_stack *s, const struct hf_addr *remote, bool has_mss,
                            uint16_t mss);
 /** Our window shift: the setting's; 0 if we offer none. */
-uint8_t hf_stack_shift(const struct hf_stack *s);
+static inline uint8_t hf_stack_shift(const struct hf_stack *s)
+{
+    int64_t shift = s->p.cfg.window_scale;
+    return shift < 0 ? 0 : (uint8_t)shift;
+}
 /** The options that the settings give a new connection. */
 struct hf_options hf_stack_options(const struct hf_stack *s);
 /** Takes over what both SYNs agreed on. */

@@ -18,13 +18,6 @@
 
 enum { COUNT_MAX = 255, NO_LIMIT = -1, PROBE_DOUBLINGS_MAX = 20 };
 
-struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s)
-{
-    const struct hf_config *cfg = &s->p.cfg;
-    return (struct hf_rtt_limits){cfg->rto_initial_ns, cfg->rto_min_ns, cfg->rto_max_ns,
-                                  cfg->rto_min_on_variance != 0};
-}
-
 /** When the user timeout ends the connection: what was sent or waits has been unanswered so long,
  *  probes before a closed window or not [RFC9293#3.9.1]. DEVIATION D-26. */
 static hf_ns user_at(const struct hf_stack *s, const struct hf_conn *c)

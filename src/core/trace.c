@@ -9,12 +9,9 @@ static void emit(struct hf_stack *s, struct hf_trace_event *e)
     s->trace(s->trace_ctx, e);
 }
 
-void hf_trace_conn(struct hf_stack *s, const struct hf_conn *c, enum hf_trace type,
-                   enum hf_reason reason, int64_t a, int64_t b, const struct hf_segment *seg)
+void hf_trace_conn_tell(struct hf_stack *s, const struct hf_conn *c, enum hf_trace type,
+                        enum hf_reason reason, int64_t a, int64_t b, const struct hf_segment *seg)
 {
-    hf_count(s, reason);
-    if (s->trace == NULL)
-        return;
     struct hf_trace_event e = {
         .handle = hf_conn_handle(s, c),
         .type = type,
