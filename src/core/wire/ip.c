@@ -207,15 +207,16 @@ enum hf_reason hf_ip_parse_quoted(const uint8_t *bytes, size_t n, struct hf_ip *
     return parse(bytes, n, true, ip);
 }
 
-size_t hf_ipv6_emit(const struct hf_ip *ip, uint8_t *bytes)
+size_t hf_ipv6_emit(const struct hf_ip *ip, const struct hf_addr *source,
+                    const struct hf_addr *destination, uint8_t *bytes)
 {
     HF_ASSERT(ip->version == 6 && ip->payload_bytes <= HF_IP_LENGTH_MAX);
     hf_put32(bytes, (uint32_t)6 << 28 | (uint32_t)ip->traffic_class << 20);
     hf_put16(bytes + 4, (uint16_t)ip->payload_bytes);
     bytes[6] = ip->protocol;
     bytes[7] = ip->ttl;
-    memcpy(bytes + 8, ip->source.octets, 16);
-    memcpy(bytes + 24, ip->destination.octets, 16);
+    memcpy(bytes + 8, source->octets, 16);
+    memcpy(bytes + 24, destination->octets, 16);
     return HF_IPV6_HEADER_BYTES;
 }
 
