@@ -92,13 +92,9 @@ bool hf_stack_has_address(const struct hf_stack *s, const struct hf_addr *addr)
     return hf_local_is_ours(s, addr);
 }
 
-bool hf_local_is_broadcast(const struct hf_stack *s, const struct hf_addr *addr)
+bool hf_local_is_last_of_prefix(const struct hf_stack *s, const struct hf_addr *addr)
 {
-    if (!hf_addr_is_mapped(addr))
-        return false;
     uint32_t host = hf_get32(addr->octets + 12);
-    if ((host & 3) != 3) /* two bits at least are the host's, below */
-        return false;
     for (uint32_t i = 0; i < s->p.prefix_count; i++) {
         unsigned host_bits = 128u - s->p.prefixes[i].bits;
         if (host_bits < 2 || host_bits > 31)

@@ -277,7 +277,8 @@ static void fetch_entry(const struct hf_stack *s, uint32_t ref)
 
 /* ---- input -------------------------------------------------------------------------------- */
 
-static void trace_arrival(struct hf_stack *s, const struct hf_arrival *in, uint32_t ref)
+__attribute__((noinline)) static void trace_arrival(struct hf_stack *s, const struct hf_arrival *in,
+                                                    uint32_t ref)
 {
     if (ref != HF_NIL && hf_ref_kind(ref) == HF_REF_CONN)
         hf_trace_conn(s, hf_conn_at(s, hf_ref_index(ref)), HF_TRACE_SEGMENT_IN, HF_NONE, 0, 0,
@@ -338,8 +339,8 @@ struct inbound {
     const struct hf_packet *packet;
     struct hf_ip ip;
     struct hf_segment seg;
-    struct hf_arrival in; /**< of TCP only */
-    bool is_tcp;          /**< `in` is there, if there is no fault but HF_DROP_TCP_OPTION */
+    struct hf_arrival in; /**< if has_arrived: of TCP, and no fault but HF_DROP_TCP_OPTION */
+    bool has_arrived;
     enum hf_reason fault; /**< why it is dropped, once its checksum is known to be right */
 };
 
@@ -352,15 +353,16 @@ static bool is_checksum_known(const struct hf_packet *p)
 static void take_apart(const struct hf_stack *s, const struct hf_packet *p, struct inbound *i)
 {
     i->packet = p;
+    i->has_arrived = false;
     i->fault = hf_ip_parse(p->bytes, p->length_bytes, &i->ip);
-    i->is_tcp = i->fault == HF_NONE && i->ip.protocol == HF_IP_PROTO_TCP;
-    if (!i->is_tcp)
+    if (i->fault != HF_NONE || i->ip.protocol != HF_IP_PROTO_TCP)
         return;
     const uint8_t *bytes = p->bytes + i->ip.header_bytes;
     struct hf_segment *seg = &i->seg;
     i->fault = hf_tcp_parse(bytes, i->ip.payload_bytes, seg);
     if (i->fault == HF_DROP_TCP_TRUNCATED || i->fault == HF_DROP_TCP_HEADER)
         return;
+    i->has_arrived = true;
     i->in = (struct hf_arrival){
         .ip = &i->ip,
         .seg = seg,
@@ -393,33 +395,35 @@ static enum hf_reason tcp_packet(struct hf_stack *s, const struct inbound *i)
     return fault == HF_NONE ? tcp_input(s, in, ref) : fault;
 }
 
-static enum hf_reason packet_input(struct hf_stack *s, const struct inbound *i)
+/** Out of line, as what else is rare here: the common way then keeps what it needs in registers. */
+__attribute__((noinline)) static enum hf_reason other_packet(struct hf_stack *s,
+                                                             const struct inbound *i)
 {
     const struct hf_ip *ip = &i->ip;
-    if (i->fault != HF_NONE && i->fault != HF_DROP_TCP_OPTION)
+    if (i->fault != HF_NONE)
         return i->fault;
-    switch (ip->protocol) {
-    case HF_IP_PROTO_TCP: return tcp_packet(s, i);
-    case HF_IP_PROTO_ICMP:
-    case HF_IP_PROTO_ICMPV6:
-        if ((ip->protocol == HF_IP_PROTO_ICMP) != (ip->version == 4))
-            return HF_DROP_IP_PROTOCOL;
-        if (!is_unicast(s, ip))
-            return HF_DROP_IP_ADDRESS;
-        hf_icmp_input(s, ip, i->packet->bytes + ip->header_bytes, is_checksum_known(i->packet));
-        return HF_NONE;
-    default: return HF_DROP_IP_PROTOCOL;
-    }
+    if (ip->protocol != (ip->version == 4 ? HF_IP_PROTO_ICMP : HF_IP_PROTO_ICMPV6))
+        return HF_DROP_IP_PROTOCOL;
+    if (!is_unicast(s, ip))
+        return HF_DROP_IP_ADDRESS;
+    hf_icmp_input(s, ip, i->packet->bytes + ip->header_bytes, is_checksum_known(i->packet));
+    return HF_NONE;
+}
+
+static enum hf_reason packet_input(struct hf_stack *s, const struct inbound *i)
+{
+    return i->has_arrived ? tcp_packet(s, i) : other_packet(s, i);
 }
 
 /** Of very many connections few are in the cache: the waits for the others run side by side. */
-static void fetch_entries(const struct hf_stack *s, const struct inbound *inbound, size_t n)
+__attribute__((noinline)) static void fetch_entries(const struct hf_stack *s,
+                                                    const struct inbound *inbound, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (inbound[i].is_tcp && inbound[i].fault == HF_NONE)
+        if (inbound[i].has_arrived && inbound[i].fault == HF_NONE)
             hf_table_fetch(&s->table, inbound[i].in.hash);
     for (size_t i = 0; i < n; i++)
-        if (inbound[i].is_tcp && inbound[i].fault == HF_NONE)
+        if (inbound[i].has_arrived && inbound[i].fault == HF_NONE)
             fetch_entry(s, hf_table_guess(&s->table, inbound[i].in.hash));
 }
 

@@ -295,7 +295,13 @@ static inline const struct hf_addr *hf_local_addr(const struct hf_stack *s, uint
 }
 bool hf_local_is_ours(const struct hf_stack *s, const struct hf_addr *addr);
 /** A directed broadcast address of one of our prefixes. */
-bool hf_local_is_broadcast(const struct hf_stack *s, const struct hf_addr *addr);
+bool hf_local_is_last_of_prefix(const struct hf_stack *s, const struct hf_addr *addr);
+static inline bool hf_local_is_broadcast(const struct hf_stack *s, const struct hf_addr *addr)
+{
+    /* Two bits at least are the host's: of four addresses one can be any prefix's last. */
+    return (addr->octets[15] & 3) == 3 && hf_addr_is_mapped(addr) &&
+           hf_local_is_last_of_prefix(s, addr);
+}
 /** The address that connections to `remote` start from; false if there is none of its family. */
 bool hf_local_choose(const struct hf_stack *s, const struct hf_addr *remote, struct hf_addr *out);
 /** An unused port towards remote [RFC6056]; 0 when there is none. */
