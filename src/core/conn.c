@@ -137,18 +137,24 @@ static const uint16_t edges[HF_STATE_COUNT] = {
     [HF_TIME_WAIT] = EDGE(CLOSED),
 };
 
+/** Out of line, so that without a sink no registers are saved. */
+__attribute__((noinline)) static void trace_state(struct hf_stack *s, const struct hf_conn *c,
+                                                  enum hf_state from, enum hf_reason reason)
+{
+    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
+    hf_trace_state(s, hf_conn_handle(s, c), &local, &remote, from, (enum hf_state)c->state, reason);
+}
+
 void hf_conn_set_state(struct hf_stack *s, struct hf_conn *c, enum hf_state to,
                        enum hf_reason reason)
 {
     enum hf_state from = (enum hf_state)c->state;
     HF_ASSERT((edges[from] & (1u << to)) != 0);
     c->state = (uint8_t)to;
-    if (s->trace == NULL) {
+    if (s->trace == NULL)
         hf_count(s, reason);
-        return;
-    }
-    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
-    hf_trace_state(s, hf_conn_handle(s, c), &local, &remote, from, to, reason);
+    else
+        trace_state(s, c, from, reason);
 }
 
 void hf_conn_raise(struct hf_stack *s, struct hf_conn *c, unsigned bits)

@@ -464,7 +464,8 @@ static size_t conns_output(struct hf_stack *s, struct hf_out_packet *packets, si
            s->slices_used + HF_OUTPUT_SLICES_EACH <= HF_OUTPUT_SLICES) {
         uint32_t index = s->p.output.head;
         enum hf_turn turn = hf_output_conn(s, hf_conn_at(s, index), s->headers[n], &packets[n]);
-        n += turn != HF_TURN_NOTHING;
+        if (turn != HF_TURN_NOTHING)
+            s->p.bytes_out += packets[n++].length_bytes;
         hf_list_remove(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
         if (turn == HF_TURN_MORE) /* round-robin: its next turn comes after everybody else's */
             hf_list_push(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
@@ -482,8 +483,6 @@ __attribute__((noinline)) static size_t some_output(struct hf_stack *s,
     size_t n = s->p.reply_count > 0 ? hf_reply_output(s, packets, room) : 0;
     if (n == 0)
         n = conns_output(s, packets, room);
-    for (size_t i = 0; i < n; i++)
-        s->p.bytes_out += packets[i].length_bytes;
     s->p.packets_out += n;
     return n;
 }
