@@ -174,12 +174,12 @@ static inline void hf_put16(uint8_t *p, uint16_t v)
     p[0] = (uint8_t)(v >> 8);
     p[1] = (uint8_t)v;
 }
+/** In one store: a compiler that knows what v is made of would take it apart again. */
 static inline void hf_put32(uint8_t *p, uint32_t v)
 {
-    p[0] = (uint8_t)(v >> 24);
-    p[1] = (uint8_t)(v >> 16);
-    p[2] = (uint8_t)(v >> 8);
-    p[3] = (uint8_t)v;
+    if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+        v = __builtin_bswap32(v);
+    memcpy(p, &v, sizeof v);
 }
 
 enum { HF_LINE_BYTES = 64 };

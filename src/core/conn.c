@@ -43,6 +43,14 @@ struct hf_endpoint hf_conn_remote(const struct hf_conn *c)
     return (struct hf_endpoint){c->remote, c->remote_port};
 }
 
+uint32_t hf_conn_hash(const struct hf_stack *s, const struct hf_conn *c)
+{
+    if (s->recent_hash.conn == c->index)
+        return s->recent_hash.hash;
+    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
+    return hf_tuple_hash(s, &local, &remote);
+}
+
 /* ---- making ------------------------------------------------------------------------------- */
 
 static void init_lists(struct hf_conn *c, uint32_t index)
@@ -72,6 +80,7 @@ struct hf_conn *hf_conn_new(struct hf_stack *s, const struct hf_endpoint *local,
         goto give_local;
 
     struct hf_conn *c = hf_conn_at(s, index);
+    s->recent_hash = (struct hf_recent_hash){index, hash}; /* no other's that had this index */
     init_lists(c, index);
     c->index = index;
     c->remote = remote->addr;
@@ -129,18 +138,24 @@ static const uint16_t edges[HF_STATE_COUNT] = {
     [HF_TIME_WAIT] = EDGE(CLOSED),
 };
 
+/** Out of line, so that without a sink no registers are saved. */
+__attribute__((noinline)) static void trace_state(struct hf_stack *s, const struct hf_conn *c,
+                                                  enum hf_state from, enum hf_reason reason)
+{
+    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
+    hf_trace_state(s, hf_conn_handle(s, c), &local, &remote, from, (enum hf_state)c->state, reason);
+}
+
 void hf_conn_set_state(struct hf_stack *s, struct hf_conn *c, enum hf_state to,
                        enum hf_reason reason)
 {
     enum hf_state from = (enum hf_state)c->state;
     HF_ASSERT((edges[from] & (1u << to)) != 0);
     c->state = (uint8_t)to;
-    if (s->trace == NULL) {
+    if (s->trace == NULL)
         hf_count(s, reason);
-        return;
-    }
-    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
-    hf_trace_state(s, hf_conn_handle(s, c), &local, &remote, from, to, reason);
+    else
+        trace_state(s, c, from, reason);
 }
 
 /* ---- ending ------------------------------------------------------------------------------- */
@@ -149,9 +164,8 @@ void hf_conn_end(struct hf_stack *s, struct hf_conn *c, enum hf_closed how, enum
                  bool keep_unread)
 {
     if (c->in_table) {
-        struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
         uint32_t ref = hf_ref_make(HF_REF_CONN, c->index);
-        hf_table_remove(&s->table, hf_tuple_hash(s, &local, &remote), ref);
+        hf_table_remove(&s->table, hf_conn_hash(s, c), ref);
         c->in_table = false;
     }
     if (c->state != HF_CLOSED)

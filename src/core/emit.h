@@ -22,8 +22,6 @@ static inline size_t hf_emit_segment(struct hf_stack *s, const struct hf_addr *l
     size_t tcp_length =
         hf_tcp_emit_summed(seg, (enum hf_option_layout)s->p.cfg.option_layout, tcp, &header_sum);
     struct hf_ip ip = {
-        .source = *local,
-        .destination = *remote,
         .version = v4 ? 4 : 6,
         .protocol = HF_IP_PROTO_TCP,
         .ttl = ttl,
@@ -33,7 +31,7 @@ static inline size_t hf_emit_segment(struct hf_stack *s, const struct hf_addr *l
     };
     if (!ip.dont_fragment)
         ip.id = s->p.ip_id++; /* with DF set, 0 will do [RFC6864#4.1] */
-    hf_ip_emit(&ip, header);
+    hf_ip_emit_between(&ip, local, remote, header);
     hf_sum sum = hf_ip_pseudo_sum(local, remote, HF_IP_PROTO_TCP, ip.payload_bytes);
     if (partial) {
         hf_put16(tcp + 16, hf_sum_fold(sum)); /* the link adds the rest [MUST-2] */

@@ -91,7 +91,7 @@ static hf_ns retry_after(const struct hf_stack *s, const struct hf_half_open *h)
 static void arm(struct hf_stack *s, struct hf_half_open *h, uint32_t index)
 {
     hf_ns at = hf_ns_add(s->p.now_ns, retry_after(s, h));
-    hf_wheel_arm(&s->wheel, hf_ref_make(HF_REF_HALF_OPEN, index), at);
+    hf_wheel_arm(&s->wheel, &h->wheel, hf_ref_make(HF_REF_HALF_OPEN, index), at);
 }
 
 static void fill(struct hf_stack *s, struct hf_half_open *h, const struct hf_arrival *in)
@@ -157,7 +157,7 @@ static void free_entry(struct hf_stack *s, uint32_t index)
 {
     struct hf_half_open *h = hf_half_open_at(s, index);
     uint32_t listener = h->listener;
-    hf_wheel_disarm(&s->wheel, hf_ref_make(HF_REF_HALF_OPEN, index));
+    hf_wheel_disarm(&s->wheel, &h->wheel);
     hf_listener_at(s, listener)->half_open--;
     hf_local_give(s, h->local);
     hf_pool_give(&s->half_opens, index);

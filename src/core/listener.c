@@ -65,6 +65,16 @@ uint32_t hf_listener_find(const struct hf_stack *s, const struct hf_endpoint *lo
     return best;
 }
 
+/** The same, where segments ask for it. */
+static uint32_t find_for_segment(struct hf_stack *s, const struct hf_endpoint *local)
+{
+    struct hf_recent_listener *r = &s->recent_listener;
+    if (r->index == HF_NIL || r->local.port != local->port ||
+        !hf_addr_is_same(&r->local.addr, &local->addr))
+        *r = (struct hf_recent_listener){*local, hf_listener_find(s, local)};
+    return r->index;
+}
+
 /* ---- opening and closing ------------------------------------------------------------------ */
 
 static bool listener_exists(const struct hf_stack *s, const struct hf_listener *what)
@@ -128,6 +138,7 @@ int hf_listen(struct hf_stack *s, const struct hf_listen *what, hf_handle *out, 
     }
     l.generation = ++s->p.generation & HF_HANDLE_GENERATION_MASK;
     *hf_listener_at(s, index) = l;
+    s->recent_listener.index = HF_NIL;
     struct hf_endpoint local = {l.addr, l.port};
     hf_trace_state(s, hf_listener_handle(s, index), &local, &(struct hf_endpoint){0}, HF_CLOSED,
                    HF_LISTEN, HF_WHY_LISTEN);
@@ -149,6 +160,7 @@ void hf_listener_close(struct hf_stack *s, uint32_t index)
     hf_trace_state(s, hf_listener_handle(s, index), &local, &(struct hf_endpoint){0}, HF_LISTEN,
                    HF_CLOSED, HF_WHY_CLOSE);
     hf_table_remove(&s->listener_table, l->hash, index);
+    s->recent_listener.index = HF_NIL;
     l->closed = true;
     hf_listener_release_if_done(s, index);
 }
@@ -454,7 +466,7 @@ static bool cookie_input(struct hf_stack *s, uint32_t listener, const struct hf_
 void hf_listener_input(struct hf_stack *s, const struct hf_arrival *in)
 {
     const struct hf_segment *seg = in->seg;
-    uint32_t listener = hf_listener_find(s, &in->local);
+    uint32_t listener = find_for_segment(s, &in->local);
     if (listener == HF_NIL) {
         /* [RFC9293#3.10.7.1] CLOSED */
         if (!hf_local_is_ours(s, &in->local.addr))

@@ -10,12 +10,10 @@ static uint32_t addr_hash(const struct hf_stack *s, const struct hf_addr *addr)
                                        hf_get64(addr->octets + 8));
 }
 
-uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr)
+/** Out of line, so that the common case needs no registers saved; so is the other one below. */
+__attribute__((noinline)) static uint32_t take_slowly(struct hf_stack *s,
+                                                      const struct hf_addr *addr)
 {
-    if (s->recent_local != HF_NIL && hf_addr_is_same(hf_local_addr(s, s->recent_local), addr)) {
-        hf_local_share(s, s->recent_local);
-        return s->recent_local;
-    }
     uint32_t hash = addr_hash(s, addr);
     struct hf_table_probe probe = hf_table_find(&s->local_table, hash);
     for (uint32_t i = hf_table_next(&probe); i != HF_NIL; i = hf_table_next(&probe)) {
@@ -39,20 +37,33 @@ uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr)
     return index;
 }
 
+uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr)
+{
+    uint32_t recent = s->recent_local;
+    if (recent == HF_NIL || !hf_addr_is_same(hf_local_addr(s, recent), addr))
+        return take_slowly(s, addr);
+    hf_local_share(s, recent);
+    return recent;
+}
+
 void hf_local_share(struct hf_stack *s, uint32_t index)
 {
     hf_local_at(s, index)->references++;
+}
+
+__attribute__((noinline)) static void forget(struct hf_stack *s, uint32_t index)
+{
+    s->recent_local = HF_NIL; /* it may be this one */
+    hf_table_remove(&s->local_table, hf_local_at(s, index)->hash, index);
+    hf_pool_give(&s->locals, index);
 }
 
 void hf_local_give(struct hf_stack *s, uint32_t index)
 {
     struct hf_local *local = hf_local_at(s, index);
     HF_ASSERT(local->references > 0);
-    if (--local->references > 0)
-        return;
-    s->recent_local = HF_NIL; /* it may be this one */
-    hf_table_remove(&s->local_table, local->hash, index);
-    hf_pool_give(&s->locals, index);
+    if (--local->references == 0)
+        forget(s, index);
 }
 
 /** Bits of 128 for a prefix of an address's own family. */
@@ -92,10 +103,8 @@ bool hf_stack_has_address(const struct hf_stack *s, const struct hf_addr *addr)
     return hf_local_is_ours(s, addr);
 }
 
-bool hf_local_is_broadcast(const struct hf_stack *s, const struct hf_addr *addr)
+bool hf_local_is_last_of_prefix(const struct hf_stack *s, const struct hf_addr *addr)
 {
-    if (!hf_addr_is_mapped(addr))
-        return false;
     uint32_t host = hf_get32(addr->octets + 12);
     for (uint32_t i = 0; i < s->p.prefix_count; i++) {
         unsigned host_bits = 128u - s->p.prefixes[i].bits;

@@ -27,12 +27,6 @@ struct hf_options hf_stack_options(const struct hf_stack *s)
     };
 }
 
-uint8_t hf_stack_shift(const struct hf_stack *s)
-{
-    int64_t shift = s->p.cfg.window_scale;
-    return shift < 0 ? 0 : (uint8_t)shift;
-}
-
 /** Fills in the local endpoint of an active open. */
 static int choose_local(struct hf_stack *s, struct hf_endpoint *local,
                         const struct hf_endpoint *remote)

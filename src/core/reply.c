@@ -202,6 +202,7 @@ size_t hf_reply_output(struct hf_stack *s, struct hf_out_packet *packets, size_t
             .ip_bytes = r->ip_bytes,
             .length_bytes = r->length_bytes + r->block_bytes,
         };
+        s->p.bytes_out += packets[n].length_bytes;
         if (r->block != HF_NIL) {
             struct hf_slice *slice = &s->slices[s->slices_used++];
             slice->bytes = hf_block_at(&s->blocks, r->block)->data;

@@ -104,6 +104,8 @@ static void init_containers(struct hf_stack *s)
     hf_wheel_init(&s->wheel, wheel_node, s, s->p.now_ns);
     s->reserved_conn = s->reserved_block = HF_NIL;
     s->recent_local = HF_NIL;
+    s->recent_listener.index = HF_NIL;
+    s->recent_hash.conn = HF_NIL;
 }
 
 static size_t reply_ring_bytes(const struct hf_config *cfg)
@@ -275,7 +277,8 @@ static void fetch_entry(const struct hf_stack *s, uint32_t ref)
 
 /* ---- input -------------------------------------------------------------------------------- */
 
-static void trace_arrival(struct hf_stack *s, const struct hf_arrival *in, uint32_t ref)
+__attribute__((noinline)) static void trace_arrival(struct hf_stack *s, const struct hf_arrival *in,
+                                                    uint32_t ref)
 {
     if (ref != HF_NIL && hf_ref_kind(ref) == HF_REF_CONN)
         hf_trace_conn(s, hf_conn_at(s, hf_ref_index(ref)), HF_TRACE_SEGMENT_IN, HF_NONE, 0, 0,
@@ -303,7 +306,10 @@ static enum hf_reason tcp_input(struct hf_stack *s, const struct hf_arrival *in,
         return HF_NONE;
     }
     switch (hf_ref_kind(ref)) {
-    case HF_REF_CONN: hf_conn_input(s, hf_conn_at(s, hf_ref_index(ref)), in); break;
+    case HF_REF_CONN:
+        s->recent_hash = (struct hf_recent_hash){hf_ref_index(ref), in->hash};
+        hf_conn_input(s, hf_conn_at(s, hf_ref_index(ref)), in);
+        break;
     case HF_REF_HALF_OPEN: hf_half_open_input(s, hf_ref_index(ref), in); break;
     case HF_REF_TIME_WAIT: hf_time_wait_input(s, hf_ref_index(ref), in); break;
     }
@@ -313,7 +319,9 @@ static enum hf_reason tcp_input(struct hf_stack *s, const struct hf_arrival *in,
 static bool checksum_is_right(const struct hf_arrival *in)
 {
     hf_sum sum = hf_arrival_header_sum(in);
-    return hf_sum_is_right(hf_sum_bytes(sum, in->payload, in->seg->payload_bytes));
+    if (in->seg->payload_bytes > 0)
+        sum = hf_sum_bytes(sum, in->payload, in->seg->payload_bytes);
+    return hf_sum_is_right(sum);
 }
 
 /** Faults that a right checksum does not make good. */
@@ -331,8 +339,8 @@ struct inbound {
     const struct hf_packet *packet;
     struct hf_ip ip;
     struct hf_segment seg;
-    struct hf_arrival in; /**< of TCP only */
-    bool is_tcp;          /**< `in` is there, if there is no fault but HF_DROP_TCP_OPTION */
+    struct hf_arrival in; /**< if has_arrived: of TCP, and no fault but HF_DROP_TCP_OPTION */
+    bool has_arrived;
     enum hf_reason fault; /**< why it is dropped, once its checksum is known to be right */
 };
 
@@ -345,15 +353,16 @@ static bool is_checksum_known(const struct hf_packet *p)
 static void take_apart(const struct hf_stack *s, const struct hf_packet *p, struct inbound *i)
 {
     i->packet = p;
+    i->has_arrived = false;
     i->fault = hf_ip_parse(p->bytes, p->length_bytes, &i->ip);
-    i->is_tcp = i->fault == HF_NONE && i->ip.protocol == HF_IP_PROTO_TCP;
-    if (!i->is_tcp)
+    if (i->fault != HF_NONE || i->ip.protocol != HF_IP_PROTO_TCP)
         return;
     const uint8_t *bytes = p->bytes + i->ip.header_bytes;
     struct hf_segment *seg = &i->seg;
     i->fault = hf_tcp_parse(bytes, i->ip.payload_bytes, seg);
     if (i->fault == HF_DROP_TCP_TRUNCATED || i->fault == HF_DROP_TCP_HEADER)
         return;
+    i->has_arrived = true;
     i->in = (struct hf_arrival){
         .ip = &i->ip,
         .seg = seg,
@@ -386,39 +395,41 @@ static enum hf_reason tcp_packet(struct hf_stack *s, const struct inbound *i)
     return fault == HF_NONE ? tcp_input(s, in, ref) : fault;
 }
 
-static enum hf_reason packet_input(struct hf_stack *s, const struct inbound *i)
+/** Out of line, as what else is rare here: the common way then keeps what it needs in registers. */
+__attribute__((noinline)) static enum hf_reason other_packet(struct hf_stack *s,
+                                                             const struct inbound *i)
 {
     const struct hf_ip *ip = &i->ip;
-    if (i->fault != HF_NONE && i->fault != HF_DROP_TCP_OPTION)
+    if (i->fault != HF_NONE)
         return i->fault;
-    switch (ip->protocol) {
-    case HF_IP_PROTO_TCP: return tcp_packet(s, i);
-    case HF_IP_PROTO_ICMP:
-    case HF_IP_PROTO_ICMPV6:
-        if ((ip->protocol == HF_IP_PROTO_ICMP) != (ip->version == 4))
-            return HF_DROP_IP_PROTOCOL;
-        if (!is_unicast(s, ip))
-            return HF_DROP_IP_ADDRESS;
-        hf_icmp_input(s, ip, i->packet->bytes + ip->header_bytes, is_checksum_known(i->packet));
-        return HF_NONE;
-    default: return HF_DROP_IP_PROTOCOL;
-    }
+    if (ip->protocol != (ip->version == 4 ? HF_IP_PROTO_ICMP : HF_IP_PROTO_ICMPV6))
+        return HF_DROP_IP_PROTOCOL;
+    if (!is_unicast(s, ip))
+        return HF_DROP_IP_ADDRESS;
+    hf_icmp_input(s, ip, i->packet->bytes + ip->header_bytes, is_checksum_known(i->packet));
+    return HF_NONE;
+}
+
+static enum hf_reason packet_input(struct hf_stack *s, const struct inbound *i)
+{
+    return i->has_arrived ? tcp_packet(s, i) : other_packet(s, i);
 }
 
 /** Of very many connections few are in the cache: the waits for the others run side by side. */
-static void fetch_entries(const struct hf_stack *s, const struct inbound *inbound, size_t n)
+__attribute__((noinline)) static void fetch_entries(const struct hf_stack *s,
+                                                    const struct inbound *inbound, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (inbound[i].is_tcp && inbound[i].fault == HF_NONE)
+        if (inbound[i].has_arrived && inbound[i].fault == HF_NONE)
             hf_table_fetch(&s->table, inbound[i].in.hash);
     for (size_t i = 0; i < n; i++)
-        if (inbound[i].is_tcp && inbound[i].fault == HF_NONE)
+        if (inbound[i].has_arrived && inbound[i].fault == HF_NONE)
             fetch_entry(s, hf_table_guess(&s->table, inbound[i].in.hash));
 }
 
-static void some_input(struct hf_stack *s, const struct hf_packet *packets, size_t n)
+static void some_input(struct hf_stack *s, const struct hf_packet *packets, size_t n,
+                       struct inbound *inbound)
 {
-    struct inbound inbound[INPUT_BATCH];
     for (size_t i = 0; i < n; i++)
         take_apart(s, &packets[i], &inbound[i]);
     if (n >= FETCH_FROM)
@@ -434,12 +445,13 @@ static void some_input(struct hf_stack *s, const struct hf_packet *packets, size
 
 void hf_stack_input(struct hf_stack *s, const struct hf_packet *packets, size_t n, hf_ns now)
 {
+    struct inbound inbound[INPUT_BATCH];
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
     if (s->mem.refused)
         make_room(s);
     for (size_t i = 0; i < n; i += INPUT_BATCH)
-        some_input(s, packets + i, hf_min_size(n - i, INPUT_BATCH));
+        some_input(s, packets + i, hf_min_size(n - i, INPUT_BATCH), inbound);
     hf_wake_waiting(s);
 }
 
@@ -452,7 +464,8 @@ static size_t conns_output(struct hf_stack *s, struct hf_out_packet *packets, si
            s->slices_used + HF_OUTPUT_SLICES_EACH <= HF_OUTPUT_SLICES) {
         uint32_t index = s->p.output.head;
         enum hf_turn turn = hf_output_conn(s, hf_conn_at(s, index), s->headers[n], &packets[n]);
-        n += turn != HF_TURN_NOTHING;
+        if (turn != HF_TURN_NOTHING)
+            s->p.bytes_out += packets[n++].length_bytes;
         hf_list_remove(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
         if (turn == HF_TURN_MORE) /* round-robin: its next turn comes after everybody else's */
             hf_list_push(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
@@ -470,16 +483,27 @@ __attribute__((noinline)) static size_t some_output(struct hf_stack *s,
     size_t n = s->p.reply_count > 0 ? hf_reply_output(s, packets, room) : 0;
     if (n == 0)
         n = conns_output(s, packets, room);
-    for (size_t i = 0; i < n; i++)
-        s->p.bytes_out += packets[i].length_bytes;
     s->p.packets_out += n;
     return n;
 }
 
-size_t hf_stack_output(struct hf_stack *s, struct hf_out_packet *packets, size_t max, hf_ns now)
+/** There is something to take back, or a new instant. Out of line, so that asking once more in a
+ *  round, which finds nothing, needs no registers saved. */
+__attribute__((noinline)) static size_t first_output(struct hf_stack *s,
+                                                     struct hf_out_packet *packets, size_t max,
+                                                     hf_ns now)
 {
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
+    if (s->p.reply_count == 0 && s->p.output.head == HF_NIL)
+        return 0;
+    return some_output(s, packets, max);
+}
+
+size_t hf_stack_output(struct hf_stack *s, struct hf_out_packet *packets, size_t max, hf_ns now)
+{
+    if (hf_stack_has_lent(s) || now != s->p.told_ns)
+        return first_output(s, packets, max, now);
     if (s->p.reply_count == 0 && s->p.output.head == HF_NIL)
         return 0;
     return some_output(s, packets, max);

@@ -15,15 +15,16 @@
 #ifndef HF_CORE_STACK_H
 #define HF_CORE_STACK_H
 
+#include "arrival.h"
 #include "conn.h"
 #include "isn.h"
 #include "list.h"
 #include "rate.h"
+#include "recent.h"
 #include "siphash.h"
 #include "store/table.h"
 #include "syncookie.h"
 #include "wire/icmp.h"
-#include "wire/ip.h"
 #include "wire/tcp.h"
 
 enum {
@@ -142,21 +143,6 @@ struct hf_stack_plain {
     X(local_table, local_table)                                                                    \
     X(remote_count_table, remote_count_table)
 
-/** The destination towards which no port was free last. */
-struct hf_full_ports {
-    bool known;
-    struct hf_addr local;
-    struct hf_endpoint remote;
-    uint64_t freed; /**< tuples and listeners that had ended then: it holds until another does */
-};
-
-/** The timestamp offset that was asked for last: of a handshake it is asked for three times, and
- *  many come from one host. */
-struct hf_recent_offset {
-    struct hf_addr local, remote; /**< both unspecified: none yet */
-    uint32_t offset;
-};
-
 struct hf_stack {
     struct hf_stack_plain p;
     struct hf_mem mem;
@@ -172,6 +158,8 @@ struct hf_stack {
     struct hf_reply *replies;
     struct hf_full_ports full_ports;
     struct hf_recent_offset recent_offset;
+    struct hf_recent_listener recent_listener;
+    struct hf_recent_hash recent_hash;
     hf_ns trimmed_at;        /**< for the budget's sake, last time */
     uint32_t recent_local;   /**< local address taken last, or HF_NIL: likely the next one too */
     uint32_t reserved_conn;  /**< by hf_send_reserve, until the next call: HF_NIL if none */
@@ -196,25 +184,19 @@ struct hf_handshake {
     hf_ns rtt_ns; /**< measured by the handshake; 0: not */
 };
 
-/** A segment on its way through the checks. */
-struct hf_arrival {
-    const struct hf_ip *ip;
-    const struct hf_segment *seg;
-    const uint8_t *payload;
-    uint16_t full_sized; /**< payload of one segment: smaller than payload_bytes in super-packets */
-    uint32_t hash;       /**< of the tuple */
-    struct hf_endpoint local, remote;
-};
-
 /** Memory and containers of a stack with nothing in them (for restoring); NULL without memory. */
 struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_env *env,
                                    hf_ns now);
 /** Takes back what hf_send_reserve and hf_stack_output lent: at the start of every public call
  *  that is not const. */
 void hf_stack_take_back(struct hf_stack *s);
+static inline bool hf_stack_has_lent(const struct hf_stack *s)
+{
+    return s->reserved_conn != HF_NIL || s->given_count > 0;
+}
 static inline void hf_stack_end_loans(struct hf_stack *s)
 {
-    if (s->reserved_conn != HF_NIL || s->given_count > 0)
+    if (hf_stack_has_lent(s))
         hf_stack_take_back(s);
 }
 
@@ -314,7 +296,13 @@ static inline const struct hf_addr *hf_local_addr(const struct hf_stack *s, uint
 }
 bool hf_local_is_ours(const struct hf_stack *s, const struct hf_addr *addr);
 /** A directed broadcast address of one of our prefixes. */
-bool hf_local_is_broadcast(const struct hf_stack *s, const struct hf_addr *addr);
+bool hf_local_is_last_of_prefix(const struct hf_stack *s, const struct hf_addr *addr);
+static inline bool hf_local_is_broadcast(const struct hf_stack *s, const struct hf_addr *addr)
+{
+    /* Two bits at least are the host's: of four addresses one can be any prefix's last. */
+    return (addr->octets[15] & 3) == 3 && hf_addr_is_mapped(addr) &&
+           hf_local_is_last_of_prefix(s, addr);
+}
 /** The address that connections to `remote` start from; false if there is none of its family. */
 bool hf_local_choose(const struct hf_stack *s, const struct hf_addr *remote, struct hf_addr *out);
 /** An unused port towards remote [RFC6056]; 0 when there is none. */
@@ -362,6 +350,8 @@ static inline struct hf_flight *hf_flight_of(const struct hf_stack *s, const str
 hf_handle hf_conn_handle(const struct hf_stack *s, const struct hf_conn *c);
 /** NULL when the handle is stale or none of a connection. */
 struct hf_conn *hf_conn_of(const struct hf_stack *s, hf_handle h);
+/** Of its tuple. */
+uint32_t hf_conn_hash(const struct hf_stack *s, const struct hf_conn *c);
 struct hf_endpoint hf_conn_local(const struct hf_stack *s, const struct hf_conn *c);
 struct hf_endpoint hf_conn_remote(const struct hf_conn *c);
 /** Makes a connection in state CLOSED and puts its tuple into the table. `replaces` is a reference
@@ -510,7 +500,11 @@ static inline struct hf_rtt_limits hf_stack_rtt_limits(const struct hf_stack *s)
 uint16_t hf_stack_peer_mss(const struct hf_stack *s, const struct hf_addr *remote, bool has_mss,
                            uint16_t mss);
 /** Our window shift: the setting's; 0 if we offer none. */
-uint8_t hf_stack_shift(const struct hf_stack *s);
+static inline uint8_t hf_stack_shift(const struct hf_stack *s)
+{
+    int64_t shift = s->p.cfg.window_scale;
+    return shift < 0 ? 0 : (uint8_t)shift;
+}
 /** The options that the settings give a new connection. */
 struct hf_options hf_stack_options(const struct hf_stack *s);
 /** Takes over what both SYNs agreed on. */
@@ -569,14 +563,6 @@ enum hf_fast_path { HF_FAST_PATH_NOT, HF_FAST_PATH_TAKEN, HF_FAST_PATH_WRONG };
 /** Of a segment with data, before the checksum is verified: does so by itself if it takes it. */
 enum hf_fast_path hf_fast_path_input(struct hf_stack *s, struct hf_conn *c,
                                      const struct hf_arrival *in);
-/** The sum of pseudo-header and TCP header. */
-static inline hf_sum hf_arrival_header_sum(const struct hf_arrival *in)
-{
-    hf_sum sum = hf_ip_pseudo_sum(&in->ip->source, &in->ip->destination, HF_IP_PROTO_TCP,
-                                  in->ip->payload_bytes);
-    size_t header_bytes = in->seg->header_bytes;
-    return hf_sum_header(sum, in->payload - header_bytes, header_bytes);
-}
 /** The retransmission timer fired: a pending claim of a smaller path MTU is believed now. */
 void hf_path_on_rto(struct hf_stack *s, struct hf_conn *c);
 /** Ends the TIME-WAIT of a connection, in its entry or its own. */

@@ -30,12 +30,11 @@ static hf_ns span_ns(const struct hf_stack *s)
     return s->p.cfg.time_wait_ns > 0 ? s->p.cfg.time_wait_ns : 2 * s->p.cfg.msl_ns;
 }
 
-static void arm(struct hf_stack *s, uint32_t index)
+static void arm(struct hf_stack *s, struct hf_time_wait *t, uint32_t index)
 {
-    uint32_t ref = hf_ref_make(HF_REF_TIME_WAIT, index);
     hf_ns at = hf_ns_add(s->p.now_ns, span_ns(s));
-    hf_wheel_disarm(&s->wheel, ref);
-    hf_wheel_arm(&s->wheel, ref, at);
+    hf_wheel_disarm(&s->wheel, &t->wheel);
+    hf_wheel_arm(&s->wheel, &t->wheel, hf_ref_make(HF_REF_TIME_WAIT, index), at);
 }
 
 /* ---- entering and leaving ----------------------------------------------------------------- */
@@ -95,12 +94,12 @@ static bool take_over(struct hf_stack *s, struct hf_conn *c)
     struct hf_time_wait *t = hf_time_wait_at(s, index);
     describe(c, t);
     hf_local_share(s, c->local);
-    hf_table_replace(&s->table, hash_of(s, t), hf_ref_make(HF_REF_CONN, c->index),
+    hf_table_replace(&s->table, hf_conn_hash(s, c), hf_ref_make(HF_REF_CONN, c->index),
                      hf_ref_make(HF_REF_TIME_WAIT, index));
     c->in_table = false;
     if (c->ack_due)
         send_ack(s, t);
-    arm(s, index);
+    arm(s, t, index);
     return true;
 }
 
@@ -119,8 +118,9 @@ void hf_time_wait_enter(struct hf_stack *s, struct hf_conn *c, enum hf_reason re
 
 static void free_entry(struct hf_stack *s, uint32_t index)
 {
-    hf_wheel_disarm(&s->wheel, hf_ref_make(HF_REF_TIME_WAIT, index));
-    hf_local_give(s, hf_time_wait_at(s, index)->local);
+    struct hf_time_wait *t = hf_time_wait_at(s, index);
+    hf_wheel_disarm(&s->wheel, &t->wheel);
+    hf_local_give(s, t->local);
     hf_pool_give(&s->time_waits, index);
 }
 
@@ -410,7 +410,7 @@ void hf_time_wait_input(struct hf_stack *s, uint32_t index, const struct hf_arri
     if (may_take_timestamp(t, seg, &v))
         t->ts_recent = seg->ts_value;
     if (v.restart)
-        arm(s, index);
+        arm(s, t, index);
     if (v.ack == HF_NONE ||
         (v.limited && !hf_challenge_allowed(s, &t->challenges, &t->challenge_at)))
         return;

@@ -63,10 +63,10 @@ static void arm(struct hf_stack *s, struct hf_conn *c, hf_ns at)
         at = hf_min_ns(hf_max_ns(at, s->p.now_ns), reach);
         if ((int32_t)((uint32_t)hf_wheel_tick(at) - c->wheel.tick) >= 0)
             return;
-        hf_wheel_disarm(&s->wheel, ref);
+        hf_wheel_disarm(&s->wheel, &c->wheel);
         at = earliest(s, c); /* if the clock jumped, the node may have been for one long due */
     }
-    hf_wheel_arm(&s->wheel, ref, hf_min_ns(at, reach));
+    hf_wheel_arm(&s->wheel, &c->wheel, ref, hf_min_ns(at, reach));
 }
 
 void hf_timer_rtx(struct hf_stack *s, struct hf_conn *c, enum hf_rtx_timer what, hf_ns at)
@@ -101,7 +101,7 @@ void hf_timers_off(struct hf_stack *s, struct hf_conn *c)
     c->rtx_timer = HF_RTX_OFF;
     c->life_timer = HF_LIFE_OFF;
     c->syn_due = c->ack_due = c->rtx_due = c->probe_due = false;
-    hf_wheel_disarm(&s->wheel, hf_ref_make(HF_REF_CONN, c->index));
+    hf_wheel_disarm(&s->wheel, &c->wheel);
 }
 
 /** When the peer was last heard, as an instant. */

@@ -95,7 +95,7 @@ void wire_packet_ip_options(struct wire_packet *p, const uint8_t *options, uint3
     p->bytes[0] = (uint8_t)(4u << 4 | p->ip_bytes / 4);
     hf_put16(p->bytes + 2, (uint16_t)p->length_bytes);
     hf_put16(p->bytes + 10, 0);
-    hf_put16(p->bytes + 10, hf_sum_checksum(hf_sum_header(0, p->bytes, p->ip_bytes)));
+    hf_put16(p->bytes + 10, hf_sum_checksum(hf_sum_bytes(0, p->bytes, p->ip_bytes)));
 }
 
 void wire_packet_send(struct wire *w, const struct wire_packet *p)

@@ -60,7 +60,7 @@ static hf_ns rounded_up(hf_ns at)
 
 static void arm(struct bench *b, uint32_t i, hf_ns at)
 {
-    hf_wheel_arm(&b->wheel, REF_OFFSET + i, at);
+    hf_wheel_arm(&b->wheel, &b->nodes[i], REF_OFFSET + i, at);
     assert_true(hf_wheel_node_is_armed(&b->nodes[i]));
     b->at[i] = at;
     b->armed_at[i] = b->now;
@@ -71,7 +71,7 @@ static void arm(struct bench *b, uint32_t i, hf_ns at)
 
 static void disarm(struct bench *b, uint32_t i)
 {
-    hf_wheel_disarm(&b->wheel, REF_OFFSET + i);
+    hf_wheel_disarm(&b->wheel, &b->nodes[i]);
     assert_false(hf_wheel_node_is_armed(&b->nodes[i]));
     b->count -= b->armed[i];
     b->armed[i] = false;
@@ -164,7 +164,7 @@ static void an_older_now_does_nothing(void **state)
     (void)state;
     struct bench *b = bench_open(HF_SEC(5));
     size_t budget = 100;
-    hf_wheel_arm(&b->wheel, REF_OFFSET, HF_SEC(4));
+    hf_wheel_arm(&b->wheel, &b->nodes[0], REF_OFFSET, HF_SEC(4));
     assert_int_equal(hf_wheel_expire(&b->wheel, HF_SEC(3), &budget), HF_NIL);
     assert_int_equal(hf_wheel_expire(&b->wheel, HF_SEC(5), &budget), REF_OFFSET);
     /* Nor does it turn the wheel back, so that what is armed would be due at another time. */
@@ -219,7 +219,7 @@ static void idle_months_cost_nothing(void **state)
     assert_int_equal(expire(b, INT64_MAX, &budget, 0), HF_NIL);
     assert_int_equal(budget, 1);
     /* The last tick of all is no instant any more. */
-    hf_wheel_arm(&b->wheel, REF_OFFSET, HF_NEVER);
+    hf_wheel_arm(&b->wheel, &b->nodes[0], REF_OFFSET, HF_NEVER);
     assert_int_equal(hf_wheel_deadline(&b->wheel), HF_NEVER);
     assert_int_equal(hf_wheel_expire(&b->wheel, HF_NEVER, &budget), HF_NIL);
 }
@@ -230,7 +230,7 @@ static void beyond_the_reach_the_owner_arms_again(void **state)
     struct bench *b = bench_open(DAY_NS);
     hf_ns wanted = DAY_NS * 500 + 1;
     uint32_t fired = 0;
-    hf_wheel_arm(&b->wheel, REF_OFFSET, wanted);
+    hf_wheel_arm(&b->wheel, &b->nodes[0], REF_OFFSET, wanted);
     for (hf_ns last = b->now; fired < 100;) {
         size_t budget = 100;
         hf_ns now = hf_wheel_deadline(&b->wheel);
@@ -242,7 +242,7 @@ static void beyond_the_reach_the_owner_arms_again(void **state)
             break;
         assert_true(now - last >= REACH_NS);
         last = now;
-        hf_wheel_arm(&b->wheel, REF_OFFSET, wanted);
+        hf_wheel_arm(&b->wheel, &b->nodes[0], REF_OFFSET, wanted);
     }
     assert_true(fired >= 9 && fired <= 10);
 }

@@ -409,27 +409,15 @@ void hf_table_replace(struct hf_table *t, uint32_t hash, uint32_t old_ref, uint3
     spot.bucket->ref[spot.slot] = new_ref;
 }
 
-struct hf_table_probe hf_table_find(const struct hf_table *t, uint32_t hash)
+const struct hf_table_bucket *hf_table_begin(const struct hf_table *t, uint32_t hash)
 {
-    const struct hf_table_bucket *b = t->bucket_count > 0 ? bucket_of(t, hash) : NULL;
-    return (struct hf_table_probe){t, b, hash, b != NULL ? b->used : 0};
+    return t->bucket_count > 0 ? bucket_of(t, hash) : NULL;
 }
 
-uint32_t hf_table_next(struct hf_table_probe *probe)
+const struct hf_table_bucket *hf_table_behind(const struct hf_table *t,
+                                              const struct hf_table_bucket *b)
 {
-    const struct hf_table_bucket *b = probe->bucket;
-    while (b != NULL) {
-        for (uint32_t slot = probe->next; slot-- > 0;) {
-            if (b->hash[slot] != probe->hash)
-                continue;
-            probe->next = slot;
-            return b->ref[slot];
-        }
-        b = b->overflow != HF_NIL ? overflow_at(probe->table, b->overflow) : NULL;
-        probe->bucket = b;
-        probe->next = b != NULL ? b->used : 0;
-    }
-    return HF_NIL;
+    return overflow_at(t, b->overflow);
 }
 
 void hf_table_fetch(const struct hf_table *t, uint32_t hash)

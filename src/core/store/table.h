@@ -54,10 +54,36 @@ struct hf_table_probe {
     uint32_t next; /**< slots left to look at in this bucket: from the last, the newest, down */
 };
 
-/** Begins a search for all references under a hash. */
-struct hf_table_probe hf_table_find(const struct hf_table *t, uint32_t hash);
+/** The bucket that a search begins in, NULL if the table has none; the one that it goes on in where
+ *  a bucket has an overflow. For the two below. */
+const struct hf_table_bucket *hf_table_begin(const struct hf_table *t, uint32_t hash);
+const struct hf_table_bucket *hf_table_behind(const struct hf_table *t,
+                                              const struct hf_table_bucket *b);
+
+/** Begins a search for all references under a hash. Inline, as the next: once a packet, and the
+ *  probe need not go through memory. */
+static inline struct hf_table_probe hf_table_find(const struct hf_table *t, uint32_t hash)
+{
+    const struct hf_table_bucket *b = hf_table_begin(t, hash);
+    return (struct hf_table_probe){t, b, hash, b != NULL ? b->used : 0};
+}
 /** The next reference whose stored hash is equal, HF_NIL when there are no more. */
-uint32_t hf_table_next(struct hf_table_probe *probe);
+static inline uint32_t hf_table_next(struct hf_table_probe *probe)
+{
+    const struct hf_table_bucket *b = probe->bucket;
+    while (b != NULL) {
+        for (uint32_t slot = probe->next; slot-- > 0;) {
+            if (b->hash[slot] != probe->hash)
+                continue;
+            probe->next = slot;
+            return b->ref[slot];
+        }
+        b = b->overflow != HF_NIL ? hf_table_behind(probe->table, b) : NULL;
+        probe->bucket = b;
+        probe->next = b != NULL ? b->used : 0;
+    }
+    return HF_NIL;
+}
 
 /** The bucket that a search for this hash begins in comes into the cache. */
 void hf_table_fetch(const struct hf_table *t, uint32_t hash);

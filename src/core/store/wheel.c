@@ -62,6 +62,12 @@ void hf_wheel_init(struct hf_wheel *w, hf_wheel_node_fn *node, void *owner, hf_n
             w->heads[level][slot] = HF_NIL;
 }
 
+/** What stands before the first node of a slot's list. */
+static inline uint32_t head_of(uint32_t level, uint32_t slot)
+{
+    return HF_WHEEL_HEAD | level << HF_WHEEL_SLOT_BITS | slot;
+}
+
 /** Puts a node that is in no list where its tick belongs: tick_in_reach of it. */
 static void place(struct hf_wheel *w, uint32_t ref, struct hf_wheel_node *node, uint64_t tick)
 {
@@ -71,7 +77,7 @@ static void place(struct hf_wheel *w, uint32_t ref, struct hf_wheel_node *node, 
     uint32_t slot = (uint32_t)(tick >> level * HF_WHEEL_SLOT_BITS) & SLOT_MASK;
     uint32_t *head = &w->heads[level][slot];
     node->next = *head;
-    node->prev = HF_WHEEL_HEAD | level << HF_WHEEL_SLOT_BITS | slot;
+    node->prev = head_of(level, slot);
     if (*head != HF_NIL)
         node_at(w, *head)->prev = ref;
     *head = ref;
@@ -95,9 +101,9 @@ static void detach(struct hf_wheel *w, struct hf_wheel_node *node)
     hf_wheel_node_init(node);
 }
 
-void hf_wheel_arm(struct hf_wheel *w, uint32_t ref, hf_ns at)
+void hf_wheel_arm(struct hf_wheel *w, struct hf_wheel_node *node, uint32_t ref, hf_ns at)
 {
-    struct hf_wheel_node *node = node_at(w, ref);
+    HF_DEBUG_ASSERT(node == node_at(w, ref));
     HF_ASSERT(ref < HF_WHEEL_HEAD && !hf_wheel_node_is_armed(node));
     uint64_t tick = hf_wheel_tick(at);
     if (tick - w->now_tick > 1ull << LAST_SHIFT) /* or in the past, as unsigned */
@@ -107,9 +113,8 @@ void hf_wheel_arm(struct hf_wheel *w, uint32_t ref, hf_ns at)
     w->count++;
 }
 
-void hf_wheel_disarm(struct hf_wheel *w, uint32_t ref)
+void hf_wheel_disarm(struct hf_wheel *w, struct hf_wheel_node *node)
 {
-    struct hf_wheel_node *node = node_at(w, ref);
     if (!hf_wheel_node_is_armed(node))
         return;
     detach(w, node);
@@ -150,13 +155,19 @@ hf_ns hf_wheel_deadline(const struct hf_wheel *w)
 static void spread(struct hf_wheel *w, uint32_t level, size_t *budget)
 {
     uint32_t shift = level * HF_WHEEL_SLOT_BITS;
-    const uint32_t *head = &w->heads[level][(w->now_tick >> shift) & SLOT_MASK];
-    for (; *head != HF_NIL && *budget > 0; --*budget) {
-        uint32_t ref = *head;
+    uint32_t slot = (uint32_t)(w->now_tick >> shift) & SLOT_MASK;
+    uint32_t ref = w->heads[level][slot], next;
+    for (; ref != HF_NIL && *budget > 0; ref = next, --*budget) {
         struct hf_wheel_node *node = node_at(w, ref);
-        detach(w, node);
+        next = node->next;
         place(w, ref, node, w->now_tick | (node->tick & ((1u << shift) - 1)));
     }
+    /* None was put back into this list: what is left of it has a new first one. */
+    w->heads[level][slot] = ref;
+    if (ref == HF_NIL)
+        w->used[level] &= ~(1ull << slot);
+    else
+        node_at(w, ref)->prev = head_of(level, slot);
 }
 
 uint32_t hf_wheel_expire(struct hf_wheel *w, hf_ns now, size_t *budget)

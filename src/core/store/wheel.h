@@ -61,10 +61,10 @@ static inline bool hf_wheel_node_is_armed(const struct hf_wheel_node *n)
 {
     return n->prev != HF_NIL;
 }
-/** Arms an unarmed node. A time in the past fires at the next expire. */
-void hf_wheel_arm(struct hf_wheel *w, uint32_t ref, hf_ns at);
+/** Arms an unarmed node, that of ref. A time in the past fires at the next expire. */
+void hf_wheel_arm(struct hf_wheel *w, struct hf_wheel_node *node, uint32_t ref, hf_ns at);
 /** Takes a node out; an unarmed one is left alone. */
-void hf_wheel_disarm(struct hf_wheel *w, uint32_t ref);
+void hf_wheel_disarm(struct hf_wheel *w, struct hf_wheel_node *node);
 /** The next instant at which hf_wheel_expire has something to do: HF_NEVER when nothing is armed.
  *  At most the earliest armed time rounded up to a tick, and greater than the `now` of the last
  *  hf_wheel_expire that returned HF_NIL. */

@@ -32,15 +32,6 @@ static inline uint64_t words_sum(struct words w)
     return (low & 0xffffffff) + (low >> 32) + (w.high & 0xffffffff) + (w.high >> 32);
 }
 
-/** A sum in the machine's order as one in network order [RFC1071#2]: all of its byte pairs swapped
- *  at once. */
-static inline hf_sum to_network_order(uint64_t native)
-{
-    uint8_t pairs[8];
-    memcpy(pairs, &native, sizeof pairs);
-    return (hf_sum)hf_get32(pairs) + hf_get32(pairs + 4);
-}
-
 static inline void add_word(struct words *w, uint64_t word)
 {
     w->all += word;
@@ -114,7 +105,7 @@ FOR_EACH_PROCESSOR static hf_sum sum_bytes(hf_sum sum, const uint8_t *bytes, siz
     }
     bytes += 8 * chunk_words;
     bytes += add_last_words(&w, bytes, n);
-    return sum + to_network_order(words_sum(w) + tail_sum(bytes, n));
+    return sum + hf_sum_ordered(words_sum(w) + tail_sum(bytes, n));
 }
 
 FOR_EACH_PROCESSOR static hf_sum sum_copy(hf_sum sum, uint8_t *restrict to,
@@ -134,13 +125,13 @@ FOR_EACH_PROCESSOR static hf_sum sum_copy(hf_sum sum, uint8_t *restrict to,
     size_t at = 8 * chunk_words;
     memcpy(to + at, from + at, n - at);
     at += add_last_words(&w, from + at, n);
-    return sum + to_network_order(words_sum(w) + tail_sum(from + at, n));
+    return sum + hf_sum_ordered(words_sum(w) + tail_sum(from + at, n));
 }
 
 hf_sum hf_sum_bytes(hf_sum sum, const uint8_t *bytes, size_t n)
 {
     if (n < 8) /* a word said or answered needs no vectors */
-        return sum + to_network_order(tail_sum(bytes, n));
+        return sum + hf_sum_ordered(tail_sum(bytes, n));
     return sum_bytes(sum, bytes, n);
 }
 

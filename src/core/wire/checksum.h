@@ -15,21 +15,39 @@ typedef uint64_t hf_sum;
 hf_sum hf_sum_bytes(hf_sum sum, const uint8_t *bytes, size_t n);
 /** The same, and copies the bytes from `from` to `to` in the same pass. They may not overlap. */
 hf_sum hf_sum_copy(hf_sum sum, uint8_t *restrict to, const uint8_t *restrict from, size_t n);
-/** The sum of a header: n is a multiple of 4, from 20 to 60. */
-static inline hf_sum hf_sum_header(hf_sum sum, const uint8_t *bytes, size_t n)
+/** Four bytes in the machine's order. */
+static inline hf_sum hf_sum_word(const uint8_t *bytes)
 {
-    sum += (hf_sum)hf_get32(bytes) + hf_get32(bytes + 4) + hf_get32(bytes + 8);
-    sum += (hf_sum)hf_get32(bytes + 12) + hf_get32(bytes + 16);
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+/** The sum of a header in the machine's order, which tells as well whether it is right [RFC1071#2]:
+ *  n is a multiple of 4, from 20 to 60. */
+static inline hf_sum hf_sum_header_unordered(const uint8_t *bytes, size_t n)
+{
+    hf_sum sum = hf_sum_word(bytes) + hf_sum_word(bytes + 4) + hf_sum_word(bytes + 8);
+    sum += hf_sum_word(bytes + 12) + hf_sum_word(bytes + 16);
     if (n == 20)
         return sum;
     /* Three words are the timestamps. */
-    for (; n > 28; n -= 12)
-        sum += (hf_sum)hf_get32(bytes + n - 12) + hf_get32(bytes + n - 8) + hf_get32(bytes + n - 4);
+    for (; n > 28; n -= 12) {
+        const uint8_t *last = bytes + n - 12;
+        sum += hf_sum_word(last) + hf_sum_word(last + 4) + hf_sum_word(last + 8);
+    }
     if (n > 20)
-        sum += hf_get32(bytes + 20);
+        sum += hf_sum_word(bytes + 20);
     if (n > 24)
-        sum += hf_get32(bytes + 24);
+        sum += hf_sum_word(bytes + 24);
     return sum;
+}
+/** A sum in the machine's order as one in network order, less than 2^33: all of its byte pairs
+ *  swapped at once. */
+static inline hf_sum hf_sum_ordered(hf_sum unordered)
+{
+    uint8_t pairs[8];
+    memcpy(pairs, &unordered, sizeof pairs);
+    return (hf_sum)hf_get32(pairs) + hf_get32(pairs + 4);
 }
 /** Adds one 16-bit number (host order). */
 static inline hf_sum hf_sum_u16(hf_sum sum, uint16_t v)

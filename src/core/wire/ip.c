@@ -115,7 +115,9 @@ static enum hf_reason walk_extensions(const uint8_t *bytes, size_t end, uint8_t 
     }
 }
 
-static enum hf_reason parse_v6(const uint8_t *bytes, size_t n, bool quoted, struct hf_ip *ip)
+/** Out of line, so that IPv4 needs no registers saved. */
+__attribute__((noinline)) static enum hf_reason parse_v6(const uint8_t *bytes, size_t n,
+                                                         bool quoted, struct hf_ip *ip)
 {
     if (n < HF_IPV6_HEADER_BYTES)
         return HF_DROP_IP_TRUNCATED;
@@ -173,7 +175,7 @@ static enum hf_reason parse_v4(const uint8_t *bytes, size_t n, bool quoted, stru
         return HF_DROP_IP_TRUNCATED;
     /* [RFC1122#3.2.1.2] a bad header checksum is a silent drop. In a quote the field may have
      * been changed by a router on the way. */
-    if (!quoted && !hf_sum_is_right(hf_sum_header(0, bytes, ip->header_bytes)))
+    if (!quoted && !hf_sum_is_right(hf_sum_header_unordered(bytes, ip->header_bytes)))
         return HF_DROP_IP_CHECKSUM;
     if ((fragment & IPV4_OFFSET_MASK) != 0)
         return HF_DROP_IP_FRAGMENT;
@@ -182,7 +184,7 @@ static enum hf_reason parse_v4(const uint8_t *bytes, size_t n, bool quoted, stru
     return HF_NONE;
 }
 
-static enum hf_reason parse(const uint8_t *bytes, size_t n, bool quoted, struct hf_ip *ip)
+static inline enum hf_reason parse(const uint8_t *bytes, size_t n, bool quoted, struct hf_ip *ip)
 {
     *ip = (struct hf_ip){.version = 0};
     if (n == 0)
@@ -205,15 +207,16 @@ enum hf_reason hf_ip_parse_quoted(const uint8_t *bytes, size_t n, struct hf_ip *
     return parse(bytes, n, true, ip);
 }
 
-size_t hf_ipv6_emit(const struct hf_ip *ip, uint8_t *bytes)
+size_t hf_ipv6_emit(const struct hf_ip *ip, const struct hf_addr *source,
+                    const struct hf_addr *destination, uint8_t *bytes)
 {
     HF_ASSERT(ip->version == 6 && ip->payload_bytes <= HF_IP_LENGTH_MAX);
     hf_put32(bytes, (uint32_t)6 << 28 | (uint32_t)ip->traffic_class << 20);
     hf_put16(bytes + 4, (uint16_t)ip->payload_bytes);
     bytes[6] = ip->protocol;
     bytes[7] = ip->ttl;
-    memcpy(bytes + 8, ip->source.octets, 16);
-    memcpy(bytes + 24, ip->destination.octets, 16);
+    memcpy(bytes + 8, source->octets, 16);
+    memcpy(bytes + 24, destination->octets, 16);
     return HF_IPV6_HEADER_BYTES;
 }
 

@@ -41,17 +41,21 @@ enum hf_reason hf_ip_parse(const uint8_t *bytes, size_t n, struct hf_ip *ip);
  */
 enum hf_reason hf_ip_parse_quoted(const uint8_t *bytes, size_t n, struct hf_ip *ip);
 
-/** hf_ip_emit of version 6. */
-size_t hf_ipv6_emit(const struct hf_ip *ip, uint8_t *bytes);
-/** Writes a header without options for ip->payload_bytes; returns its length, 20 or 40. Inline:
- *  what is in the struct need not go through memory. */
-static inline size_t hf_ip_emit(const struct hf_ip *ip, uint8_t *bytes)
+/** hf_ip_emit_between of version 6. */
+size_t hf_ipv6_emit(const struct hf_ip *ip, const struct hf_addr *source,
+                    const struct hf_addr *destination, uint8_t *bytes);
+/** Writes a header without options for ip->payload_bytes, between other addresses than those of
+ *  ip; returns its length, 20 or 40. Inline: what is in the struct need not go through memory. */
+static inline size_t hf_ip_emit_between(const struct hf_ip *ip, const struct hf_addr *from,
+                                        const struct hf_addr *to, uint8_t *bytes)
 {
-    if (ip->version != 4)
-        return hf_ipv6_emit(ip, bytes);
+    if (ip->version != 4) {
+        struct hf_ip copy = *ip; /* so that for IPv4 the struct stays out of memory */
+        return hf_ipv6_emit(&copy, from, to, bytes);
+    }
     HF_ASSERT(ip->payload_bytes <= HF_IP_LENGTH_MAX - HF_IPV4_HEADER_BYTES);
-    HF_DEBUG_ASSERT(hf_addr_is_mapped(&ip->source) && hf_addr_is_mapped(&ip->destination));
-    const uint8_t *source = ip->source.octets + 12, *destination = ip->destination.octets + 12;
+    HF_DEBUG_ASSERT(hf_addr_is_mapped(from) && hf_addr_is_mapped(to));
+    const uint8_t *source = from->octets + 12, *destination = to->octets + 12;
     uint16_t first = (uint16_t)(0x4500 | ip->traffic_class);
     uint16_t total = (uint16_t)(HF_IPV4_HEADER_BYTES + ip->payload_bytes);
     uint16_t fragment = ip->dont_fragment ? HF_IPV4_DONT_FRAGMENT : 0;
@@ -65,6 +69,11 @@ static inline size_t hf_ip_emit(const struct hf_ip *ip, uint8_t *bytes)
     memcpy(bytes + 12, source, 4);
     memcpy(bytes + 16, destination, 4);
     return HF_IPV4_HEADER_BYTES;
+}
+/** The same between those of ip. */
+static inline size_t hf_ip_emit(const struct hf_ip *ip, uint8_t *bytes)
+{
+    return hf_ip_emit_between(ip, &ip->source, &ip->destination, bytes);
 }
 
 /** The sum of the pseudo-header [RFC9293#3.1] [RFC8200#8.1]. */

@@ -26,6 +26,12 @@ enum {
 
     OPTIONS_MAX_BYTES = HF_TCP_HEADER_MAX_BYTES - HF_TCP_HEADER_BYTES,
     ALIGNED_TIMESTAMPS = 0x0101080a, /* NOP, NOP, kind, length */
+
+    /* The usual SYN, in words: this and the MSS, this, both timestamps, this and the shift. */
+    USUAL_SYN_BYTES = 20,
+    USUAL_SYN_MSS = 0x0204,
+    USUAL_SYN_TIMESTAMPS = 0x0402080a, /* SACK-permitted, kind, length */
+    USUAL_SYN_WSCALE = 0x010303,       /* NOP, kind, length */
 };
 
 static void take_sack(const uint8_t *option, size_t length, struct hf_segment *seg)
@@ -76,7 +82,9 @@ static void take_option(const uint8_t *option, size_t length, struct hf_segment 
     }
 }
 
-static enum hf_reason parse_options(const uint8_t *options, size_t n, struct hf_segment *seg)
+/** Out of line: the shapes below are nearly all. */
+__attribute__((noinline)) static enum hf_reason parse_options(const uint8_t *options, size_t n,
+                                                              struct hf_segment *seg)
 {
     size_t at = 0; /* any octet may begin an option [MUST-64] */
     while (at < n && options[at] != KIND_END) {
@@ -103,6 +111,23 @@ static inline bool is_aligned_timestamps(const uint8_t *options, size_t n)
     return n == 2 + TIMESTAMPS_BYTES && hf_get32(options) == ALIGNED_TIMESTAMPS;
 }
 
+/** The shape that SYNs have which offer all there is, of Linux and of us. */
+static inline bool is_usual_syn(const uint8_t *options, size_t n)
+{
+    return n == USUAL_SYN_BYTES && hf_get16(options) == USUAL_SYN_MSS &&
+           hf_get32(options + 4) == USUAL_SYN_TIMESTAMPS &&
+           hf_get32(options + 16) >> 8 == USUAL_SYN_WSCALE;
+}
+
+static inline void take_usual_syn(const uint8_t *options, struct hf_segment *seg)
+{
+    seg->has_mss = seg->has_wscale = seg->has_sack_permitted = seg->has_timestamps = true;
+    seg->mss_bytes = hf_get16(options + 2);
+    seg->ts_value = hf_get32(options + 8);
+    seg->ts_echo = hf_get32(options + 12);
+    seg->wscale = options[19];
+}
+
 enum hf_reason hf_tcp_parse(const uint8_t *bytes, size_t n, struct hf_segment *seg)
 {
     *seg = (struct hf_segment){.flags = 0};
@@ -123,11 +148,15 @@ enum hf_reason hf_tcp_parse(const uint8_t *bytes, size_t n, struct hf_segment *s
 
     const uint8_t *options = bytes + HF_TCP_HEADER_BYTES;
     size_t options_bytes = (size_t)seg->header_bytes - HF_TCP_HEADER_BYTES;
-    if (!is_aligned_timestamps(options, options_bytes))
+    if (is_aligned_timestamps(options, options_bytes)) {
+        seg->has_timestamps = true;
+        seg->ts_value = hf_get32(options + 4);
+        seg->ts_echo = hf_get32(options + 8);
+        return HF_NONE;
+    }
+    if (!is_usual_syn(options, options_bytes))
         return parse_options(options, options_bytes, seg);
-    seg->has_timestamps = true;
-    seg->ts_value = hf_get32(options + 4);
-    seg->ts_echo = hf_get32(options + 8);
+    take_usual_syn(options, seg);
     return HF_NONE;
 }
 
@@ -263,9 +292,10 @@ static inline hf_sum put_fixed_part(uint8_t *bytes, const struct hf_segment *seg
     return (hf_sum)ports + seg->seq + seg->ack + rest + seg->urgent_pointer;
 }
 
-/** Any options; returns the header's length. */
-static size_t emit_options(struct hf_segment *seg, enum hf_option_layout layout, uint8_t *bytes,
-                           hf_sum *sum)
+/** Any options; returns the header's length. Out of line: the shapes below are nearly all. */
+__attribute__((noinline)) static size_t emit_options(struct hf_segment *seg,
+                                                     enum hf_option_layout layout, uint8_t *bytes,
+                                                     hf_sum *sum)
 {
     uint8_t *options = bytes + HF_TCP_HEADER_BYTES;
     struct option_plan plan = plan_options(seg, layout);
@@ -279,16 +309,8 @@ static size_t emit_options(struct hf_segment *seg, enum hf_option_layout layout,
     return header_bytes;
 }
 
-size_t hf_tcp_emit_summed(struct hf_segment *seg, enum hf_option_layout layout,
-                          uint8_t bytes[HF_TCP_HEADER_MAX_BYTES], hf_sum *sum)
+static inline size_t emit_timestamps(const struct hf_segment *seg, uint8_t *bytes, hf_sum *sum)
 {
-    bool is_common = !seg->has_mss && !seg->has_wscale && !seg->has_sack_permitted;
-    if (!is_common || seg->sack_count > 0)
-        return emit_options(seg, layout, bytes, sum);
-    if (!seg->has_timestamps) { /* in every layout the same, and the next one too */
-        *sum = put_fixed_part(bytes, seg, HF_TCP_HEADER_BYTES);
-        return HF_TCP_HEADER_BYTES;
-    }
     uint8_t *options = bytes + HF_TCP_HEADER_BYTES;
     size_t header_bytes = HF_TCP_HEADER_BYTES + 2 + TIMESTAMPS_BYTES;
     hf_put32(options, ALIGNED_TIMESTAMPS);
@@ -297,6 +319,37 @@ size_t hf_tcp_emit_summed(struct hf_segment *seg, enum hf_option_layout layout,
     *sum = put_fixed_part(bytes, seg, header_bytes) + ALIGNED_TIMESTAMPS;
     *sum += (hf_sum)seg->ts_value + seg->ts_echo;
     return header_bytes;
+}
+
+static inline size_t emit_usual_syn(const struct hf_segment *seg, uint8_t *bytes, hf_sum *sum)
+{
+    uint8_t *options = bytes + HF_TCP_HEADER_BYTES;
+    size_t header_bytes = HF_TCP_HEADER_BYTES + USUAL_SYN_BYTES;
+    uint32_t mss = (uint32_t)USUAL_SYN_MSS << 16 | seg->mss_bytes;
+    uint32_t wscale = (uint32_t)USUAL_SYN_WSCALE << 8 | seg->wscale;
+    hf_put32(options, mss);
+    hf_put32(options + 4, USUAL_SYN_TIMESTAMPS);
+    hf_put32(options + 8, seg->ts_value);
+    hf_put32(options + 12, seg->ts_echo);
+    hf_put32(options + 16, wscale);
+    *sum = put_fixed_part(bytes, seg, header_bytes) + USUAL_SYN_TIMESTAMPS;
+    *sum += (hf_sum)mss + seg->ts_value + seg->ts_echo + wscale;
+    return header_bytes;
+}
+
+size_t hf_tcp_emit_summed(struct hf_segment *seg, enum hf_option_layout layout,
+                          uint8_t bytes[HF_TCP_HEADER_MAX_BYTES], hf_sum *sum)
+{
+    bool any = seg->has_mss || seg->has_wscale || seg->has_sack_permitted;
+    bool all = seg->has_mss && seg->has_wscale && seg->has_sack_permitted && seg->has_timestamps;
+    if (seg->sack_count > 0 || (any && (!all || layout == HF_LAYOUT_FREEBSD)))
+        return emit_options(seg, layout, bytes, sum);
+    if (any)
+        return emit_usual_syn(seg, bytes, sum);
+    if (seg->has_timestamps) /* in every layout the same, and the next one too */
+        return emit_timestamps(seg, bytes, sum);
+    *sum = put_fixed_part(bytes, seg, HF_TCP_HEADER_BYTES);
+    return HF_TCP_HEADER_BYTES;
 }
 
 size_t hf_tcp_emit(struct hf_segment *seg, enum hf_option_layout layout,

@@ -1,0 +1,37 @@
+/**
+ * What was found last, and is likely to be asked for next. Nothing of it is saved: a stack that
+ * knows none of it finds it anew.
+ */
+#ifndef HF_CORE_RECENT_H
+#define HF_CORE_RECENT_H
+
+#include "base.h"
+
+/** The destination towards which no port was free last. */
+struct hf_full_ports {
+    bool known;
+    struct hf_addr local;
+    struct hf_endpoint remote;
+    uint64_t freed; /**< tuples and listeners that had ended then: it holds until another does */
+};
+
+/** The timestamp offset that was asked for last: of a handshake it is asked for three times, and
+ *  many come from one host. */
+struct hf_recent_offset {
+    struct hf_addr local, remote; /**< both unspecified: none yet */
+    uint32_t offset;
+};
+
+/** The connection whose tuple was hashed last, to be found or made: it may end by that segment. */
+struct hf_recent_hash {
+    uint32_t conn; /**< index */
+    uint32_t hash;
+};
+
+/** The listener that was found last: of a flood of SYNs each one asks for it. */
+struct hf_recent_listener {
+    struct hf_endpoint local;
+    uint32_t index; /**< HF_NIL: none, or others have come or gone since */
+};
+
+#endif
