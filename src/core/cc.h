@@ -34,7 +34,8 @@ struct hf_cubic {
     uint32_t w_est_bytes; /**< what Reno would have by now */
     uint32_t w_est_left;  /**< growth of w_est_bytes of less than a byte; the whole is cwnd_bytes */
     uint32_t origin_bytes; /**< W_max of this stage: the plateau of its curve */
-    uint32_t prior_bytes;  /**< cwnd before the reduction [RFC9438#4.3]; 0: not known */
+    uint32_t prior_bytes;  /**< cwnd before the reduction [RFC9438#4.3], or what the path carries,
+                                if that is less; 0: not known */
     uint16_t mss_bytes;    /**< what the stage counts segments by; 0: no stage has begun */
     bool paused;           /**< the last ACK found the window not used */
 };
@@ -62,8 +63,8 @@ struct hf_cc_event {
     hf_ns now_ns;
     uint32_t mss_bytes;            /**< SMSS; always set; at most 65535 */
     uint32_t flight_bytes;         /**< FlightSize, without what limited transmit added */
-    uint32_t aim_bytes;            /**< ssthresh of the recovery that ends here, which held
-                                        the flight down; 0: none does */
+    uint32_t aim_bytes;            /**< of on_loss: ssthresh of the recovery that ends here, which
+                                        held the flight down; otherwise 0 */
     uint32_t acked_bytes;          /**< newly acknowledged */
     uint32_t initial_window_bytes; /**< hf_cc_initial_window */
     uint32_t slow_start_segs;      /**< growth of slow start an ACK at most; 0: no limit */

@@ -43,12 +43,18 @@ struct hf_endpoint hf_conn_remote(const struct hf_conn *c)
     return (struct hf_endpoint){c->remote, c->remote_port};
 }
 
-uint32_t hf_conn_hash(const struct hf_stack *s, const struct hf_conn *c)
+static uint32_t hash_anew(const struct hf_stack *s, const struct hf_conn *c)
 {
-    if (s->recent_hash.conn == c->index)
-        return s->recent_hash.hash;
     struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
     return hf_tuple_hash(s, &local, &remote);
+}
+
+uint32_t hf_conn_hash(const struct hf_stack *s, const struct hf_conn *c)
+{
+    if (s->recent_hash.conn != c->index)
+        return hash_anew(s, c);
+    HF_DEBUG_ASSERT(s->recent_hash.hash == hash_anew(s, c));
+    return s->recent_hash.hash;
 }
 
 /* ---- making ------------------------------------------------------------------------------- */

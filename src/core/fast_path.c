@@ -26,7 +26,7 @@ static bool timestamp_is_fresh(const struct hf_conn *c, const struct hf_segment 
 static bool is_next_in_order(const struct hf_stack *s, const struct hf_conn *c,
                              const struct hf_segment *seg)
 {
-    /* An answer says that our question has arrived: that is news. */
+    /* First what most segments fail that are not for us: an answer acknowledges its question. */
     if (seg->ack != c->snd_una.v || seg->seq != c->rcv_nxt.v)
         return false;
     if (c->state != HF_ESTABLISHED || (seg->flags & ~HF_PSH) != HF_ACK || c->app_closed)

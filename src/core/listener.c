@@ -72,6 +72,7 @@ static uint32_t find_for_segment(struct hf_stack *s, const struct hf_endpoint *l
     if (r->index == HF_NIL || r->local.port != local->port ||
         !hf_addr_is_same(&r->local.addr, &local->addr))
         *r = (struct hf_recent_listener){*local, hf_listener_find(s, local)};
+    HF_DEBUG_ASSERT(r->index == hf_listener_find(s, local));
     return r->index;
 }
 

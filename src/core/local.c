@@ -10,7 +10,7 @@ static uint32_t addr_hash(const struct hf_stack *s, const struct hf_addr *addr)
                                        hf_get64(addr->octets + 8));
 }
 
-/** Out of line, so that the common case needs no registers saved; so is the other one below. */
+/** Out of line, so that the common case needs no registers saved; so is forget. */
 __attribute__((noinline)) static uint32_t take_slowly(struct hf_stack *s,
                                                       const struct hf_addr *addr)
 {

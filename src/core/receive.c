@@ -50,7 +50,7 @@ static bool should_update(const struct hf_stack *s, const struct hf_conn *c)
     return peer_is_stopped(c) || target - hf_conn_rcv_wnd(c) >= c->options.receive_buffer_bytes / 2;
 }
 
-/** A peer that is stopped by the pool alone, not by its reader, hears when blocks come back. */
+/** The peer is stopped: if by the pool alone, not by its reader, it hears when blocks come back. */
 static void wait_if_by_pool(struct hf_stack *s, struct hf_conn *c)
 {
     if (!c->peer_fin && window_wanted(c) > hf_blocks_window_bytes(&s->blocks))

@@ -262,7 +262,7 @@ static void reduce(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
 }
 
 /** Where the application sets the pace the flight is no measure of the path; nor without SACK,
- *  where holes are heard of one a round trip; nor where much that is late is taken for lost. */
+ *  where holes are heard of one a round trip; nor where it is known that much comes late. */
 static bool may_measure_path(const struct hf_conn *c)
 {
     return c->sack_on && !c->reordering.seen && !c->cc.slow_start_over &&

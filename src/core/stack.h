@@ -7,10 +7,10 @@
  *   time_wait.c   TIME-WAIT entries          half_open.c   SYN-RECEIVED entries
  *   listener.c    SYNs to listeners          input.c       the eight checks for connections
  *   fast_path.c   the most common segment, ahead of them
- *   send.c        acknowledged data, written data          receive.c  received data, windows
+ *   send.c        acknowledged data, written data
  *   output.c      what to send, and building it            reply.c    answers without a connection
  *   timers.c      deadlines of connections   recovery.c    what loss does to the sender
- *   tuning.c      how large buffers are
+ * What receive.c and tuning.c offer stands in receive.h.
  */
 #ifndef HF_CORE_STACK_H
 #define HF_CORE_STACK_H
@@ -295,8 +295,9 @@ static inline const struct hf_addr *hf_local_addr(const struct hf_stack *s, uint
     return &hf_local_at(s, index)->addr;
 }
 bool hf_local_is_ours(const struct hf_stack *s, const struct hf_addr *addr);
-/** A directed broadcast address of one of our prefixes. */
+/** Of an IPv4 address: the rest of the next. */
 bool hf_local_is_last_of_prefix(const struct hf_stack *s, const struct hf_addr *addr);
+/** A directed broadcast address of one of our prefixes. */
 static inline bool hf_local_is_broadcast(const struct hf_stack *s, const struct hf_addr *addr)
 {
     /* Two bits at least are the host's: of four addresses one can be any prefix's last. */

@@ -248,6 +248,28 @@ static void what_follows_a_fin_is_dropped(void **state)
     bench_close(&b);
 }
 
+/* A connection that takes the place of one that ended by a segment is not taken for that one. */
+static void a_place_is_used_again(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1);
+    bench_listen(&b, &(struct hf_listen){.port = 80});
+    struct hf_peer peer = bench_peer(&b, 2, 6001, 77);
+    assert_true(hf_peer_connect(&peer, "<mss 1460>"));
+    hf_handle conn = hf_rig_event(&b.rig).handle;
+    hf_peer_send(&peer, "R seq 1");
+    assert_int_equal(hf_rig_event(&b.rig).bits & HF_EV_CLOSED, HF_EV_CLOSED);
+    assert_int_equal(hf_close(b.rig.stack, conn, bench_now(&b)), HF_OK);
+    struct hf_connect what = {.remote = {hf_addr_v4(10, 0, 0, 2), 9}};
+    hf_handle again;
+    assert_int_equal(hf_connect(b.rig.stack, &what, &again, bench_now(&b)), HF_OK);
+    assert_int_equal((uint32_t)again & 0xffffff, (uint32_t)conn & 0xffffff); /* the place */
+    assert_int_equal(hf_abort(b.rig.stack, again, bench_now(&b)), HF_OK);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +283,7 @@ int main(void)
         cmocka_unit_test(time_wait_with_a_window_of_nothing),
         cmocka_unit_test(a_connection_that_waits_itself_takes_rsts),
         cmocka_unit_test(what_follows_a_fin_is_dropped),
+        cmocka_unit_test(a_place_is_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,26 @@ static void the_most_specific_listener_gets_the_syn(void **state)
     }
 }
 
+/* A SYN has found one already: whether a better one comes or goes, the next finds what is best. */
+static void listeners_come_and_go(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    hf_handle wide = bench_listen(&b, &(struct hf_listen){.port = 80});
+    assert_true(connect_from(&b, 2, 5000));
+    assert_int_equal(hf_rig_event(&b.rig).listener, wide);
+    hf_handle narrow = bench_listen(
+        &b, &(struct hf_listen){.addr = hf_addr_v4(10, 0, 0, 0), .prefix_bits = 24, .port = 80});
+    assert_true(connect_from(&b, 2, 5001));
+    assert_int_equal(hf_rig_event(&b.rig).listener, narrow);
+    assert_int_equal(hf_close(b.rig.stack, narrow, bench_now(&b)), HF_OK);
+    assert_true(connect_from(&b, 2, 5002));
+    assert_int_equal(hf_rig_event(&b.rig).listener, wide);
+    bench_close(&b);
+}
+
 /* covers: MUST-43: what a listener does not name it does not get, but everything else it does */
 static void addresses_and_ports_that_do_not_match_are_left(void **state)
 {
@@ -550,6 +570,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_most_specific_listener_gets_the_syn),
+        cmocka_unit_test(listeners_come_and_go),
         cmocka_unit_test(addresses_and_ports_that_do_not_match_are_left),
         cmocka_unit_test(a_prefix_may_be_the_whole_address),
         cmocka_unit_test(the_same_listener_twice_is_an_error),

@@ -68,7 +68,7 @@ static inline uint32_t head_of(uint32_t level, uint32_t slot)
     return HF_WHEEL_HEAD | level << HF_WHEEL_SLOT_BITS | slot;
 }
 
-/** Puts a node that is in no list where its tick belongs: tick_in_reach of it. */
+/** Puts a node whose links mean nothing any more where its tick belongs: tick_in_reach of it. */
 static void place(struct hf_wheel *w, uint32_t ref, struct hf_wheel_node *node, uint64_t tick)
 {
     uint64_t differs = (tick ^ w->now_tick) | 1;
