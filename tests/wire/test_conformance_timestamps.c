@@ -96,6 +96,25 @@ static void the_offset_is_told(void **state)
     wire_close(&w);
 }
 
+/* [RFC7323#3.2] The RST of an abort carries what any segment would: the time, and the peer's. */
+static void a_rst_tells_the_time(void **state)
+{
+    (void)state;
+    struct wire w;
+    struct wire_setup setup = {.state = HF_ESTABLISHED, .variant = WIRE_OPTIONS};
+    wire_open(&w, &setup);
+    struct hf_info info = wire_info(&w);
+    hf_rig_wait(&w.rig, HF_MS(1234));
+    assert_int_equal(hf_abort(w.rig.stack, w.conn, w.rig.now_ns), HF_OK);
+    hf_rig_pull(&w.rig);
+    WIRE_EXPECT(&w, "R. seq 0 ack 0");
+    assert_true(w.peer.last.segment.has_timestamps);
+    uint32_t now_ms = (uint32_t)(w.rig.now_ns / HF_MS(1));
+    assert_int_equal(w.peer.last.segment.ts_value - info.ts_offset, now_ms);
+    assert_int_equal(w.peer.last.segment.ts_echo, info.ts_recent);
+    wire_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +122,7 @@ int main(void)
         cmocka_unit_test(a_syn_without_timestamps_is_challenged),
         cmocka_unit_test(timestamps_rise_from_connection_to_connection),
         cmocka_unit_test(the_offset_is_told),
+        cmocka_unit_test(a_rst_tells_the_time),
     };
     return cmocka_run_group_tests_name("conformance_timestamps", tests, NULL, NULL);
 }
