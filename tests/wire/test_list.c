@@ -52,6 +52,8 @@ static void half_open_then_connection(void **state)
     assert_int_equal(hf_info(b.rig.stack, t.handle, &info), HF_E_HANDLE);
     assert_int_equal(hf_info(b.rig.stack, b.listener, &info), HF_E_HANDLE);
     assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+    assert_int_equal(t.snd_nxt, b.peer.last.segment.seq + 1);
+    assert_int_equal(t.rcv_nxt, b.peer.last.segment.ack);
     hf_peer_send(&b.peer, ". seq 1 ack 1");
     t = only_line(&b, HF_KIND_CONN, HF_ESTABLISHED);
     assert_int_equal(t.handle, bench_event(&b, HF_EV_ACCEPTED));
