@@ -354,6 +354,9 @@ static void unread_data_may_be_let_go_by_setting(void **state)
     assert_int_equal(do_close(&w), HF_OK);
     WIRE_EXPECT(&w, "F. seq 0 ack 100");
     assert_int_equal(wire_state(&w), HF_FIN_WAIT_1);
+    struct hf_stack_info info; /* nobody can read it any more: its memory is back at once */
+    hf_stack_info(w.rig.stack, &info);
+    assert_int_equal(info.pool_used_bytes, 0);
     wire_close(&w);
 }
 
