@@ -251,7 +251,8 @@ static void measure_path(struct hf_stack *s, struct hf_conn *c, struct hf_flight
         f->carried_bytes = 0;
 }
 
-/** One reduction for one window: FlightSize without what limited transmit added [RFC5681#3.2]. */
+/** One reduction for one window: FlightSize without what limited transmit added [RFC5681#3.2], or
+ *  by aim_bytes of the event. */
 static void reduce(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
                    uint32_t flight_bytes, uint32_t aim_bytes)
 {
