@@ -107,6 +107,42 @@ static void data_waits_for_memory(void **state)
     bench_close(&b);
 }
 
+/* A SYN of each newcomer, and an RST behind it: what their entries took is free again. */
+static void flood_and_leave(struct bench *b)
+{
+    for (uint32_t n = 0; n < PEERS_MAX; n++) {
+        struct hf_peer p = newcomer(b, n);
+        hf_peer_send(&p, "S seq 0 win 1000");
+        hf_peer_skip(&p);
+    }
+    assert_in_range(bench_sizes(b).half_open, 1000, PEERS_MAX - 1);
+    for (uint32_t n = 0; n < PEERS_MAX; n++) {
+        struct hf_peer p = newcomer(b, n);
+        hf_peer_send(&p, "R. seq 1 ack 1");
+        hf_peer_skip(&p);
+    }
+    assert_int_equal(bench_sizes(b).half_open, 0);
+}
+
+/* To look for room goes over all chunks: a flood has it done once a second, not at each SYN. */
+static void room_is_made_once_a_second(void **state)
+{
+    (void)state;
+    struct bench b;
+    open_with_budget(&b, BUDGET_BYTES, 0);
+    hf_rig_wait(&b.rig, HF_SEC(10));
+    flood_and_leave(&b); /* the budget was met: looked, when nothing was free */
+    uint64_t held = bench_sizes(&b).memory_bytes;
+    assert_in_range(held, BUDGET_BYTES / 2, BUDGET_BYTES);
+    hf_rig_wait(&b.rig, HF_MS(900));
+    hf_peer_send(&b.peer, "S seq 0 win 1000");
+    assert_int_equal(bench_sizes(&b).memory_bytes, held);
+    hf_rig_wait(&b.rig, HF_MS(100));
+    hf_peer_send(&b.peer, "S seq 0 win 1000");
+    assert_in_range(bench_sizes(&b).memory_bytes, 1, held / 2);
+    bench_close(&b);
+}
+
 /* Less than a stack takes for itself is no budget. */
 static void too_little_is_refused(void **state)
 {
@@ -122,9 +158,8 @@ static void too_little_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(syns_meet_the_budget),
-        cmocka_unit_test(connections_meet_the_budget),
-        cmocka_unit_test(data_waits_for_memory),
+        cmocka_unit_test(syns_meet_the_budget),  cmocka_unit_test(connections_meet_the_budget),
+        cmocka_unit_test(data_waits_for_memory), cmocka_unit_test(room_is_made_once_a_second),
         cmocka_unit_test(too_little_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
