@@ -229,6 +229,8 @@ static void check_names_what_does_not_fit(void **state)
         {"block_bytes", 65536, NULL},
         {"pool_bytes", 65535, "pool_bytes"},
         {"pool_bytes", 65536, NULL},
+        {"memory_bytes", 32 * 4096 - 1, "memory_bytes"},
+        {"memory_bytes", 32 * 4096, NULL},
         {"reply_ring", 100, "reply_ring"},
         {"offload_super_bytes", 1499, "offload_super_bytes"},
         {"offload_super_bytes", 1500, NULL},

@@ -29,7 +29,7 @@ static void fill(struct batch *t, const struct hf_peer *conn)
     struct hf_peer other = *conn;
     uint32_t seq = conn->snd_nxt, ack = conn->rcv_nxt;
     t->count = 0;
-    for (uint16_t i = 0; t->count + 7 <= PACKETS; i++) {
+    for (uint16_t i = 0; t->count + 8 <= PACKETS; i++) {
         other.here.port = (uint16_t)(5000 + i);
         struct hf_segment data = {
             .seq = seq, .ack = ack, .flags = HF_ACK, .window = 1000, .payload_bytes = 10};
@@ -38,6 +38,9 @@ static void fill(struct batch *t, const struct hf_peer *conn)
         add(t, &other, (struct hf_segment){.seq = 7, .flags = HF_SYN, .window = 1000});
         add(t, conn, data);
         t->packets[t->count - 1].length_bytes = i; /* cut off, anywhere */
+        add(t, &other, (struct hf_segment){.seq = 9, .flags = HF_SYN, .has_mss = true});
+        t->bytes[t->count - 1][41] = 1; /* the option's length: none can be so short */
+        t->packets[t->count - 1].flags = HF_PACKET_CSUM_VALID;
         if (i % 2 == 0)
             add(t, &other, (struct hf_segment){.seq = 8, .flags = HF_RST});
         add(t, conn, data);
@@ -45,6 +48,35 @@ static void fill(struct batch *t, const struct hf_peer *conn)
         seq += 10;
     }
     add(t, conn, (struct hf_segment){.seq = seq, .ack = ack, .flags = HF_ACK | HF_FIN});
+}
+
+/* SYNs of as many peers as a batch holds, the first of them from this port. */
+static void strangers_come(struct bench *b, uint16_t port)
+{
+    struct batch t = {.count = 0};
+    while (t.count < PACKETS) {
+        struct hf_peer other = b->peer;
+        other.here.port = (uint16_t)(port + t.count);
+        add(&t, &other, (struct hf_segment){.seq = 7, .flags = HF_SYN, .window = 1000});
+    }
+    hf_stack_input(b->rig.stack, t.packets, t.count, bench_now(b));
+}
+
+/* Nothing is known yet, no table was made; then there are others, one beside the other. */
+static void strangers_in_a_batch_are_strangers(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    strangers_come(&b, 5000);
+    assert_int_equal(bench_count(&b, HF_RST_NO_LISTENER), PACKETS);
+    bench_listen(&b, &(struct hf_listen){.port = 80});
+    for (uint32_t n = 1; n <= 4; n++) {
+        strangers_come(&b, (uint16_t)(5000 + n * PACKETS));
+        assert_int_equal(bench_sizes(&b).half_open, n * PACKETS);
+    }
+    bench_close(&b);
 }
 
 static size_t save(const struct bench *b, uint8_t *saved)
@@ -120,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_is_its_packets_one_by_one),
+        cmocka_unit_test(strangers_in_a_batch_are_strangers),
         cmocka_unit_test(a_hint_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -242,6 +242,44 @@ static void a_shadowed_time_wait_can_be_aborted(void **state)
         }
 }
 
+static void into_time_wait(struct bench *b, struct hf_peer *p, hf_handle conn)
+{
+    assert_int_equal(hf_close(b->rig.stack, conn, bench_now(b)), HF_OK);
+    hf_rig_pull(&b->rig);
+    hf_peer_skip(p);
+    hf_peer_send(p, "F. seq 1 ack 2");
+    assert_int_equal(bench_event(b, HF_EV_CLOSED), conn);
+}
+
+/* The memory of the connections that they were made for goes back, though others have some. */
+static void time_waits_are_listed_without_their_connections(void **state)
+{
+    (void)state;
+    enum { PEERS = 150, LEFT = 10 };
+    static struct hf_peer peers[PEERS];
+    hf_handle conns[PEERS];
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    bench_listen(&b, &(struct hf_listen){.port = 80});
+    for (unsigned i = 0; i < PEERS; i++) {
+        peers[i] = bench_peer(&b, 3, (uint16_t)(4000 + i), 1000);
+        assert_true(hf_peer_connect(&peers[i], "<mss 1460>"));
+        conns[i] = bench_event(&b, HF_EV_ACCEPTED);
+    }
+    for (unsigned i = 0; i < PEERS - LEFT; i++)
+        into_time_wait(&b, &peers[i], conns[i]);
+    hf_stack_trim(b.rig.stack);
+    assert_int_equal(bench_sizes(&b).connections, LEFT);
+    uint64_t cursor = 0;
+    struct hf_tuple t;
+    unsigned waiting = 0;
+    while (hf_iterate(b.rig.stack, &cursor, &t))
+        waiting += t.kind == HF_KIND_TIME_WAIT && t.state == HF_TIME_WAIT && t.handle == 0;
+    assert_int_equal(waiting, PEERS - LEFT);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +290,7 @@ int main(void)
         cmocka_unit_test(old_and_new_connection),
         cmocka_unit_test(a_shadowed_time_wait_is_listed_once),
         cmocka_unit_test(a_shadowed_time_wait_can_be_aborted),
+        cmocka_unit_test(time_waits_are_listed_without_their_connections),
     };
     return cmocka_run_group_tests_name("wire_list", tests, NULL, NULL);
 }
