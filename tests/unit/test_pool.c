@@ -191,6 +191,9 @@ static void survives_lack_of_memory(void **state)
         assert_int_equal(hf_pool_take(&b.pool), i);
     b.memory.fail_in = 1;
     assert_int_equal(hf_pool_take(&b.pool), HF_NIL);
+    b.mem.limit_bytes = b.mem.taken_bytes + 1;
+    assert_int_equal(hf_pool_take(&b.pool), HF_NIL);
+    b.mem.limit_bytes = 0;
     assert_int_equal(hf_pool_take(&b.pool), full);
     assert_int_equal(hf_pool_bytes(&b.pool), b.memory.held_bytes);
     bench_close(&b);

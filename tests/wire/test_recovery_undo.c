@@ -578,6 +578,23 @@ static void a_mistaken_timeout_is_undone_by_a_report(void **state)
     }
 }
 
+/* A peer that reports what it does not acknowledge: the timeout is taken back, and what it counted
+ * stays until the ACK, whose stamp is the round trip then. */
+static void a_report_ahead_of_its_ack(void **state)
+{
+    (void)state;
+    struct wire w;
+    recovery_open(&w, &config, WITH_SACK | WITH_STAMPS);
+    send_segs(&w, 2, 2);
+    EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
+    tell(&w, 0, "0:1000,0:2000");
+    assert_int_equal(counted(&w, HF_RECOVERY_UNDO_DUPLICATE), 1);
+    uint64_t samples = counted(&w, HF_RTT_TIMESTAMP);
+    tell(&w, 2000, NULL);
+    assert_int_equal(counted(&w, HF_RTT_TIMESTAMP), samples + 1);
+    wire_close(&w);
+}
+
 /* covers: CO-2883-06, CO-2883-12: some of it is not all; nor is a report of what was never sent
  * again, a copy of the network's; nor one that ends before it begins */
 static void reports_of_some_undo_nothing(void **state)
@@ -702,6 +719,7 @@ int main(void)
         UNDO_TEST(reports_of_newer_data_undo_nothing),
         UNDO_TEST(late_reports_undo_too),
         UNDO_TEST(a_lone_segment_that_came_twice),
+        UNDO_TEST(a_report_ahead_of_its_ack),
         UNDO_TEST(reports_of_some_undo_nothing),
     };
     return cmocka_run_group_tests_name("recovery_undo", tests, NULL, NULL);

@@ -358,6 +358,30 @@ static void a_crossing_syn_ack_is_always_answered(void **state)
 }
 
 /* covers: CO-5961-04, CO-5961-05: the limit is each connection's own */
+/* Closed before our SYN is acknowledged, which is all that is in flight, and was sent again: when
+ * the peer's window opens the FIN leaves, and nothing is sent again for it. */
+static void a_window_that_opens_ahead_of_the_ack_of_our_syn(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 5);
+    b.peer.window = 0;
+    bench_syn_rcvd(&b, CROSSED, "<mss 1460>");
+    assert_int_equal(hf_close(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+    hf_rig_pull(&b.rig);
+    assert_true(hf_peer_expect_nothing(&b.peer));
+    hf_rig_wait(&b.rig, HF_MS(1100));
+    assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+    hf_peer_send(&b.peer, ". seq 1 ack 0 win 1000");
+    assert_true(hf_peer_expect(&b.peer, "F. seq 1 ack 1"));
+    assert_true(hf_peer_expect_nothing(&b.peer));
+    assert_int_equal(hf_peer_state(&b.peer), HF_FIN_WAIT_1);
+    hf_peer_send(&b.peer, ". seq 1 ack 2 win 1000");
+    assert_int_equal(hf_peer_state(&b.peer), HF_FIN_WAIT_2);
+    bench_close(&b);
+}
+
 static void challenges_are_throttled(void **state)
 {
     (void)state;
@@ -445,8 +469,8 @@ static void the_window_is_scaled_from_the_third_segment_on(void **state)
         enum form form = n / 2;
         struct bench b;
         bench_init(&b);
-        b.config.window_scale =
-            n % 2 * 7; /* a shift of 0 is offered too, and lets the peer scale */
+        /* A shift of 0 is offered too, and lets the peer scale. */
+        b.config.window_scale = n % 2 * 7;
         bench_open(&b, false, 5);
         b.peer.window = 1000;
         bench_syn_rcvd(&b, form, "<mss 1460,wscale 3>");
@@ -664,6 +688,7 @@ int main(void)
         cmocka_unit_test(a_timestamp_counts_if_it_stands_at_the_edge),
         cmocka_unit_test(timestamps_wrap),
         cmocka_unit_test(a_crossing_syn_ack_is_always_answered),
+        cmocka_unit_test(a_window_that_opens_ahead_of_the_ack_of_our_syn),
         cmocka_unit_test(challenges_are_throttled),
         cmocka_unit_test(what_is_broken_leaves_no_mark),
         cmocka_unit_test(group_addresses_are_nobodys),
