@@ -227,6 +227,82 @@ static void has_answers_for_any_index(void **state)
     bench_close(&b);
 }
 
+/** As take_numbered, lent. */
+static uint32_t lend_numbered(struct bench *b, uint64_t number)
+{
+    void *at;
+    uint32_t index = hf_pool_lend(&b->pool, b->pool.object_bytes, b->pool.objects_shift, &at);
+    assert_int_not_equal(index, HF_NIL);
+    assert_ptr_equal(at, hf_pool_at(&b->pool, index));
+    struct object *o = at;
+    o->number = number;
+    o->more[3] = ~number;
+    return index;
+}
+
+static void give_back(struct bench *b, uint32_t index)
+{
+    hf_pool_return(&b->pool, index, b->pool.objects_shift, hf_pool_at(&b->pool, index));
+}
+
+/** What came back last is at hand: free to all who ask, and lent next. */
+static void lends_what_came_back_last(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_sized(&b, sizeof(struct object), 1024, 100); /* 16 a chunk */
+    for (uint32_t i = 0; i < 50; i++)
+        assert_int_equal(lend_numbered(&b, i), i);
+    give_back(&b, 49);
+    give_back(&b, 48);
+    give_back(&b, 20); /* of a full chunk, which comes to the front: nothing is at hand any more */
+    assert_int_equal(b.pool.at_hand, HF_NIL);
+    assert_int_equal(lend_numbered(&b, 20), 20);
+    assert_int_equal(lend_numbered(&b, 49), 49);
+    assert_int_equal(lend_numbered(&b, 48), 48);
+    give_back(&b, 49);
+    assert_int_equal(b.pool.at_hand, 49);
+    assert_int_equal(b.pool.used, 49);
+    assert_false(hf_pool_has(&b.pool, 49));
+    assert_int_equal(hf_pool_next(&b.pool, 48), 48);
+    assert_int_equal(hf_pool_next(&b.pool, 49), HF_NIL);
+    assert_int_equal(lend_numbered(&b, 49), 49);
+    assert_int_equal(lend_numbered(&b, 50), 50);
+    /* Mixed with give and take: to take puts it away. */
+    give_back(&b, 50);
+    hf_pool_give(&b.pool, 49);
+    give_back(&b, 48);
+    assert_int_equal(b.pool.at_hand, 50);
+    assert_int_equal(take_numbered(&b, 50), 50);
+    assert_int_equal(lend_numbered(&b, 48), 48);
+    assert_int_equal(take_numbered(&b, 49), 49);
+    bench_close(&b);
+}
+
+static void what_is_at_hand_counts_as_free(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 10);
+    for (uint32_t i = 0; i < 10; i++)
+        assert_int_equal(lend_numbered(&b, i), i);
+    give_back(&b, 3);
+    assert_true(hf_pool_may_lend(&b.pool));
+    b.pool.fail_countdown = 1;
+    assert_false(hf_pool_may_lend(&b.pool));
+    void *at;
+    assert_int_equal(hf_pool_lend(&b.pool, b.pool.object_bytes, b.pool.objects_shift, &at), HF_NIL);
+    assert_int_equal(lend_numbered(&b, 3), 3);
+    assert_false(hf_pool_may_lend(&b.pool));
+    assert_int_equal(hf_pool_lend(&b.pool, b.pool.object_bytes, b.pool.objects_shift, &at), HF_NIL);
+    for (uint32_t i = 0; i < 10; i++)
+        give_back(&b, i);
+    assert_int_equal(b.pool.used, 0);
+    hf_pool_trim(&b.pool);
+    assert_int_equal(hf_pool_bytes(&b.pool), 0);
+    bench_close(&b);
+}
+
 /** Compares a pool with a model: numbers by index, 0 for free. */
 static void check_against_model(const struct bench *b, const uint64_t *model, uint32_t size)
 {
@@ -258,7 +334,8 @@ static void behaves_as_the_model(void **state)
         if (round % 5000 == 0)
             fill = test_random_below(&r, 101);
         if (test_random_below(&r, 100) < fill && b.pool.used < MANY) {
-            uint32_t index = take_numbered(&b, round);
+            bool lent = test_random_below(&r, 2) == 0;
+            uint32_t index = lent ? lend_numbered(&b, round) : take_numbered(&b, round);
             assert_true(index < HF_COUNT_OF(model) && model[index] == 0);
             model[index] = round;
         } else if (b.pool.used > 0) {
@@ -266,7 +343,10 @@ static void behaves_as_the_model(void **state)
             if (index == HF_NIL)
                 index = hf_pool_next(&b.pool, 0);
             check_numbered(&b, index, model[index]);
-            hf_pool_give(&b.pool, index);
+            if (test_random_below(&r, 2) == 0)
+                hf_pool_give(&b.pool, index);
+            else
+                give_back(&b, index);
             model[index] = 0;
         }
         if (test_random_below(&r, 3000) == 0)
@@ -314,7 +394,7 @@ static void an_emptied_chunk_is_left_alone(void **state)
 
 /* ---- save and restore ----------------------------------------------------------------------- */
 
-/** A pool with holes, a free list, untouched objects and full chunks. */
+/** A pool with holes, a free list, untouched objects, full chunks, and an object at hand. */
 static void fill_with_a_bit_of_all(struct bench *b)
 {
     bench_open_sized(b, sizeof(struct object), 1024, 500);
@@ -326,6 +406,8 @@ static void fill_with_a_bit_of_all(struct bench *b)
     for (uint32_t i = 100; i < 160; i += 3)
         hf_pool_give(&b->pool, i);
     hf_pool_give(&b->pool, 180);
+    give_back(b, 181);
+    assert_int_equal(b->pool.at_hand, 181);
 }
 
 static uint8_t *save(const struct hf_pool *p, size_t *n)
@@ -635,6 +717,8 @@ int main(void)
         cmocka_unit_test(fails_the_nth_take_once),
         cmocka_unit_test(survives_lack_of_memory),
         cmocka_unit_test(has_answers_for_any_index),
+        cmocka_unit_test(lends_what_came_back_last),
+        cmocka_unit_test(what_is_at_hand_counts_as_free),
         cmocka_unit_test(behaves_as_the_model),
         cmocka_unit_test(trim_gives_free_chunks_back),
         cmocka_unit_test(an_emptied_chunk_is_left_alone),

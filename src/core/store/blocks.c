@@ -42,8 +42,9 @@ void hf_queue_give_front(struct hf_blocks *b, struct hf_queue *q)
 void hf_queue_clear(struct hf_blocks *b, struct hf_queue *q)
 {
     for (uint32_t ref = q->head; ref != HF_NIL;) {
-        uint32_t next = hf_block_at(b, ref)->next;
-        hf_blocks_give(b, ref);
+        struct hf_block *block = hf_block_at(b, ref);
+        uint32_t next = block->next;
+        hf_blocks_give_at(b, ref, block);
         ref = next;
     }
     hf_queue_init(q);

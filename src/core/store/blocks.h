@@ -71,30 +71,42 @@ static inline struct hf_block *hf_block_at(const struct hf_blocks *b, uint32_t r
     return (struct hf_block *)hf_pool_at(&b->pool, ref);
 }
 
-/** A block with next = HF_NIL, or HF_NIL when this use may have none now. */
-HF_MUST_CHECK static inline uint32_t hf_blocks_take(struct hf_blocks *b, enum hf_block_use use)
+/** A block with next = HF_NIL, and where it is; or HF_NIL when this use may have none now. */
+HF_MUST_CHECK static inline uint32_t hf_blocks_take_at(struct hf_blocks *b, enum hf_block_use use,
+                                                       struct hf_block **block)
 {
     if (use == HF_BLOCK_SEND && !hf_blocks_may_send(b))
         return HF_NIL;
     if (use == HF_BLOCK_OUT_OF_ORDER && hf_blocks_free(b) <= b->pool.limit / 8)
         return HF_NIL;
-    uint32_t ref = hf_pool_take_dirty(&b->pool);
+    void *object;
+    uint32_t ref = hf_pool_lend(&b->pool, b->pool.object_bytes, b->pool.objects_shift, &object);
     if (ref == HF_NIL)
         return HF_NIL;
-    struct hf_block *block = hf_block_at(b, ref);
-    block->next = HF_NIL;
-    block->for_send = use == HF_BLOCK_SEND;
-    b->send_used += block->for_send;
+    *block = object;
+    (*block)->next = HF_NIL;
+    (*block)->for_send = use == HF_BLOCK_SEND;
+    b->send_used += use == HF_BLOCK_SEND;
     b->turnover++;
     b->peak = hf_max_u32(b->peak, b->pool.used);
     return ref;
 }
+HF_MUST_CHECK static inline uint32_t hf_blocks_take(struct hf_blocks *b, enum hf_block_use use)
+{
+    struct hf_block *block;
+    return hf_blocks_take_at(b, use, &block);
+}
 
+/** Gives a block back, which lies there. */
+static inline void hf_blocks_give_at(struct hf_blocks *b, uint32_t ref, struct hf_block *block)
+{
+    b->send_used -= block->for_send;
+    b->turnover++;
+    hf_pool_return(&b->pool, ref, b->pool.objects_shift, block);
+}
 static inline void hf_blocks_give(struct hf_blocks *b, uint32_t ref)
 {
-    b->send_used -= hf_block_at(b, ref)->for_send;
-    b->turnover++;
-    hf_pool_give(&b->pool, ref);
+    hf_blocks_give_at(b, ref, hf_block_at(b, ref));
 }
 
 /** A piece of a byte stream. All-zero bytes are not the empty queue: hf_queue_init. */
@@ -119,13 +131,14 @@ static inline uint8_t *hf_queue_end(const struct hf_blocks *b, const struct hf_q
 {
     return hf_block_at(b, q->tail)->data + b->block_bytes - hf_queue_tail_room(b, q);
 }
-/** Hangs a block with `bytes` > 0 bytes of data to the end. The last block must be full, or the
- *  queue without blocks: then `begin` is where its data starts; otherwise begin is 0. */
-static inline void hf_queue_link(struct hf_blocks *b, struct hf_queue *q, uint32_t ref,
-                                 uint32_t begin, uint32_t bytes)
+/** Hangs a block, which lies there, with `bytes` > 0 bytes of data to the end. The last block must
+ *  be full, or the queue without blocks: then `begin` is where its data starts; otherwise begin is
+ *  0. */
+static inline void hf_queue_link_at(struct hf_blocks *b, struct hf_queue *q, uint32_t ref,
+                                    struct hf_block *block, uint32_t begin, uint32_t bytes)
 {
     HF_ASSERT(bytes > 0 && begin + bytes <= b->block_bytes);
-    hf_block_at(b, ref)->next = HF_NIL;
+    block->next = HF_NIL;
     if (q->tail == HF_NIL) {
         q->head = ref;
         q->begin = begin;
@@ -136,6 +149,11 @@ static inline void hf_queue_link(struct hf_blocks *b, struct hf_queue *q, uint32
     q->tail = ref;
     q->bytes += bytes;
 }
+static inline void hf_queue_link(struct hf_blocks *b, struct hf_queue *q, uint32_t ref,
+                                 uint32_t begin, uint32_t bytes)
+{
+    hf_queue_link_at(b, q, ref, hf_block_at(b, ref), begin, bytes);
+}
 /** Drops all bytes. A last block that is not full is taken out of the queue and returned, all
  *  others are given back: HF_NIL if there is none to keep. */
 HF_MUST_CHECK uint32_t hf_queue_drain(struct hf_blocks *b, struct hf_queue *q);
@@ -143,13 +161,22 @@ HF_MUST_CHECK uint32_t hf_queue_drain(struct hf_blocks *b, struct hf_queue *q);
 void hf_queue_clear(struct hf_blocks *b, struct hf_queue *q);
 /** Gives back the blocks in front of `begin`: the rest of hf_queue_drop. */
 void hf_queue_give_front(struct hf_blocks *b, struct hf_queue *q);
+/** The same of a queue that has one block or none. */
+static inline void hf_queue_give_last(struct hf_blocks *b, struct hf_queue *q)
+{
+    if (q->head != HF_NIL)
+        hf_blocks_give(b, q->head);
+    hf_queue_init(q);
+}
 /** Drops n <= bytes from the front, giving drained blocks back. An empty queue keeps no block. */
 static inline void hf_queue_drop(struct hf_blocks *b, struct hf_queue *q, uint32_t n)
 {
     HF_ASSERT(n <= q->bytes);
     q->bytes -= n;
     q->begin += n;
-    if (q->bytes == 0)
+    if (q->bytes == 0 && q->head == q->tail)
+        hf_queue_give_last(b, q);
+    else if (q->bytes == 0)
         hf_queue_clear(b, q);
     else if (q->begin >= b->block_bytes)
         hf_queue_give_front(b, q);

@@ -60,6 +60,7 @@ void hf_pool_init(struct hf_pool *p, struct hf_mem *mem, uint32_t object_bytes,
         .object_bytes = (object_bytes + 7) & ~7u,
         .limit = hf_min_u32(limit, LIMIT_MAX),
         .open_head = HF_NIL,
+        .at_hand = HF_NIL,
         .hole_head = HF_NIL,
     };
     uint32_t room = hf_max_u32(chunk_bytes, HF_POOL_CHUNK_HEAD_BYTES) - HF_POOL_CHUNK_HEAD_BYTES;
@@ -181,11 +182,24 @@ void hf_pool_free(struct hf_pool *p)
     p->chunk_count = 0;
     p->used = 0;
     p->open_head = HF_NIL;
+    p->at_hand = HF_NIL;
     p->hole_head = HF_NIL;
+}
+
+/** What is at hand goes back to its chunk: before another one comes to the front. */
+static void put_away(struct hf_pool *p)
+{
+    uint32_t index = p->at_hand, slot = index & p->slot_mask, at = index >> p->objects_shift;
+    if (index == HF_NIL)
+        return;
+    p->at_hand = HF_NIL;
+    p->used++; /* it was counted out when it came back */
+    hf_pool_give_slot(p, at, slot, hf_pool_object(p, p->chunks[at], slot));
 }
 
 void hf_pool_trim(struct hf_pool *p)
 {
+    put_away(p);
     for (uint32_t at = 0; at < p->chunk_count; at++) {
         struct hf_pool_chunk *c = p->chunks[at];
         if (c == NULL || c->used > 0)
@@ -212,15 +226,16 @@ uint64_t hf_pool_bytes(const struct hf_pool *p)
 
 /* ---- objects ------------------------------------------------------------------------------ */
 
-uint32_t hf_pool_take_slowly(struct hf_pool *p)
+uint32_t hf_pool_take_slowly(struct hf_pool *p, void **object)
 {
     if (p->fail_countdown > 0 && --p->fail_countdown == 0)
         return HF_NIL;
     if (p->used >= p->limit)
         return HF_NIL;
+    put_away(p);
     if (p->open_head == HF_NIL && !add_chunk(p))
         return HF_NIL;
-    return hf_pool_take_open(p);
+    return hf_pool_take_slot(p, p->object_bytes, p->objects_shift, object);
 }
 
 void hf_pool_chunk_is_full(struct hf_pool *p, uint32_t at)
@@ -230,6 +245,7 @@ void hf_pool_chunk_is_full(struct hf_pool *p, uint32_t at)
 
 void hf_pool_chunk_is_open(struct hf_pool *p, uint32_t at)
 {
+    put_away(p);
     ring_push_back(p, at);
     p->open_head = at; /* in front: it is in the cache, and nearly full */
 }
@@ -240,7 +256,8 @@ void hf_pool_chunk_is_empty(struct hf_pool *p, uint32_t at)
     ring_push_back(p, at);
 }
 
-uint32_t hf_pool_next(const struct hf_pool *p, uint32_t index)
+/** The first one at or after index that its chunk has in use. */
+static uint32_t next_of_chunks(const struct hf_pool *p, uint32_t index)
 {
     uint32_t words = (objects_per_chunk(p) + 63) / 64;
     uint32_t slot = index & p->slot_mask;
@@ -258,21 +275,38 @@ uint32_t hf_pool_next(const struct hf_pool *p, uint32_t index)
     return HF_NIL;
 }
 
+uint32_t hf_pool_next(const struct hf_pool *p, uint32_t index)
+{
+    uint32_t next = next_of_chunks(p, index);
+    return next != HF_NIL && next == p->at_hand ? next_of_chunks(p, next + 1) : next;
+}
+
 /* ---- save and restore ----------------------------------------------------------------------- */
 
 /*
  * Saved are the head of each chunk and, of each slot ever taken, the object or the free list's
- * link. So a restored pool hands out the same indices in the same order as the saved one.
+ * link. So a restored pool hands out the same indices in the same order as the saved one. What is
+ * at hand is saved as the first of its chunk's free list: that chunk is in front of the ring.
  */
 
-static void chunk_save(const struct hf_pool *p, struct hf_pool_chunk *c, struct hf_writer *w)
+static void chunk_save(const struct hf_pool *p, uint32_t at, struct hf_writer *w)
 {
-    struct hf_pool_chunk head = *c;
+    struct hf_pool_chunk *c = p->chunks[at], head = *c;
+    uint32_t link = c->free_head, free_slot = HF_NIL; /* of what is at hand */
+    if (p->at_hand != HF_NIL && p->at_hand >> p->objects_shift == at) {
+        head.free_head = free_slot = p->at_hand & p->slot_mask;
+        head.in_use[free_slot / 64] ^= 1ull << (free_slot % 64);
+        head.used--;
+    }
     head.skipped_bytes = 0; /* an accident of the address */
     hf_write(w, &head, sizeof head);
-    for (uint32_t slot = 0; slot < c->fresh; slot++)
-        hf_write(w, hf_pool_object(p, c, slot),
-                 hf_pool_chunk_has(c, slot) ? p->object_bytes : sizeof c->free_head);
+    for (uint32_t slot = 0; slot < c->fresh; slot++) {
+        if (slot == free_slot)
+            hf_write(w, &link, sizeof link);
+        else
+            hf_write(w, hf_pool_object(p, c, slot),
+                     hf_pool_chunk_has(c, slot) ? p->object_bytes : sizeof c->free_head);
+    }
 }
 
 void hf_pool_save(const struct hf_pool *p, struct hf_writer *w)
@@ -290,7 +324,7 @@ void hf_pool_save(const struct hf_pool *p, struct hf_writer *w)
         uint32_t is_there = p->chunks[at] != NULL;
         hf_write(w, &is_there, sizeof is_there);
         if (is_there)
-            chunk_save(p, p->chunks[at], w);
+            chunk_save(p, at, w);
     }
 }
 
