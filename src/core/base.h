@@ -151,6 +151,12 @@ static inline hf_ns hf_stamp_ns(struct hf_stamp stamp, hf_ns now)
     uint64_t present = hf_stamp_units(now), since = (present - low) & ((1ull << 48) - 1);
     return (hf_ns)((present - since) << 10 ^ 1ull << 63);
 }
+/** How long ago that is at most, to 1.024 us. */
+static inline hf_ns hf_stamp_longest_ns(struct hf_stamp stamp, hf_ns now)
+{
+    uint64_t low = (uint64_t)stamp.units[2] << 32 | (uint64_t)stamp.units[1] << 16 | stamp.units[0];
+    return (hf_ns)(((hf_stamp_units(now) - low) & ((1ull << 48) - 1)) << 10);
+}
 /** How long ago it is in its units, less whole spans of 73 minutes. */
 static inline uint32_t hf_stamp_age(struct hf_stamp stamp, hf_ns now)
 {
@@ -169,16 +175,23 @@ static inline uint64_t hf_get64(const uint8_t *p)
 {
     return (uint64_t)hf_get32(p) << 32 | hf_get32(p + 4);
 }
+/* In one store: a compiler that knows what v is made of would take it apart again. */
 static inline void hf_put16(uint8_t *p, uint16_t v)
 {
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
+    if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+        v = __builtin_bswap16(v);
+    memcpy(p, &v, sizeof v);
 }
-/** In one store: a compiler that knows what v is made of would take it apart again. */
 static inline void hf_put32(uint8_t *p, uint32_t v)
 {
     if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
         v = __builtin_bswap32(v);
+    memcpy(p, &v, sizeof v);
+}
+static inline void hf_put64(uint8_t *p, uint64_t v)
+{
+    if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+        v = __builtin_bswap64(v);
     memcpy(p, &v, sizeof v);
 }
 

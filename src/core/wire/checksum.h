@@ -62,11 +62,12 @@ static inline hf_sum hf_sum_u32(hf_sum sum, uint32_t v)
 /** The folded sum as 16 bits (host order), not complemented. */
 static inline uint16_t hf_sum_fold(hf_sum sum)
 {
-    sum = (sum >> 32) + (sum & 0xffffffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    return (uint16_t)sum;
+    /* Added to itself with its halves exchanged, the upper half is the sum of both, and what that
+     * carries is added to it from below. */
+    sum += sum << 32 | sum >> 32;
+    uint32_t half = (uint32_t)(sum >> 32);
+    half += half << 16 | half >> 16;
+    return (uint16_t)(half >> 16);
 }
 /** A sum over something and its checksum: the fold is 0xffff. Something in it has to be other than
  *  0, as in headers of IPv4 and pseudo-headers of TCP (in ICMP nothing need be). */

@@ -14,6 +14,7 @@ enum {
     HF_IPV4_HEADER_BYTES = 20,
     HF_IPV6_HEADER_BYTES = 40,
     HF_IPV4_DONT_FRAGMENT = 0x4000,
+    HF_IPV4_FIRST = 0x45000000, /**< version and header length, where they stand */
     HF_IP_LENGTH_MAX = 65535,
     HF_IP_EMIT_MAX_BYTES = 40,  /**< what hf_ip_emit writes at most */
     HF_IPV6_EXTENSIONS_MAX = 8, /**< extension headers that are walked at most */
@@ -44,6 +45,17 @@ enum hf_reason hf_ip_parse_quoted(const uint8_t *bytes, size_t n, struct hf_ip *
 /** hf_ip_emit_between of version 6. */
 size_t hf_ipv6_emit(const struct hf_ip *ip, const struct hf_addr *source,
                     const struct hf_addr *destination, uint8_t *bytes);
+/** An IPv4 header without options, in words: version to length, identification and fragment, TTL
+ *  and protocol (the checksum goes below them), addresses. */
+static inline void hf_ipv4_put_words(uint8_t *bytes, uint32_t first, uint32_t second,
+                                     uint32_t third, uint32_t source, uint32_t destination)
+{
+    /* Summed from the words: reading back what was just written would stall. */
+    third |= hf_sum_checksum((hf_sum)first + second + third + source + destination);
+    hf_put64(bytes, (uint64_t)first << 32 | second);
+    hf_put64(bytes + 8, (uint64_t)third << 32 | source);
+    hf_put32(bytes + 16, destination);
+}
 /** Writes a header without options for ip->payload_bytes, between other addresses than those of
  *  ip; returns its length, 20 or 40. Inline: what is in the struct need not go through memory. */
 static inline size_t hf_ip_emit_between(const struct hf_ip *ip, const struct hf_addr *from,
@@ -55,19 +67,12 @@ static inline size_t hf_ip_emit_between(const struct hf_ip *ip, const struct hf_
     }
     HF_ASSERT(ip->payload_bytes <= HF_IP_LENGTH_MAX - HF_IPV4_HEADER_BYTES);
     HF_DEBUG_ASSERT(hf_addr_is_mapped(from) && hf_addr_is_mapped(to));
-    const uint8_t *source = from->octets + 12, *destination = to->octets + 12;
-    uint16_t first = (uint16_t)(0x4500 | ip->traffic_class);
-    uint16_t total = (uint16_t)(HF_IPV4_HEADER_BYTES + ip->payload_bytes);
-    uint16_t fragment = ip->dont_fragment ? HF_IPV4_DONT_FRAGMENT : 0;
-    uint16_t ttl_protocol = (uint16_t)(ip->ttl << 8 | ip->protocol);
-    /* Summed from the fields: reading back what was just written would stall. */
-    uint64_t sum = (uint64_t)first + total + ip->id + fragment + ttl_protocol;
-    sum += (uint64_t)hf_get32(source) + hf_get32(destination);
-    hf_put32(bytes, (uint32_t)first << 16 | total);
-    hf_put32(bytes + 4, (uint32_t)ip->id << 16 | fragment);
-    hf_put32(bytes + 8, (uint32_t)ttl_protocol << 16 | hf_sum_checksum(sum));
-    memcpy(bytes + 12, source, 4);
-    memcpy(bytes + 16, destination, 4);
+    uint32_t class_total =
+        (uint32_t)ip->traffic_class << 16 | (HF_IPV4_HEADER_BYTES + ip->payload_bytes);
+    uint32_t fragment = ip->dont_fragment ? HF_IPV4_DONT_FRAGMENT : 0;
+    hf_ipv4_put_words(bytes, HF_IPV4_FIRST | class_total, (uint32_t)ip->id << 16 | fragment,
+                      (uint32_t)ip->ttl << 24 | (uint32_t)ip->protocol << 16,
+                      hf_get32(from->octets + 12), hf_get32(to->octets + 12));
     return HF_IPV4_HEADER_BYTES;
 }
 /** The same between those of ip. */
@@ -76,17 +81,24 @@ static inline size_t hf_ip_emit(const struct hf_ip *ip, uint8_t *bytes)
     return hf_ip_emit_between(ip, &ip->source, &ip->destination, bytes);
 }
 
-/** The sum of the pseudo-header [RFC9293#3.1] [RFC8200#8.1]. */
+/** The sum of the pseudo-header [RFC9293#3.1] [RFC8200#8.1]; v4: hf_addr_is_mapped of both. */
+static inline hf_sum hf_ip_pseudo_sum_of(bool v4, const struct hf_addr *source,
+                                         const struct hf_addr *destination, uint8_t protocol,
+                                         uint32_t transport_bytes)
+{
+    const uint8_t *from = source->octets, *to = destination->octets;
+    hf_sum sum = (hf_sum)protocol + transport_bytes + hf_get32(from + 12) + hf_get32(to + 12);
+    if (v4)
+        return sum;
+    sum += (hf_sum)hf_get32(from) + hf_get32(from + 4) + hf_get32(from + 8);
+    return sum + hf_get32(to) + hf_get32(to + 4) + hf_get32(to + 8);
+}
 static inline hf_sum hf_ip_pseudo_sum(const struct hf_addr *source,
                                       const struct hf_addr *destination, uint8_t protocol,
                                       uint32_t transport_bytes)
 {
-    const uint8_t *from = source->octets, *to = destination->octets;
-    hf_sum sum = (hf_sum)protocol + transport_bytes + hf_get32(from + 12) + hf_get32(to + 12);
-    if (hf_addr_is_mapped(source))
-        return sum;
-    sum += (hf_sum)hf_get32(from) + hf_get32(from + 4) + hf_get32(from + 8);
-    return sum + hf_get32(to) + hf_get32(to + 4) + hf_get32(to + 8);
+    return hf_ip_pseudo_sum_of(hf_addr_is_mapped(source), source, destination, protocol,
+                               transport_bytes);
 }
 
 /** True for an address that may stand as source of a unicast conversation: not unspecified,

@@ -22,10 +22,9 @@ enum {
     SACK_PERMITTED_BYTES = 2,
     SACK_HEAD_BYTES = 2,
     SACK_BLOCK_BYTES = 8,
-    TIMESTAMPS_BYTES = 10,
+    TIMESTAMPS_BYTES = HF_TCP_TIMESTAMPS_BYTES - 2,
 
     OPTIONS_MAX_BYTES = HF_TCP_HEADER_MAX_BYTES - HF_TCP_HEADER_BYTES,
-    ALIGNED_TIMESTAMPS = 0x0101080a, /* NOP, NOP, kind, length */
 
     /* The usual SYN, in words: this and the MSS, this, both timestamps, this and the shift. */
     USUAL_SYN_BYTES = 20,
@@ -108,7 +107,7 @@ __attribute__((noinline)) static enum hf_reason parse_options(const uint8_t *opt
 /** The shape that most segments of a connection with timestamps have: nothing else [RFC7323#A]. */
 static inline bool is_aligned_timestamps(const uint8_t *options, size_t n)
 {
-    return n == 2 + TIMESTAMPS_BYTES && hf_get32(options) == ALIGNED_TIMESTAMPS;
+    return n == 2 + TIMESTAMPS_BYTES && hf_get32(options) == HF_TCP_ALIGNED_TIMESTAMPS;
 }
 
 /** The shape that SYNs have which offer all there is, of Linux and of us. */
@@ -280,19 +279,14 @@ static void put_options(uint8_t *p, const struct hf_segment *seg, enum hf_option
 static inline hf_sum put_fixed_part(uint8_t *bytes, const struct hf_segment *seg,
                                     size_t header_bytes)
 {
-    /* The reserved bits stay zero [UN-15]. */
-    uint32_t offset_flags = (uint32_t)header_bytes << 10 | (seg->flags & 0x1ff);
-    uint32_t ports = (uint32_t)seg->source_port << 16 | seg->destination_port;
-    uint32_t rest = offset_flags << 16 | seg->window;
-    hf_put32(bytes, ports);
-    hf_put32(bytes + 4, seg->seq);
-    hf_put32(bytes + 8, seg->ack);
-    hf_put32(bytes + 12, rest);
-    hf_put32(bytes + 16, seg->urgent_pointer);
-    return (hf_sum)ports + seg->seq + seg->ack + rest + seg->urgent_pointer;
+    uint32_t ports = hf_tcp_ports(seg->source_port, seg->destination_port);
+    uint32_t rest = hf_tcp_rest(header_bytes, seg->flags, seg->window);
+    hf_sum sum = hf_tcp_put_words(bytes, ports, seg->seq, seg->ack, rest);
+    hf_put16(bytes + 18, seg->urgent_pointer);
+    return sum + seg->urgent_pointer;
 }
 
-/** Any options; returns the header's length. Out of line: the shapes below are nearly all. */
+/** Any options; returns the header's length. Out of line: the shape below is nearly all. */
 __attribute__((noinline)) static size_t emit_options(struct hf_segment *seg,
                                                      enum hf_option_layout layout, uint8_t *bytes,
                                                      hf_sum *sum)
@@ -306,18 +300,6 @@ __attribute__((noinline)) static size_t emit_options(struct hf_segment *seg,
         put_options(options, seg, layout, &plan);
     for (size_t at = 0; at < plan.total_bytes; at += 4)
         *sum += hf_get32(options + at);
-    return header_bytes;
-}
-
-static inline size_t emit_timestamps(const struct hf_segment *seg, uint8_t *bytes, hf_sum *sum)
-{
-    uint8_t *options = bytes + HF_TCP_HEADER_BYTES;
-    size_t header_bytes = HF_TCP_HEADER_BYTES + 2 + TIMESTAMPS_BYTES;
-    hf_put32(options, ALIGNED_TIMESTAMPS);
-    hf_put32(options + 4, seg->ts_value);
-    hf_put32(options + 8, seg->ts_echo);
-    *sum = put_fixed_part(bytes, seg, header_bytes) + ALIGNED_TIMESTAMPS;
-    *sum += (hf_sum)seg->ts_value + seg->ts_echo;
     return header_bytes;
 }
 
@@ -346,10 +328,11 @@ size_t hf_tcp_emit_summed(struct hf_segment *seg, enum hf_option_layout layout,
         return emit_options(seg, layout, bytes, sum);
     if (any)
         return emit_usual_syn(seg, bytes, sum);
-    if (seg->has_timestamps) /* in every layout the same, and the next one too */
-        return emit_timestamps(seg, bytes, sum);
-    *sum = put_fixed_part(bytes, seg, HF_TCP_HEADER_BYTES);
-    return HF_TCP_HEADER_BYTES;
+    size_t header_bytes = HF_TCP_HEADER_BYTES + (seg->has_timestamps ? HF_TCP_TIMESTAMPS_BYTES : 0);
+    *sum = put_fixed_part(bytes, seg, header_bytes);
+    if (seg->has_timestamps)
+        *sum += hf_tcp_put_timestamps(bytes, seg->ts_value, seg->ts_echo);
+    return header_bytes;
 }
 
 size_t hf_tcp_emit(struct hf_segment *seg, enum hf_option_layout layout,

@@ -7,7 +7,13 @@
 
 #include "checksum.h"
 
-enum { HF_TCP_HEADER_BYTES = 20, HF_TCP_HEADER_MAX_BYTES = 60 };
+enum {
+    HF_TCP_HEADER_BYTES = 20,
+    HF_TCP_HEADER_MAX_BYTES = 60,
+    HF_TCP_CHECKSUM_OFFSET = 16,
+    HF_TCP_TIMESTAMPS_BYTES = 12,           /**< aligned: two of padding, the option */
+    HF_TCP_ALIGNED_TIMESTAMPS = 0x0101080a, /**< NOP, NOP, kind, length */
+};
 
 /** Order and padding of the options that hf_tcp_emit writes. */
 enum hf_option_layout { HF_LAYOUT_OWN, HF_LAYOUT_LINUX, HF_LAYOUT_FREEBSD };
@@ -36,6 +42,32 @@ size_t hf_tcp_emit(struct hf_segment *seg, enum hf_option_layout layout,
  *  options that are rare. */
 size_t hf_tcp_emit_summed(struct hf_segment *seg, enum hf_option_layout layout,
                           uint8_t bytes[HF_TCP_HEADER_MAX_BYTES], hf_sum *sum);
+
+/** All but the options, in words; rest: data offset, flags, window. Returns its sum. */
+static inline hf_sum hf_tcp_put_words(uint8_t *bytes, uint32_t ports, uint32_t seq, uint32_t ack,
+                                      uint32_t rest)
+{
+    hf_put64(bytes, (uint64_t)ports << 32 | seq);
+    hf_put64(bytes + 8, (uint64_t)ack << 32 | rest);
+    hf_put32(bytes + 16, 0); /* checksum and urgent pointer */
+    return (hf_sum)ports + seq + ack + rest;
+}
+/** The timestamps behind them, when there are no other options: in every layout the same. */
+static inline hf_sum hf_tcp_put_timestamps(uint8_t *bytes, uint32_t value, uint32_t echo)
+{
+    hf_put32(bytes + HF_TCP_HEADER_BYTES, HF_TCP_ALIGNED_TIMESTAMPS);
+    hf_put64(bytes + HF_TCP_HEADER_BYTES + 4, (uint64_t)value << 32 | echo);
+    return (hf_sum)HF_TCP_ALIGNED_TIMESTAMPS + value + echo;
+}
+static inline uint32_t hf_tcp_ports(uint16_t source, uint16_t destination)
+{
+    return (uint32_t)source << 16 | destination;
+}
+/** The reserved bits stay zero [UN-15]. */
+static inline uint32_t hf_tcp_rest(size_t header_bytes, uint16_t flags, uint16_t window)
+{
+    return ((uint32_t)header_bytes << 10 | (flags & 0x1ff)) << 16 | window;
+}
 
 /** SEG.LEN: payload, SYN and FIN counted [RFC9293#3.4] [UN-02]. */
 static inline uint32_t hf_segment_length(const struct hf_segment *seg)
