@@ -13,15 +13,7 @@ hf_handle hf_conn_handle(const struct hf_stack *s, const struct hf_conn *c)
 
 struct hf_conn *hf_conn_of(const struct hf_stack *s, hf_handle h)
 {
-    if (hf_handle_kind(h) != HF_HANDLE_CONN || hf_handle_shard(h) != s->p.shard)
-        return NULL;
-    struct hf_conn *c =
-        hf_pool_find_sized(&s->conns, hf_handle_slot(h), sizeof(struct hf_conn), HF_CONN_SHIFT);
-    if (c == NULL)
-        return NULL;
-    if (c->app_closed && c->closed_pulled)
-        return NULL; /* stays for its TIME-WAIT only, which found no entry */
-    return (c->generation & HF_HANDLE_GENERATION_MASK) == hf_handle_generation(h) ? c : NULL;
+    return hf_conn_find(s, h);
 }
 
 void hf_prefetch(const struct hf_stack *s, const hf_handle *conns, size_t n)

@@ -4,26 +4,26 @@
  */
 #include "receive.h"
 
-/** What left while there was no record, one segment or a FIN: nobody noted when. */
-static void remember_sent(const struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f)
+/** What left while there was no record, one segment or a FIN: nobody noted when. Out of line: there
+ *  is hardly ever none to be had. */
+__attribute__((noinline)) static void remember_sent(const struct hf_stack *s,
+                                                    const struct hf_conn *c, struct hf_flight *f)
 {
-    if (c->syn_unacked || hf_conn_in_flight(c) == 0)
-        return;
     struct hf_board b = {&f->board, f->own_runs, HF_RUNS_OWN};
     hf_board_append(&b, c->snd_una, hf_conn_in_flight(c), hf_conn_mss(c), s->p.now_ns, 0);
     f->own_runs[0].again = true; /* so its ACK tells no time */
     f->rto_at = c->rtx_at;
 }
 
-struct hf_flight *hf_conn_need_flight(struct hf_stack *s, struct hf_conn *c)
+struct hf_flight *hf_conn_take_flight(struct hf_stack *s, struct hf_conn *c)
 {
-    if (c->flight != HF_NIL)
-        return hf_flight_of(s, c);
-    uint32_t index = hf_pool_take(&s->flights);
+    void *object;
+    uint32_t index = hf_pool_lend(&s->flights, sizeof(struct hf_flight), HF_FLIGHT_SHIFT, &object);
     if (index == HF_NIL)
         return NULL;
     c->flight = index;
-    struct hf_flight *f = hf_flight_of(s, c);
+    /* Of a size that the compiler does not know: it would write word by word. */
+    struct hf_flight *f = memset(object, 0, s->flights.object_bytes);
     f->cursor = (struct hf_place){HF_NIL, 0};
     f->cursor_seq = c->snd_una;
     f->timed_at = f->rto_at = f->reorder_at = f->probe.at = HF_NEVER;
@@ -33,7 +33,8 @@ struct hf_flight *hf_conn_need_flight(struct hf_stack *s, struct hf_conn *c)
     f->runs_capacity = HF_RUNS_OWN;
     f->conn = c->index;
     hf_rack_init(&f->rack, c->snd_una);
-    remember_sent(s, c, f);
+    if (!c->syn_unacked && hf_conn_in_flight(c) > 0)
+        remember_sent(s, c, f);
     return f;
 }
 
@@ -109,7 +110,7 @@ void hf_conn_drop_flight(struct hf_stack *s, struct hf_conn *c)
     if (f->gaps != HF_NIL)
         hf_gaps_drop(s, c);
     give_runs(s, f);
-    hf_pool_give(&s->flights, c->flight);
+    hf_pool_return(&s->flights, c->flight, HF_FLIGHT_SHIFT, f);
     c->flight = HF_NIL;
     c->twice_due = false;
 }

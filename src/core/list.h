@@ -28,13 +28,10 @@ static inline bool hf_list_has(const struct hf_list_node *node, uint32_t own_ind
     return node->prev != own_index;
 }
 
-/** Puts a connection at the end; one that is in the list stays where it is. */
-static inline void hf_list_push(struct hf_list *l, const struct hf_pool *conns, size_t which,
-                                uint32_t index)
+/** Puts one that is in no list at the end. */
+static inline void hf_list_append(struct hf_list *l, const struct hf_pool *conns, size_t which,
+                                  struct hf_list_node *node, uint32_t index)
 {
-    struct hf_list_node *node = hf_list_node_at(conns, index, which);
-    if (hf_list_has(node, index))
-        return;
     node->next = HF_NIL;
     node->prev = l->tail;
     if (l->tail == HF_NIL)
@@ -42,7 +39,23 @@ static inline void hf_list_push(struct hf_list *l, const struct hf_pool *conns, 
     else
         hf_list_node_at(conns, l->tail, which)->next = index;
     l->tail = index;
+}
+
+/** Puts a connection at the end; one that is in the list stays where it is. */
+static inline void hf_list_push_conn(struct hf_list *l, const struct hf_pool *conns, size_t which,
+                                     struct hf_conn *c)
+{
+    struct hf_list_node *node = (struct hf_list_node *)((uint8_t *)c + which);
+    if (hf_list_has(node, c->index))
+        return;
+    hf_list_append(l, conns, which, node, c->index);
     l->count++;
+}
+static inline void hf_list_push(struct hf_list *l, const struct hf_pool *conns, size_t which,
+                                uint32_t index)
+{
+    uint8_t *conn = hf_pool_at_sized(conns, index, sizeof(struct hf_conn), HF_CONN_SHIFT);
+    hf_list_push_conn(l, conns, which, (struct hf_conn *)conn);
 }
 
 /** Takes a connection out; one that is not in the list is left alone. */
@@ -63,6 +76,39 @@ static inline void hf_list_remove(struct hf_list *l, const struct hf_pool *conns
     node->prev = index;
     node->next = HF_NIL;
     l->count--;
+}
+
+/** Takes the first one off, `first`, whose node this is. */
+static inline void hf_list_behead(struct hf_list *l, const struct hf_pool *conns, size_t which,
+                                  struct hf_list_node *first)
+{
+    l->head = first->next;
+    if (l->head == HF_NIL)
+        l->tail = HF_NIL;
+    else
+        hf_list_node_at(conns, l->head, which)->prev = HF_NIL;
+}
+/** The first one leaves the list. */
+static inline void hf_list_pop(struct hf_list *l, const struct hf_pool *conns, size_t which,
+                               struct hf_conn *first)
+{
+    struct hf_list_node *node = (struct hf_list_node *)((uint8_t *)first + which);
+    HF_DEBUG_ASSERT(l->head == first->index);
+    hf_list_behead(l, conns, which, node);
+    node->prev = first->index;
+    node->next = HF_NIL;
+    l->count--;
+}
+/** The first one becomes the last. */
+static inline void hf_list_rotate(struct hf_list *l, const struct hf_pool *conns, size_t which,
+                                  struct hf_conn *first)
+{
+    struct hf_list_node *node = (struct hf_list_node *)((uint8_t *)first + which);
+    HF_DEBUG_ASSERT(l->head == first->index);
+    if (node->next == HF_NIL) /* it is both */
+        return;
+    hf_list_behead(l, conns, which, node);
+    hf_list_append(l, conns, which, node, first->index);
 }
 
 #endif

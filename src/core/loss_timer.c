@@ -76,9 +76,10 @@ static hf_ns probe_span(const struct hf_stack *s, const struct hf_conn *c, bool 
     return 2 * hf_rtt_srtt_ns(&c->rtt) + delay_ns;
 }
 
-static void plan_probe(const struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f)
+static void plan_probe(const struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f,
+                       uint32_t mss)
 {
-    bool alone = hf_conn_in_flight(c) <= hf_conn_mss(c);
+    bool alone = hf_conn_in_flight(c) <= mss;
     f->planned_at = alone ? INT64_MIN : s->p.now_ns;
     f->probe.at = HF_NEVER;
     if (may_probe(s, c, f)) /* in the timeout's place, if it is not due before */
@@ -128,7 +129,7 @@ void hf_loss_timer_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_fligh
     if (!ends_by_timeout(c, f))
         f->rto_at = rto_from_now(s, c);
     f->partial_acked |= !c->sack_on && f->phase == HF_PHASE_RECOVERY;
-    plan_probe(s, c, f);
+    plan_probe(s, c, f, hf_conn_mss(c));
     arm(s, c, f);
 }
 
@@ -144,7 +145,8 @@ void hf_loss_timer_on_sack(struct hf_stack *s, struct hf_conn *c)
     arm(s, c, f);
 }
 
-void hf_loss_timer_on_sent(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, bool again)
+void hf_loss_timer_on_sent(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, uint32_t mss,
+                           bool again)
 {
     if (f == NULL) { /* a segment alone, so not beside a SYN of ours */
         if (c->rtx_timer != HF_RTX_RTO)
@@ -158,7 +160,7 @@ void hf_loss_timer_on_sent(struct hf_stack *s, struct hf_conn *c, struct hf_flig
     if (f->rto_at == HF_NEVER || (again && !ends_by_timeout(c, f)))
         f->rto_at = rto_from_now(s, c);
     if (!again)
-        plan_probe(s, c, f);
+        plan_probe(s, c, f, mss);
     arm(s, c, f);
 }
 

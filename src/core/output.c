@@ -24,12 +24,6 @@ struct plan {
 
 /* ---- wanting ------------------------------------------------------------------------------ */
 
-void hf_output_want(struct hf_stack *s, struct hf_conn *c)
-{
-    if (c->state != HF_CLOSED && !c->held)
-        hf_list_push(&s->p.output, &s->conns, HF_LIST_OUTPUT, c->index);
-}
-
 void hf_output_ack_now(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason)
 {
     if (reason != HF_NONE)
@@ -58,12 +52,6 @@ static bool may_send_data(const struct hf_conn *c)
 
 /* ---- planning ----------------------------------------------------------------------------- */
 
-/** What the slices of one packet hold, wherever in a block it begins. */
-static uint32_t slices_limit(const struct hf_stack *s)
-{
-    return (HF_OUTPUT_SLICES_EACH - 2) * s->blocks.block_bytes;
-}
-
 /** Options that tell of out-of-order data; no setting lets an MSS be below 48. */
 static uint32_t sack_bytes(const struct hf_stack *s, const struct hf_conn *c)
 {
@@ -79,7 +67,7 @@ static uint32_t payload_limit(const struct hf_stack *s, const struct hf_conn *c,
                               const struct hf_flight *f)
 {
     /* More than a packet's slices can hold, of small blocks and a huge MTU, is no segment. */
-    uint32_t mss = hf_min_u32(hf_conn_mss(c), slices_limit(s));
+    uint32_t mss = hf_min_u32(hf_conn_mss(c), hf_slices_limit(s));
     return hf_sack_is_due(c, f) ? mss - sack_bytes(s, c) : mss;
 }
 
@@ -98,7 +86,7 @@ static uint32_t packet_limit(const struct hf_stack *s, const struct hf_conn *c, 
     if (super <= mss + SUPER_HEADROOM_BYTES || s->p.cfg.offload_checksum == 0 ||
         c->flight == HF_NIL || is_urgent(c, next) || c->twice_due)
         return mss;
-    uint32_t limit = hf_min_u32(super - SUPER_HEADROOM_BYTES, slices_limit(s));
+    uint32_t limit = hf_min_u32(super - SUPER_HEADROOM_BYTES, hf_slices_limit(s));
     return limit - limit % mss;
 }
 
@@ -391,45 +379,23 @@ static void fill_segment(struct hf_stack *s, struct hf_conn *c, const struct pla
     }
 }
 
-/** Where a sequence number stands in the send queue; remembered for the next segment. */
-static struct hf_place place_of(struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f,
-                                hf_seq seq)
+hf_sum hf_emit_more_slices(struct hf_stack *s, struct hf_place at, uint32_t bytes, bool summed,
+                           struct hf_out_packet *out)
 {
-    hf_seq base = hf_conn_data_base(c);
-    struct hf_place from = hf_queue_front(&c->send);
-    uint32_t distance = seq.v - base.v;
-    if (f != NULL && f->cursor.block != HF_NIL && hf_seq_gt(f->cursor_seq, base) &&
-        hf_seq_le(f->cursor_seq, seq)) {
-        from = f->cursor;
-        distance = seq.v - f->cursor_seq.v;
-    }
-    struct hf_place place = hf_place_advance(&s->blocks, from, distance);
-    if (f != NULL) {
-        f->cursor = place;
-        f->cursor_seq = seq;
-    }
-    return place;
-}
-
-/** The payload as slices, which become the packet's; its sum, if that is asked for. */
-static hf_sum take_payload(struct hf_stack *s, const struct hf_conn *c, const struct plan *p,
-                           bool summed, struct hf_out_packet *out)
-{
-    struct hf_slice *slices = &s->slices[s->slices_used];
-    struct hf_place at = place_of(s, c, p->flight, p->seq);
-    uint32_t count = 0, done = 0;
+    struct hf_slice *slices = &s->slices[s->slices_used - 1];
+    uint32_t count = 1, done = (uint32_t)slices[0].length_bytes, length = done;
     hf_sum sum = 0;
-    while (done < p->bytes) {
+    while (done < bytes) {
+        at = hf_place_advance(&s->blocks, at, length);
         HF_ASSERT(count < HF_OUTPUT_SLICES_EACH && at.block != HF_NIL);
-        struct hf_slice slice = hf_place_slice(&s->blocks, at, p->bytes - done);
+        struct hf_slice slice = hf_place_slice(&s->blocks, at, bytes - done);
         if (summed)
             sum = hf_sum_join(sum, hf_sum_bytes(0, slice.bytes, slice.length_bytes), done);
         slices[count++] = slice;
-        done += (uint32_t)slice.length_bytes;
-        at = hf_place_advance(&s->blocks, at, (uint32_t)slice.length_bytes);
+        length = (uint32_t)slice.length_bytes;
+        done += length;
     }
-    s->slices_used += count;
-    out->slices = slices;
+    s->slices_used += count - 1;
     out->slice_count = (uint16_t)count;
     return sum;
 }
@@ -444,9 +410,11 @@ static void build(struct hf_stack *s, struct hf_conn *c, const struct plan *p, u
         .header = header,
         .segment_bytes = p->bytes > p->mss ? (uint16_t)p->mss : 0,
         .flags = partial ? HF_PACKET_CSUM_PARTIAL : 0,
-        .checksum_offset = 16,
+        .checksum_offset = HF_TCP_CHECKSUM_OFFSET,
     };
-    hf_sum sum = p->bytes > 0 ? take_payload(s, c, p, !partial, out) : 0;
+    hf_sum sum = 0;
+    if (p->bytes > 0)
+        sum = hf_emit_payload(s, c, p->flight, p->seq, p->bytes, !partial, out);
     /* The connection's own local address [MUST-45], Diffserv as it was given [SHLD-22]. */
     size_t n =
         hf_emit_segment(s, hf_local_addr(s, c->local), &c->remote, c->options.ttl,
@@ -462,24 +430,11 @@ static void build(struct hf_stack *s, struct hf_conn *c, const struct plan *p, u
 static void sent_new(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
 {
     struct hf_flight *f = p->flight;
-    bool first = hf_conn_in_flight(c) == 0;
-    c->snd_nxt = hf_seq_add(p->seq, p->bytes + p->fin);
     if (p->fin)
         c->fin_sent = true;
     c->override_due = false;
     c->probe_due = false; /* [MUST-26] data is outstanding now, and asks as much */
-    if (first) {
-        c->progress = hf_stamp_make(s->p.now_ns);
-        c->rtx_count = 0;
-    }
-    if (f == NULL)
-        return;
-    hf_recovery_sent_new(s, c, f, p->seq, p->bytes + p->fin, p->mss);
-    hf_pacer_sent(&f->pacer, p->bytes, p->pace_ns, s->p.now_ns);
-    if (f->timed_at == HF_NEVER && f->phase == HF_PHASE_OPEN) {
-        f->timed_at = s->p.now_ns;
-        f->timed_seq = c->snd_nxt;
-    }
+    hf_emit_sent_new(s, c, f, p->bytes, p->fin, p->mss, p->pace_ns);
 }
 
 static void sent_again(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
@@ -508,7 +463,7 @@ static void sent_data(struct hf_stack *s, struct hf_conn *c, const struct plan *
     if (p->probe)
         hf_loss_probe_sent(c, p->flight, again);
     if (again || p->probe || !hf_loss_timer_is_planned(s, p->flight))
-        hf_loss_timer_on_sent(s, c, p->flight, again);
+        hf_loss_timer_on_sent(s, c, p->flight, hf_conn_mss(c), again);
 }
 
 /** Its round trip and its timer begin now, whenever it was asked for. */
@@ -537,11 +492,7 @@ static void sent(struct hf_stack *s, struct hf_conn *c, const struct plan *p)
         return;
     case PLAN_ACK: break;
     }
-    c->ack_due = false;
-    c->last_ack_sent = c->rcv_nxt;
-    if (p->flight != NULL)
-        p->flight->untold = 0;
-    c->ack_at = HF_NEVER;
+    hf_emit_sent_ack(c, p->flight);
     if (c->twice_due) { /* [RFC2883#4] once only, whether this arrives or not */
         c->twice_due = false;
         hf_conn_release_flight(s, c);
@@ -563,7 +514,7 @@ bool hf_output_ack_apart(struct hf_stack *s, struct hf_conn *c)
     return true;
 }
 
-static void arm(struct hf_stack *s, struct hf_conn *c)
+void hf_output_arm(struct hf_stack *s, struct hf_conn *c)
 {
     if (c->syn_unacked || hf_conn_in_flight(c) > 0)
         return; /* their timer runs */
@@ -603,6 +554,20 @@ enum hf_turn hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *head
         if (may_send_more(c, &p))
             return HF_TURN_MORE;
     }
-    arm(s, c);
+    hf_output_arm(s, c);
     return any ? HF_TURN_LAST : HF_TURN_NOTHING;
+}
+
+bool hf_output_agrees(const struct hf_stack *s, const struct hf_conn *c, uint32_t bytes,
+                      uint32_t mss)
+{
+    struct hf_flight *f = hf_flight_of(s, c);
+    struct plan p = {.flight = f};
+    if (!may_send_data(c) || c->syn_due || c->rtx_due || c->probe_due || hf_sack_is_due(c, f) ||
+        (f != NULL && (f->probe.due || f->board.lost_bytes > 0)))
+        return false;
+    if (bytes == 0)
+        return c->ack_due && !hf_conn_has_unsent(c);
+    return hf_conn_has_unsent(c) && plan_new(s, c, &p, cwnd_room(c, f)) && p.bytes == bytes &&
+           p.mss == mss && !p.fin && !is_urgent(c, p.seq);
 }

@@ -65,37 +65,56 @@ static bool is_wide_open(const struct hf_conn *c)
     return hf_conn_rcv_wnd(c) > buffer_bytes - buffer_bytes / 2 && !peer_is_stopped(c);
 }
 
-void hf_receive_reopen(struct hf_stack *s, struct hf_conn *c)
+/** Out of line: most readers keep it open. */
+__attribute__((noinline)) static void reopen(struct hf_stack *s, struct hf_conn *c)
 {
-    if (is_wide_open(c))
-        return;
     if (should_update(s, c))
         hf_output_ack_now(s, c, HF_ACK_WINDOW_UPDATE);
     else if (peer_is_stopped(c))
         wait_if_by_pool(s, c);
 }
 
-uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c)
+/** How far the window reaches when a segment leaves that tells of it. */
+static uint32_t window_to_tell(const struct hf_stack *s, const struct hf_conn *c)
 {
-    uint32_t target = window_target(s, c);
+    uint32_t wnd = hf_conn_rcv_wnd(c), target = window_target(s, c);
+    if (c->peer_fin)
+        return wnd;
     if (c->syn_unacked) /* the SYN,ACK may have to be repeated, and can't say more: not scaled */
-        target = hf_min_u32(target, hf_conn_rcv_wnd(c));
-    if (!c->peer_fin && is_worth_opening(s, c, target))
-        c->rcv_adv = hf_seq_add(c->rcv_nxt, target); /* [SHLD-14] never to the left */
-    uint32_t field = hf_conn_rcv_wnd(c) >> c->rcv_shift;
+        target = hf_min_u32(target, wnd);
+    if (is_worth_opening(s, c, target))
+        wnd = target; /* [SHLD-14] never to the left */
     /* Rounding down moves the announced edge left by less than a unit of the window [RFC7323#2.4];
      * with room to spare it is rounded up instead. DEVIATION D-14. */
-    uint32_t up = (field + 1) << c->rcv_shift;
-    if (up - hf_conn_rcv_wnd(c) < 1u << c->rcv_shift && up <= target && !c->peer_fin) {
-        c->rcv_adv = hf_seq_add(c->rcv_nxt, up);
-        field++;
-    }
-    bool closed = field == 0 && !c->peer_fin;
-    if (closed && !c->window_closed)
+    uint32_t below_unit = (1u << c->rcv_shift) - 1;
+    uint32_t up = (wnd + below_unit) & ~below_unit;
+    return up <= target ? up : wnd;
+}
+
+/** Out of line: it happens to a reader that is slow. */
+__attribute__((noinline)) static void set_window_closed(struct hf_stack *s, struct hf_conn *c,
+                                                        bool closed)
+{
+    if (closed)
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_CLOSED, 0, 0, NULL);
-    else if (!closed && c->window_closed)
+    else
         hf_trace_conn(s, c, HF_TRACE_WINDOW, HF_WINDOW_OPENED, hf_conn_rcv_wnd(c), 0, NULL);
     c->window_closed = closed;
+}
+
+void hf_receive_reopen(struct hf_stack *s, struct hf_conn *c)
+{
+    if (!is_wide_open(c))
+        reopen(s, c);
+}
+
+uint16_t hf_receive_window(struct hf_stack *s, struct hf_conn *c)
+{
+    uint32_t wnd = window_to_tell(s, c), field = wnd >> c->rcv_shift;
+    c->rcv_adv = hf_seq_add(c->rcv_nxt, wnd);
+    bool closed = field == 0 && !c->peer_fin;
+    if (closed != c->window_closed)
+        set_window_closed(s, c, closed);
     /* Not only when it closes: what was to open it may have come to nothing by the time it left. */
     if (peer_is_stopped(c))
         wait_if_by_pool(s, c);
@@ -431,7 +450,7 @@ static int why_not_receive(const struct hf_conn *c)
     return c->app_closed ? HF_E_CLOSING : HF_E_AGAIN;
 }
 
-static void consume(struct hf_stack *s, struct hf_conn *c, uint32_t n)
+static inline void consume(struct hf_stack *s, struct hf_conn *c, uint32_t n)
 {
     if (n == c->receive.bytes && hf_gaps_exist(s, c)) {
         /* The last block may hold data from beyond the gap already. */
@@ -446,8 +465,8 @@ static void consume(struct hf_stack *s, struct hf_conn *c, uint32_t n)
         hf_round_begin(s, c);
     }
     hf_receive_tune(s, c);
-    if (c->how == HF_CLOSED_NOT)
-        hf_receive_reopen(s, c);
+    if (c->how == HF_CLOSED_NOT && !is_wide_open(c))
+        reopen(s, c);
     hf_wake_waiting(s);
 }
 
@@ -486,7 +505,7 @@ int64_t hf_receive(struct hf_stack *s, hf_handle h, void *bytes, size_t length_b
 {
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
-    struct hf_conn *c = hf_conn_of(s, h);
+    struct hf_conn *c = hf_conn_find(s, h);
     if (c == NULL)
         return HF_E_HANDLE;
     if (length_bytes == 0)

@@ -619,12 +619,6 @@ void hf_recovery_resend_all(struct hf_stack *s, struct hf_conn *c, enum hf_reaso
 
 /* ---- what output did ----------------------------------------------------------------------- */
 
-static void count_sent(struct hf_flight *f, uint32_t bytes)
-{
-    if (f->phase == HF_PHASE_RECOVERY)
-        f->prr.sent_bytes += bytes; /* [RFC9937#6.3] */
-}
-
 /** What leaves within a 64th of a round trip counts as sent at one time: few enough runs. Where
  *  queues make round trips long, it is finer than the quarter of the least one that [RFC8985#4]
  *  [CO-8985-01] asks for. */
@@ -637,13 +631,12 @@ static hf_ns grain_ns(const struct hf_stack *s, const struct hf_conn *c, const s
     return hf_min_ns(grain, s->p.now_ns - f->resent_at - 1);
 }
 
-void hf_recovery_sent_new(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, hf_seq seq,
-                          uint32_t bytes, uint32_t mss)
+void hf_recovery_note_new(struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f,
+                          hf_seq seq, uint32_t bytes, uint32_t mss)
 {
     struct hf_board b = hf_flight_board(s, f, 1);
     hf_ns grain = f->board.count > 0 ? grain_ns(s, c, f) : 0;
     hf_board_append(&b, seq, bytes, mss, s->p.now_ns, grain);
-    count_sent(f, bytes);
 }
 
 void hf_recovery_sent_again(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, hf_seq seq,
@@ -654,7 +647,7 @@ void hf_recovery_sent_again(struct hf_stack *s, struct hf_conn *c, struct hf_fli
     if (!f->undo.open && !hf_board_was_resent(&b, c->snd_una, c->snd_nxt))
         f->undo = (struct hf_undo){0};
     hf_board_resent(&b, seq, bytes, mss, s->p.now_ns);
-    count_sent(f, bytes);
+    hf_prr_sent(f, bytes);
     f->resent_at = s->p.now_ns;
     f->timed_at = HF_NEVER; /* [MUST-18] Karn */
     f->undo.resent_bytes += bytes;

@@ -135,21 +135,14 @@ void hf_board_append(struct hf_board *b, hf_seq seq, uint32_t bytes, uint32_t ms
     uint32_t count = b->state->count;
     if (count > 0) {
         struct hf_run *last = &b->runs[count - 1];
-        bool whole = last->mss == mss && (last->bytes - last->head) % mss == 0;
-        bool near = whole && now - last->sent_at <= grain_ns;
+        bool near = hf_run_is_whole(last, mss) && now - last->sent_at <= grain_ns;
         if (hf_run_may_grow(last) && (near || count == b->capacity)) {
             last->bytes += bytes;
             return;
         }
     }
     HF_ASSERT(count < b->capacity);
-    b->runs[count] = (struct hf_run){
-        .begin = seq,
-        .bytes = bytes,
-        .sent_at = now,
-        .mss = (uint16_t)mss,
-        .head = (uint16_t)hf_min_u32(bytes, mss),
-    };
+    hf_run_begin(&b->runs[count], seq, bytes, mss, now);
     b->state->count++;
 }
 

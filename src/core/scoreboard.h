@@ -69,6 +69,23 @@ struct hf_delivery {
     hf_seq foremost; /**< the new fack */
 };
 
+/** Makes a run of what is sent for the first time. */
+static inline void hf_run_begin(struct hf_run *r, hf_seq seq, uint32_t bytes, uint32_t mss,
+                                hf_ns now)
+{
+    *r = (struct hf_run){
+        .begin = seq,
+        .bytes = bytes,
+        .sent_at = now,
+        .mss = (uint16_t)mss,
+        .head = (uint16_t)hf_min_u32(bytes, mss),
+    };
+}
+/** Whole segments of this size. */
+static inline bool hf_run_is_whole(const struct hf_run *r, uint32_t mss)
+{
+    return r->mss == mss && (r->bytes - r->head) % mss == 0;
+}
 /** Notes that [seq, seq + bytes) was sent for the first time, at SND.NXT. What was sent within
  *  grain_ns of a run's beginning may join it. There must be room: hf_board_may_append. */
 void hf_board_append(struct hf_board *b, hf_seq seq, uint32_t bytes, uint32_t mss, hf_ns now,

@@ -312,34 +312,44 @@ void hf_wake_some(struct hf_stack *s)
     }
 }
 
-/** Room for bytes at the end of the send queue: in the last block, or in `*block`, a new one. */
-static uint8_t *end_of_queue(struct hf_stack *s, struct hf_conn *c, uint32_t *room, uint32_t *block)
+/** Room at the end of the send queue: in the last block, or in a new one. */
+struct room {
+    uint8_t *bytes; /**< NULL: there is none */
+    uint32_t length_bytes;
+    uint32_t ref; /**< of the new block, or HF_NIL */
+    struct hf_block *block;
+};
+
+static inline struct room end_of_queue(struct hf_stack *s, struct hf_conn *c)
 {
-    *block = HF_NIL;
-    *room = hf_queue_tail_room(&s->blocks, &c->send);
-    if (*room > 0)
-        return hf_queue_end(&s->blocks, &c->send);
+    struct room r = {.ref = HF_NIL, .length_bytes = hf_queue_tail_room(&s->blocks, &c->send)};
+    if (r.length_bytes > 0) {
+        r.bytes = hf_queue_end(&s->blocks, &c->send);
+        return r;
+    }
     /* While others wait for blocks it is one a turn: whoever has some would keep them all. */
     if (awaits_turn(c)) {
         s->p.round.again = true; /* it may have had its turn for other reasons than this */
-        return NULL;
+        return r;
     }
     c->has_turn = false;
-    *block = hf_blocks_take(&s->blocks, HF_BLOCK_SEND);
-    if (*block == HF_NIL) {
+    r.ref = hf_blocks_take_at(&s->blocks, HF_BLOCK_SEND, &r.block);
+    if (r.ref == HF_NIL) {
         s->p.round.dry |= hf_blocks_may_send(&s->blocks);
-        return NULL;
+        return r;
     }
     if (s->p.waiting.head != HF_NIL)
-        hf_list_push(&s->p.waiting, &s->conns, HF_LIST_WAITING, c->index);
-    *room = s->blocks.block_bytes;
-    return hf_block_at(&s->blocks, *block)->data;
+        hf_list_push_conn(&s->p.waiting, &s->conns, HF_LIST_WAITING, c);
+    r.bytes = r.block->data;
+    r.length_bytes = s->blocks.block_bytes;
+    return r;
 }
 
-static void append(struct hf_stack *s, struct hf_conn *c, uint32_t block, uint32_t n)
+/** n bytes were written there. */
+static inline void append(struct hf_stack *s, struct hf_conn *c, const struct room *r, uint32_t n)
 {
-    if (block != HF_NIL)
-        hf_queue_link(&s->blocks, &c->send, block, 0, n);
+    if (r->ref != HF_NIL)
+        hf_queue_link_at(&s->blocks, &c->send, r->ref, r->block, 0, n);
     else
         c->send.bytes += n;
 }
@@ -380,7 +390,7 @@ int64_t hf_send(struct hf_stack *s, hf_handle h, const void *bytes, size_t lengt
 {
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
-    struct hf_conn *c = hf_conn_of(s, h);
+    struct hf_conn *c = hf_conn_find(s, h);
     if (c == NULL)
         return HF_E_HANDLE;
     int why = why_not_send(c);
@@ -392,13 +402,12 @@ int64_t hf_send(struct hf_stack *s, hf_handle h, const void *bytes, size_t lengt
     uint32_t left = (uint32_t)hf_min_size(length_bytes, send_room(s, c, length_bytes)),
              wanted = left;
     while (left > 0) {
-        uint32_t room, block;
-        uint8_t *to = end_of_queue(s, c, &room, &block);
-        if (to == NULL)
+        struct room room = end_of_queue(s, c);
+        if (room.bytes == NULL)
             break;
-        uint32_t n = hf_min_u32(left, room);
-        memcpy(to, from, n);
-        append(s, c, block, n);
+        uint32_t n = hf_min_u32(left, room.length_bytes);
+        memcpy(room.bytes, from, n);
+        append(s, c, &room, n);
         from += n;
         left -= n;
     }
@@ -420,13 +429,16 @@ int64_t hf_send_reserve(struct hf_stack *s, hf_handle h, void **room, hf_ns now)
     int why = why_not_send(c);
     if (why != HF_OK)
         return why;
-    uint32_t bytes, limit = send_room(s, c, s->blocks.block_bytes);
-    uint8_t *to = limit > 0 ? end_of_queue(s, c, &bytes, &s->reserved_block) : NULL;
-    if (to == NULL)
+    uint32_t limit = send_room(s, c, s->blocks.block_bytes);
+    struct room end = {.ref = HF_NIL};
+    if (limit > 0)
+        end = end_of_queue(s, c);
+    if (end.bytes == NULL)
         return full(s, c);
-    *room = to;
+    *room = end.bytes;
     s->reserved_conn = c->index;
-    s->reserved_bytes = hf_min_u32(bytes, limit);
+    s->reserved_block = end.ref;
+    s->reserved_bytes = hf_min_u32(end.length_bytes, limit);
     return s->reserved_bytes;
 }
 
@@ -447,7 +459,10 @@ int hf_send_commit(struct hf_stack *s, hf_handle h, size_t length_bytes, unsigne
             hf_blocks_give(&s->blocks, block);
         return err;
     }
-    append(s, c, block, (uint32_t)length_bytes);
+    if (block != HF_NIL)
+        hf_queue_link(&s->blocks, &c->send, block, 0, (uint32_t)length_bytes);
+    else
+        c->send.bytes += (uint32_t)length_bytes;
     written(s, c, flags);
     return HF_OK;
 }

@@ -2,7 +2,7 @@
  * The stack: creation, demultiplexing, and the four verbs input, output, deadline, expire.
  */
 #include "config.h"
-#include "stack.h"
+#include "emit.h"
 
 enum {
     CONN_CHUNK_BYTES = 48 * 1024,
@@ -462,13 +462,16 @@ static size_t conns_output(struct hf_stack *s, struct hf_out_packet *packets, si
     size_t n = 0;
     while (n < max && s->p.output.head != HF_NIL &&
            s->slices_used + HF_OUTPUT_SLICES_EACH <= HF_OUTPUT_SLICES) {
-        uint32_t index = s->p.output.head;
-        enum hf_turn turn = hf_output_conn(s, hf_conn_at(s, index), s->headers[n], &packets[n]);
+        struct hf_conn *c = hf_conn_at(s, s->p.output.head);
+        enum hf_turn turn = hf_output_usual(s, c, s->headers[n], &packets[n]);
+        if (turn == HF_TURN_NOTHING)
+            turn = hf_output_conn(s, c, s->headers[n], &packets[n]);
         if (turn != HF_TURN_NOTHING)
             s->p.bytes_out += packets[n++].length_bytes;
-        hf_list_remove(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
         if (turn == HF_TURN_MORE) /* round-robin: its next turn comes after everybody else's */
-            hf_list_push(&s->p.output, &s->conns, HF_LIST_OUTPUT, index);
+            hf_list_rotate(&s->p.output, &s->conns, HF_LIST_OUTPUT, c);
+        else
+            hf_list_pop(&s->p.output, &s->conns, HF_LIST_OUTPUT, c);
     }
     s->p.segments_out += n;
     return n;
@@ -553,8 +556,8 @@ bool hf_stack_event(struct hf_stack *s, struct hf_event *event)
     uint32_t index = s->p.ready.head;
     if (index == HF_NIL)
         return false;
-    hf_list_remove(&s->p.ready, &s->conns, HF_LIST_READY, index);
     struct hf_conn *c = hf_conn_at(s, index);
+    hf_list_pop(&s->p.ready, &s->conns, HF_LIST_READY, c);
     if (s->p.ready.head != HF_NIL) /* is asked for next */
         hf_fetch(hf_conn_at(s, s->p.ready.head), sizeof(struct hf_conn));
     *event = (struct hf_event){
@@ -566,7 +569,8 @@ bool hf_stack_event(struct hf_stack *s, struct hf_event *event)
     c->events = 0;
     if ((event->bits & (HF_EV_ACCEPTED | HF_EV_SYN)) != 0)
         event->listener = hf_listener_handle(s, c->listener);
-    hf_listener_accepted(s, c);
+    if (c->unaccepted)
+        hf_listener_accepted(s, c);
     if ((event->bits & HF_EV_CLOSED) != 0) {
         c->closed_pulled = true;
         hf_conn_release_if_done(s, c);

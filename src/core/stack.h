@@ -9,6 +9,7 @@
  *   fast_path.c   the most common segment, ahead of them
  *   send.c        acknowledged data, written data
  *   output.c      what to send, and building it            reply.c    answers without a connection
+ *   fast_output.c the most common of that
  *   timers.c      deadlines of connections   recovery.c    what loss does to the sender
  * What receive.c and tuning.c offer stands in receive.h.
  */
@@ -17,6 +18,7 @@
 
 #include "arrival.h"
 #include "conn.h"
+#include "handle.h"
 #include "isn.h"
 #include "list.h"
 #include "rate.h"
@@ -350,6 +352,19 @@ static inline struct hf_flight *hf_flight_of(const struct hf_stack *s, const str
 }
 hf_handle hf_conn_handle(const struct hf_stack *s, const struct hf_conn *c);
 /** NULL when the handle is stale or none of a connection. */
+static inline struct hf_conn *hf_conn_find(const struct hf_stack *s, hf_handle h)
+{
+    if (hf_handle_kind(h) != HF_HANDLE_CONN || hf_handle_shard(h) != s->p.shard)
+        return NULL;
+    struct hf_conn *c = (struct hf_conn *)hf_pool_find_sized(&s->conns, hf_handle_slot(h),
+                                                             sizeof(struct hf_conn), HF_CONN_SHIFT);
+    if (c == NULL)
+        return NULL;
+    if (c->app_closed && c->closed_pulled)
+        return NULL; /* stays for its TIME-WAIT only, which found no entry */
+    return (c->generation & HF_HANDLE_GENERATION_MASK) == hf_handle_generation(h) ? c : NULL;
+}
+/** The same, out of line: for calls that are rare. */
 struct hf_conn *hf_conn_of(const struct hf_stack *s, hf_handle h);
 /** Of its tuple. */
 uint32_t hf_conn_hash(const struct hf_stack *s, const struct hf_conn *c);
@@ -384,12 +399,17 @@ static inline void hf_conn_raise(struct hf_stack *s, struct hf_conn *c, unsigned
     if (bits == 0)
         return;
     c->events |= (uint16_t)bits;
-    hf_list_push(&s->p.ready, &s->conns, HF_LIST_READY, c->index);
+    hf_list_push_conn(&s->p.ready, &s->conns, HF_LIST_READY, c);
 }
 /** Frees the slot once the closed event was pulled and the application let go. */
 void hf_conn_release_if_done(struct hf_stack *s, struct hf_conn *c);
-/** Takes a flight record if there is none; NULL if it can't be had. */
-struct hf_flight *hf_conn_need_flight(struct hf_stack *s, struct hf_conn *c);
+/** Takes a flight record: there is none yet; NULL if it can't be had. */
+struct hf_flight *hf_conn_take_flight(struct hf_stack *s, struct hf_conn *c);
+/** The one that there is, or else takes one. */
+static inline struct hf_flight *hf_conn_need_flight(struct hf_stack *s, struct hf_conn *c)
+{
+    return c->flight == HF_NIL ? hf_conn_take_flight(s, c) : hf_flight_of(s, c);
+}
 /** Gives it back whatever it holds. */
 void hf_conn_drop_flight(struct hf_stack *s, struct hf_conn *c);
 struct hf_board hf_flight_large_board(struct hf_stack *s, struct hf_flight *f, uint32_t more);
@@ -472,12 +492,18 @@ static inline uint16_t hf_conn_mss_limit(const struct hf_conn *c)
     return (uint16_t)(c->path_mtu - hf_conn_ip_bytes(c) - HF_TCP_HEADER_BYTES);
 }
 /** Payload of a full-sized segment with timestamps counted, other options not [MUST-16]: the
- *  smaller of the peer's limit and the path's, less our own options. */
+ *  smaller of the peer's limit and the path's, less our own options. v4: hf_addr_is_mapped of the
+ *  peer. */
+static inline uint32_t hf_conn_mss_of(const struct hf_conn *c, bool v4)
+{
+    uint32_t ip = v4 ? HF_IPV4_HEADER_BYTES : HF_IPV6_HEADER_BYTES;
+    uint32_t limit = (uint16_t)(c->path_mtu - ip - HF_TCP_HEADER_BYTES);
+    /* 65535 limits nothing, as [UN-08] has it */
+    return hf_min_u32(c->snd_mss, limit) - (c->ts_on ? 12 : 0);
+}
 static inline uint32_t hf_conn_mss(const struct hf_conn *c)
 {
-    uint32_t options = c->ts_on ? 12 : 0;
-    /* 65535 limits nothing, as [UN-08] has it */
-    return hf_min_u32(c->snd_mss, hf_conn_mss_limit(c)) - options;
+    return hf_conn_mss_of(c, hf_addr_is_mapped(&c->remote));
 }
 /** 0: that of the stack's MTU. */
 void hf_conn_set_mss_limit(const struct hf_stack *s, struct hf_conn *c, uint16_t limit_bytes);
@@ -629,9 +655,15 @@ void hf_recovery_on_reorder_timer(struct hf_stack *s, struct hf_conn *c);
 /** One loss was repaired without a recovery: one reduction for it [RFC8985#7.4.2]. */
 void hf_recovery_respond(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f);
 void hf_recovery_on_rto(struct hf_stack *s, struct hf_conn *c);
-/** Output has sent [seq, seq + bytes), a FIN counted, for the first time; or again. */
-void hf_recovery_sent_new(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, hf_seq seq,
-                          uint32_t bytes, uint32_t mss);
+/** Notes in the scoreboard what is sent for the first time. */
+void hf_recovery_note_new(struct hf_stack *s, const struct hf_conn *c, struct hf_flight *f,
+                          hf_seq seq, uint32_t bytes, uint32_t mss);
+static inline void hf_prr_sent(struct hf_flight *f, uint32_t bytes)
+{
+    if (f->phase == HF_PHASE_RECOVERY)
+        f->prr.sent_bytes += bytes; /* [RFC9937#6.3] */
+}
+/** Output has sent [seq, seq + bytes), a FIN counted, again. */
 void hf_recovery_sent_again(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, hf_seq seq,
                             uint32_t bytes, uint32_t mss);
 /** Sends everything from SND.UNA again, without blaming congestion. */
@@ -654,8 +686,9 @@ hf_ns hf_loss_timer_at(const struct hf_stack *s, const struct hf_conn *c);
 void hf_loss_timer_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f);
 /** An ACK brought other news of what is in flight, or time did: there is a record of that. */
 void hf_loss_timer_on_sack(struct hf_stack *s, struct hf_conn *c);
-/** Data or a FIN left, for the first time or again. */
-void hf_loss_timer_on_sent(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, bool again);
+/** Data or a FIN left, for the first time or again. mss: hf_conn_mss. */
+void hf_loss_timer_on_sent(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f, uint32_t mss,
+                           bool again);
 /** Nothing would be changed by that: new data, and all was planned at this instant. */
 static inline bool hf_loss_timer_is_planned(const struct hf_stack *s, const struct hf_flight *f)
 {
@@ -674,25 +707,48 @@ void hf_loss_probe_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_fligh
                           const struct hf_ack *a);
 
 /** Puts the connection on the list of those that may have something to send. */
-void hf_output_want(struct hf_stack *s, struct hf_conn *c);
+static inline void hf_output_want(struct hf_stack *s, struct hf_conn *c)
+{
+    if (c->state != HF_CLOSED && !c->held)
+        hf_list_push_conn(&s->p.output, &s->conns, HF_LIST_OUTPUT, c);
+}
 /** An ACK leaves with the next output. */
 void hf_output_ack_now(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason);
 /** An ACK of what is here now leaves, and is not merged with what comes before the next output.
  *  What it told is settled, D-SACK and flight record included. False: there was no room for it,
  *  or a SYN has to leave first. */
 bool hf_output_ack_apart(struct hf_stack *s, struct hf_conn *c);
-/** What came of a connection's turn to send. */
-enum hf_turn { HF_TURN_NOTHING, HF_TURN_LAST, HF_TURN_MORE };
-/** Builds the next packet of a connection, if there is one; HF_TURN_MORE: another may follow. */
-enum hf_turn hf_output_conn(struct hf_stack *s, struct hf_conn *c, uint8_t *header,
-                            struct hf_out_packet *out);
 
 /* ---- timers (timers.c) ---- */
 
-void hf_timer_rtx(struct hf_stack *s, struct hf_conn *c, enum hf_rtx_timer what, hf_ns at);
+/** Deadlines farther off fire early and are armed again: a node's tick is 32 bits wide. */
+#define HF_TIMER_REACH_NS HF_SEC(24 * 3600)
+/** A deadline moved to `at`: the node follows if it has to. */
+void hf_timer_arm(struct hf_stack *s, struct hf_conn *c, hf_ns at);
+void hf_timer_arm_rtx(struct hf_stack *s, struct hf_conn *c, hf_ns at);
+/** The node fires then or before: it stays where it is. False, if that is not known. */
+static inline bool hf_timer_is_covered(const struct hf_stack *s, const struct hf_conn *c, hf_ns at)
+{
+    return hf_wheel_node_is_armed(&c->wheel) &&
+           (uint64_t)at - (uint64_t)s->p.now_ns < HF_TIMER_REACH_NS &&
+           (int32_t)((uint32_t)hf_wheel_tick(at) - c->wheel.tick) >= 0;
+}
+static inline void hf_timer_rtx(struct hf_stack *s, struct hf_conn *c, enum hf_rtx_timer what,
+                                hf_ns at)
+{
+    c->rtx_timer = (uint8_t)what & 15u;
+    c->rtx_at = at;
+    if (at != HF_NEVER && (c->options.user_timeout_ms > 0 || !hf_timer_is_covered(s, c, at)))
+        hf_timer_arm_rtx(s, c, at);
+}
 /** A deadline that is kept elsewhere, the user timeout or the pacer's, was set. */
 void hf_timer_again(struct hf_stack *s, struct hf_conn *c);
-void hf_timer_ack(struct hf_stack *s, struct hf_conn *c, hf_ns at);
+static inline void hf_timer_ack(struct hf_stack *s, struct hf_conn *c, hf_ns at)
+{
+    c->ack_at = at;
+    if (!hf_timer_is_covered(s, c, at))
+        hf_timer_arm(s, c, at);
+}
 void hf_timer_life(struct hf_stack *s, struct hf_conn *c, enum hf_life_timer what, hf_ns at);
 /** Idle: keep-alive or nothing. */
 void hf_timer_idle(struct hf_stack *s, struct hf_conn *c);

@@ -13,9 +13,6 @@
  */
 #include "stack.h"
 
-/** Deadlines farther off fire early and are armed again: a node's tick is 32 bits wide. */
-#define REACH_NS HF_SEC(24 * 3600)
-
 enum { COUNT_MAX = 255, NO_LIMIT = -1, PROBE_DOUBLINGS_MAX = 20 };
 
 /** When the user timeout ends the connection: what was sent or waits has been unanswered so long,
@@ -53,11 +50,11 @@ static hf_ns earliest(const struct hf_stack *s, const struct hf_conn *c)
 }
 
 /** A deadline was set: the node is where the others have it, and moves if this one is earlier. */
-static void arm(struct hf_stack *s, struct hf_conn *c, hf_ns at)
+void hf_timer_arm(struct hf_stack *s, struct hf_conn *c, hf_ns at)
 {
     if (at == HF_NEVER)
         return;
-    hf_ns reach = hf_ns_add(s->p.now_ns, REACH_NS);
+    hf_ns reach = hf_ns_add(s->p.now_ns, HF_TIMER_REACH_NS);
     uint32_t ref = hf_ref_make(HF_REF_CONN, c->index);
     if (hf_wheel_node_is_armed(&c->wheel)) {
         at = hf_min_ns(hf_max_ns(at, s->p.now_ns), reach);
@@ -69,30 +66,21 @@ static void arm(struct hf_stack *s, struct hf_conn *c, hf_ns at)
     hf_wheel_arm(&s->wheel, &c->wheel, ref, hf_min_ns(at, reach));
 }
 
-void hf_timer_rtx(struct hf_stack *s, struct hf_conn *c, enum hf_rtx_timer what, hf_ns at)
+void hf_timer_arm_rtx(struct hf_stack *s, struct hf_conn *c, hf_ns at)
 {
-    c->rtx_timer = (uint8_t)what & 15u;
-    c->rtx_at = at;
-    if (at != HF_NEVER)
-        arm(s, c, hf_min_ns(at, user_at(s, c)));
+    hf_timer_arm(s, c, hf_min_ns(at, user_at(s, c)));
 }
 
 void hf_timer_again(struct hf_stack *s, struct hf_conn *c)
 {
-    arm(s, c, hf_min_ns(user_at(s, c), pace_at(s, c)));
-}
-
-void hf_timer_ack(struct hf_stack *s, struct hf_conn *c, hf_ns at)
-{
-    c->ack_at = at;
-    arm(s, c, at);
+    hf_timer_arm(s, c, hf_min_ns(user_at(s, c), pace_at(s, c)));
 }
 
 void hf_timer_life(struct hf_stack *s, struct hf_conn *c, enum hf_life_timer what, hf_ns at)
 {
     c->life_timer = (uint8_t)what & 7u;
     c->life_at = at;
-    arm(s, c, at);
+    hf_timer_arm(s, c, at);
 }
 
 void hf_timers_off(struct hf_stack *s, struct hf_conn *c)
@@ -375,5 +363,5 @@ void hf_timers_fire(struct hf_stack *s, struct hf_conn *c)
     if (c->state == HF_CLOSED)
         hf_conn_release_if_done(s, c);
     else
-        arm(s, c, earliest(s, c));
+        hf_timer_arm(s, c, earliest(s, c));
 }
