@@ -115,27 +115,35 @@ static inline uint32_t hf_slices_limit(const struct hf_stack *s)
 
 /* ---- noting what was sent ------------------------------------------------------------------ */
 
+/** What leaves now, and may go along with the last run because that left at this very instant: near
+ *  enough, whatever the round trip. False: it has not been noted. */
+static inline bool hf_run_joins_last(const struct hf_stack *s, struct hf_flight *f, uint32_t bytes,
+                                     uint32_t mss)
+{
+    uint32_t count = f->board.count;
+    if (f->runs != HF_NIL || count == 0 || count >= HF_RUNS_OWN)
+        return false;
+    struct hf_run *last = &f->own_runs[count - 1];
+    if (last->sent_at != s->p.now_ns || f->resent_at >= s->p.now_ns || !hf_run_may_grow(last) ||
+        !hf_run_is_whole(last, mss))
+        return false;
+    last->bytes += bytes;
+    return true;
+}
 /** Output has sent [seq, seq + bytes), a FIN counted, for the first time. */
 static inline void hf_recovery_sent_new(struct hf_stack *s, const struct hf_conn *c,
                                         struct hf_flight *f, hf_seq seq, uint32_t bytes,
                                         uint32_t mss)
 {
-    hf_ns now = s->p.now_ns;
-    uint32_t count = f->board.count;
-    struct hf_run *last = count == 0 ? NULL : &f->own_runs[count - 1];
     hf_prr_sent(f, bytes);
-    if (f->runs != HF_NIL || count == HF_RUNS_OWN) {
-        hf_recovery_note_new(s, c, f, seq, bytes, mss);
-    } else if (count == 0) {
-        hf_run_begin(&f->own_runs[0], seq, bytes, mss, now);
+    if (f->runs == HF_NIL && f->board.count == 0) {
+        hf_run_begin(&f->own_runs[0], seq, bytes, mss, s->p.now_ns);
         f->board.count = 1;
-    } else if (last->sent_at == now && f->resent_at < now && hf_run_may_grow(last) &&
-               hf_run_is_whole(last, mss)) {
-        last->bytes += bytes; /* of one instant: near enough, whatever the round trip */
-    } else {
+    } else if (!hf_run_joins_last(s, f, bytes, mss)) {
         hf_recovery_note_new(s, c, f, seq, bytes, mss);
     }
 }
+
 /** So many bytes from SND.NXT on, and the FIN, leave for the first time. f may be NULL. */
 static inline void hf_emit_sent_new(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
                                     uint32_t bytes, bool fin, uint32_t mss, hf_ns pace_ns)
