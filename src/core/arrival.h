@@ -8,7 +8,6 @@
 
 /** A segment on its way through the checks. */
 struct hf_arrival {
-    const struct hf_ip *ip;
     const struct hf_segment *seg;
     const uint8_t *payload;
     uint16_t full_sized; /**< payload of one segment: smaller than payload_bytes in super-packets */
@@ -16,13 +15,19 @@ struct hf_arrival {
     struct hf_endpoint local, remote;
 };
 
-/** The sum of pseudo-header and TCP header. */
+/** The sum of pseudo-header and TCP header in the machine's order. */
+static inline hf_sum hf_arrival_header_sum_unordered(const struct hf_arrival *in)
+{
+    size_t header_bytes = in->seg->header_bytes;
+    uint32_t tcp_bytes = (uint32_t)header_bytes + in->seg->payload_bytes;
+    return hf_sum_header_unordered(in->payload - header_bytes, header_bytes) +
+           hf_ip_pseudo_sum_unordered(&in->remote.addr, &in->local.addr, HF_IP_PROTO_TCP,
+                                      tcp_bytes);
+}
+/** The same in network order. */
 static inline hf_sum hf_arrival_header_sum(const struct hf_arrival *in)
 {
-    hf_sum sum = hf_ip_pseudo_sum(&in->ip->source, &in->ip->destination, HF_IP_PROTO_TCP,
-                                  in->ip->payload_bytes);
-    size_t header_bytes = in->seg->header_bytes;
-    return sum + hf_sum_ordered(hf_sum_header_unordered(in->payload - header_bytes, header_bytes));
+    return hf_sum_ordered(hf_arrival_header_sum_unordered(in));
 }
 
 #endif

@@ -213,6 +213,13 @@ static inline bool hf_addr_is_mapped(const struct hf_addr *a)
     memcpy(&first, a->octets, sizeof first);
     return first == 0 && hf_get32(a->octets + 8) == 0xffff;
 }
+/** An IPv4 address of four bytes. */
+static inline struct hf_addr hf_addr_mapped(const uint8_t *bytes)
+{
+    struct hf_addr a = {.octets = {[10] = 0xff, [11] = 0xff}};
+    memcpy(a.octets + 12, bytes, 4);
+    return a;
+}
 /** hf_addr_equal, likewise. */
 static inline bool hf_addr_is_same(const struct hf_addr *a, const struct hf_addr *b)
 {

@@ -43,10 +43,10 @@ static uint32_t hash_anew(const struct hf_stack *s, const struct hf_conn *c)
 
 uint32_t hf_conn_hash(const struct hf_stack *s, const struct hf_conn *c)
 {
-    if (s->recent_hash.conn != c->index)
+    if (s->recent_tuple.ref != hf_ref_make(HF_REF_CONN, c->index))
         return hash_anew(s, c);
-    HF_DEBUG_ASSERT(s->recent_hash.hash == hash_anew(s, c));
-    return s->recent_hash.hash;
+    HF_DEBUG_ASSERT(s->recent_tuple.hash == hash_anew(s, c));
+    return s->recent_tuple.hash;
 }
 
 /* ---- making ------------------------------------------------------------------------------- */
@@ -72,13 +72,10 @@ struct hf_conn *hf_conn_new(struct hf_stack *s, const struct hf_endpoint *local,
     if (local_index == HF_NIL)
         goto give_slot;
     uint32_t ref = hf_ref_make(HF_REF_CONN, index);
-    if (replaces != HF_NIL)
-        hf_table_replace(&s->table, hash, replaces, ref);
-    else if (!hf_table_insert(&s->table, hash, ref))
+    if (!hf_tuple_put(s, hash, local, remote, replaces, ref))
         goto give_local;
 
     struct hf_conn *c = hf_conn_at(s, index);
-    s->recent_hash = (struct hf_recent_hash){index, hash}; /* no other's that had this index */
     init_lists(c, index);
     c->index = index;
     c->remote = remote->addr;
@@ -109,9 +106,9 @@ void hf_conn_unmake(struct hf_stack *s, struct hf_conn *c, uint32_t hash, uint32
 {
     uint32_t ref = hf_ref_make(HF_REF_CONN, c->index);
     if (replaced != HF_NIL)
-        hf_table_replace(&s->table, hash, ref, replaced);
+        hf_tuple_replace(s, hash, ref, replaced);
     else
-        hf_table_remove(&s->table, hash, ref);
+        hf_tuple_remove(s, hash, ref);
     hf_local_give(s, c->local);
     hf_pool_give(&s->conns, c->index);
 }
@@ -163,7 +160,7 @@ void hf_conn_end(struct hf_stack *s, struct hf_conn *c, enum hf_closed how, enum
 {
     if (c->in_table) {
         uint32_t ref = hf_ref_make(HF_REF_CONN, c->index);
-        hf_table_remove(&s->table, hf_conn_hash(s, c), ref);
+        hf_tuple_remove(s, hf_conn_hash(s, c), ref);
         c->in_table = false;
     }
     if (c->state != HF_CLOSED)

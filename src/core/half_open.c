@@ -123,9 +123,7 @@ bool hf_half_open_new(struct hf_stack *s, uint32_t listener, const struct hf_arr
     if (local == HF_NIL)
         goto give_slot;
     uint32_t ref = hf_ref_make(HF_REF_HALF_OPEN, index);
-    if (time_wait != HF_NIL)
-        hf_table_replace(&s->table, in->hash, time_wait, ref);
-    else if (!hf_table_insert(&s->table, in->hash, ref))
+    if (!hf_tuple_put(s, in->hash, &in->local, &in->remote, time_wait, ref))
         goto give_local;
 
     struct hf_half_open *h = hf_half_open_at(s, index);
@@ -172,7 +170,7 @@ static void end(struct hf_stack *s, uint32_t index, enum hf_reason reason)
     if (h->shadowed != HF_NIL)
         hf_time_wait_unshadow(s, h->shadowed, ref);
     else
-        hf_table_remove(&s->table, hf_tuple_hash(s, &local, &remote), ref);
+        hf_tuple_remove(s, hf_tuple_hash(s, &local, &remote), ref);
     hf_trace_state(s, 0, &local, &remote, HF_SYN_RCVD, HF_LISTEN, reason);
     free_entry(s, index);
 }

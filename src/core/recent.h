@@ -22,10 +22,12 @@ struct hf_recent_offset {
     uint32_t offset;
 };
 
-/** The connection whose tuple was hashed last, to be found or made: it may end by that segment. */
-struct hf_recent_hash {
-    uint32_t conn; /**< index */
+/** The tuple in the table that was found last, or put there: the next segment is likely to be of
+ *  the same conversation. */
+struct hf_recent_tuple {
+    struct hf_endpoint local, remote;
     uint32_t hash;
+    uint32_t ref; /**< HF_NIL: none, or it has left the table since */
 };
 
 /** The listener that was found last: of a flood of SYNs each one asks for it. */

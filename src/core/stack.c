@@ -105,7 +105,7 @@ static void init_containers(struct hf_stack *s)
     s->reserved_conn = s->reserved_block = HF_NIL;
     s->recent_local = HF_NIL;
     s->recent_listener.index = HF_NIL;
-    s->recent_hash.conn = HF_NIL;
+    s->recent_tuple.ref = HF_NIL;
 }
 
 static size_t reply_ring_bytes(const struct hf_config *cfg)
@@ -262,6 +262,46 @@ uint32_t hf_tuple_find(const struct hf_stack *s, uint32_t hash, const struct hf_
     return HF_NIL;
 }
 
+static void remember_tuple(struct hf_stack *s, uint32_t hash, const struct hf_endpoint *local,
+                           const struct hf_endpoint *remote, uint32_t ref)
+{
+    s->recent_tuple = (struct hf_recent_tuple){*local, *remote, hash, ref};
+}
+
+static inline bool is_recent_tuple(const struct hf_stack *s, const struct hf_endpoint *local,
+                                   const struct hf_endpoint *remote)
+{
+    const struct hf_recent_tuple *r = &s->recent_tuple;
+    return r->ref != HF_NIL && r->remote.port == remote->port && r->local.port == local->port &&
+           hf_addr_is_same(&r->remote.addr, &remote->addr) &&
+           hf_addr_is_same(&r->local.addr, &local->addr);
+}
+
+bool hf_tuple_put(struct hf_stack *s, uint32_t hash, const struct hf_endpoint *local,
+                  const struct hf_endpoint *remote, uint32_t replaces, uint32_t ref)
+{
+    if (replaces != HF_NIL)
+        hf_table_replace(&s->table, hash, replaces, ref);
+    else if (!hf_table_insert(&s->table, hash, ref))
+        return false;
+    remember_tuple(s, hash, local, remote, ref);
+    return true;
+}
+
+void hf_tuple_replace(struct hf_stack *s, uint32_t hash, uint32_t old_ref, uint32_t new_ref)
+{
+    hf_table_replace(&s->table, hash, old_ref, new_ref);
+    if (s->recent_tuple.ref == old_ref)
+        s->recent_tuple.ref = new_ref;
+}
+
+void hf_tuple_remove(struct hf_stack *s, uint32_t hash, uint32_t ref)
+{
+    hf_table_remove(&s->table, hash, ref);
+    if (s->recent_tuple.ref == ref)
+        s->recent_tuple.ref = HF_NIL;
+}
+
 /** An entry comes into the cache; HF_NIL: none. */
 static void fetch_entry(const struct hf_stack *s, uint32_t ref)
 {
@@ -288,15 +328,18 @@ __attribute__((noinline)) static void trace_arrival(struct hf_stack *s, const st
 }
 
 /** Not addresses that no unicast packet can have [MUST-57] [MUST-63]. */
-static bool is_unicast(const struct hf_stack *s, const struct hf_ip *ip)
+static bool is_unicast(const struct hf_stack *s, const struct hf_addr *source,
+                       const struct hf_addr *destination)
 {
-    return hf_addr_is_unicast(&ip->source) && hf_addr_is_unicast(&ip->destination) &&
-           !hf_local_is_broadcast(s, &ip->destination) && !hf_local_is_broadcast(s, &ip->source);
+    return hf_addr_is_unicast(source) && hf_addr_is_unicast(destination) &&
+           !hf_local_is_broadcast(s, destination) && !hf_local_is_broadcast(s, source);
 }
 
-static enum hf_reason tcp_input(struct hf_stack *s, const struct hf_arrival *in, uint32_t ref)
+static inline enum hf_reason tcp_input(struct hf_stack *s, const struct hf_arrival *in,
+                                       uint32_t ref)
 {
-    if (ref == HF_NIL && !is_unicast(s, in->ip)) /* a known tuple passed this once */
+    /* A known tuple passed this once. */
+    if (ref == HF_NIL && !is_unicast(s, &in->remote.addr, &in->local.addr))
         return HF_DROP_IP_ADDRESS;
     s->p.segments_in++;
     if (s->trace != NULL)
@@ -306,22 +349,19 @@ static enum hf_reason tcp_input(struct hf_stack *s, const struct hf_arrival *in,
         return HF_NONE;
     }
     switch (hf_ref_kind(ref)) {
-    case HF_REF_CONN:
-        s->recent_hash = (struct hf_recent_hash){hf_ref_index(ref), in->hash};
-        hf_conn_input(s, hf_conn_at(s, hf_ref_index(ref)), in);
-        break;
+    case HF_REF_CONN: hf_conn_input(s, hf_conn_at(s, hf_ref_index(ref)), in); break;
     case HF_REF_HALF_OPEN: hf_half_open_input(s, hf_ref_index(ref), in); break;
     case HF_REF_TIME_WAIT: hf_time_wait_input(s, hf_ref_index(ref), in); break;
     }
     return HF_NONE;
 }
 
-static bool checksum_is_right(const struct hf_arrival *in)
+static inline bool checksum_is_right(const struct hf_arrival *in)
 {
-    hf_sum sum = hf_arrival_header_sum(in);
+    hf_sum sum = hf_arrival_header_sum_unordered(in);
     if (in->seg->payload_bytes > 0)
-        sum = hf_sum_bytes(sum, in->payload, in->seg->payload_bytes);
-    return hf_sum_is_right(sum);
+        sum = hf_sum_bytes(hf_sum_ordered(sum), in->payload, in->seg->payload_bytes);
+    return hf_sum_is_right(sum); /* in either order */
 }
 
 /** Faults that a right checksum does not make good. */
@@ -337,9 +377,9 @@ static enum hf_reason check_segment(const struct hf_packet *p, const struct hf_s
 /** A packet, taken apart. */
 struct inbound {
     const struct hf_packet *packet;
-    struct hf_ip ip;
     struct hf_segment seg;
     struct hf_arrival in; /**< if has_arrived: of TCP, and no fault but HF_DROP_TCP_OPTION */
+    struct hf_ip ip;      /**< if not */
     bool has_arrived;
     enum hf_reason fault; /**< why it is dropped, once its checksum is known to be right */
 };
@@ -349,38 +389,76 @@ static bool is_checksum_known(const struct hf_packet *p)
     return (p->flags & (HF_PACKET_CSUM_VALID | HF_PACKET_CSUM_PARTIAL)) != 0;
 }
 
-/** Takes a packet apart, and hashes its tuple. Looks at nothing of the stack but a key. */
-static void take_apart(const struct hf_stack *s, const struct hf_packet *p, struct inbound *i)
+/** Takes the TCP header apart that follows an IP header. */
+static inline void take_segment(const struct hf_packet *p, size_t ip_bytes, uint32_t tcp_bytes,
+                                struct inbound *i)
 {
-    i->packet = p;
+    const uint8_t *bytes = p->bytes + ip_bytes;
+    struct hf_segment *seg = &i->seg;
+    i->fault = hf_tcp_parse(bytes, tcp_bytes, seg);
+    i->has_arrived = i->fault != HF_DROP_TCP_TRUNCATED && i->fault != HF_DROP_TCP_HEADER;
+    if (!i->has_arrived)
+        return;
+    struct hf_arrival *in = &i->in;
+    in->seg = seg;
+    in->payload = bytes + seg->header_bytes;
+    in->full_sized = (uint16_t)hf_min_u32(
+        p->segment_bytes > 0 ? p->segment_bytes : seg->payload_bytes, UINT16_MAX);
+    in->local.port = seg->destination_port;
+    in->remote.port = seg->source_port;
+}
+
+/** What take_apart does with any packet. */
+__attribute__((noinline)) static void take_any_apart(const struct hf_packet *p, struct inbound *i)
+{
     i->has_arrived = false;
     i->fault = hf_ip_parse(p->bytes, p->length_bytes, &i->ip);
     if (i->fault != HF_NONE || i->ip.protocol != HF_IP_PROTO_TCP)
         return;
-    const uint8_t *bytes = p->bytes + i->ip.header_bytes;
-    struct hf_segment *seg = &i->seg;
-    i->fault = hf_tcp_parse(bytes, i->ip.payload_bytes, seg);
-    if (i->fault == HF_DROP_TCP_TRUNCATED || i->fault == HF_DROP_TCP_HEADER)
+    i->in.local.addr = i->ip.destination;
+    i->in.remote.addr = i->ip.source;
+    take_segment(p, i->ip.header_bytes, i->ip.payload_bytes, i);
+}
+
+/** Takes a packet apart. Looks at nothing of the stack, and hashes nothing. */
+static inline void take_apart(const struct hf_packet *p, struct inbound *i)
+{
+    i->packet = p;
+    if (!hf_ip_is_plain_tcp(p->bytes, p->length_bytes)) {
+        take_any_apart(p, i);
         return;
-    i->has_arrived = true;
-    i->in = (struct hf_arrival){
-        .ip = &i->ip,
-        .seg = seg,
-        .payload = bytes + seg->header_bytes,
-        .full_sized = (uint16_t)hf_min_u32(
-            p->segment_bytes > 0 ? p->segment_bytes : seg->payload_bytes, UINT16_MAX),
-        .local = {i->ip.destination, seg->destination_port},
-        .remote = {i->ip.source, seg->source_port},
-    };
-    i->in.hash = hf_tuple_hash(s, &i->in.local, &i->in.remote);
+    }
+    i->in.local.addr = hf_ip_plain_destination(p->bytes);
+    i->in.remote.addr = hf_ip_plain_source(p->bytes);
+    take_segment(p, HF_IPV4_HEADER_BYTES, hf_ip_plain_payload_bytes(p->bytes), i);
+}
+
+/** The entry of a tuple that is hashed already. Out of line: mostly it is the recent one. */
+__attribute__((noinline)) static uint32_t find_hashed(struct hf_stack *s,
+                                                      const struct hf_arrival *in)
+{
+    uint32_t ref = hf_tuple_find(s, in->hash, &in->local, &in->remote);
+    if (ref != HF_NIL)
+        remember_tuple(s, in->hash, &in->local, &in->remote, ref);
+    return ref;
+}
+
+/** Hashes a tuple, and finds its entry. */
+static inline uint32_t find(struct hf_stack *s, struct hf_arrival *in)
+{
+    bool recent = is_recent_tuple(s, &in->local, &in->remote);
+    in->hash = recent ? s->recent_tuple.hash : hf_tuple_hash(s, &in->local, &in->remote);
+    HF_DEBUG_ASSERT(in->hash == hf_tuple_hash(s, &in->local, &in->remote));
+    HF_DEBUG_ASSERT(!recent ||
+                    s->recent_tuple.ref == hf_tuple_find(s, in->hash, &in->local, &in->remote));
+    return recent ? s->recent_tuple.ref : find_hashed(s, in);
 }
 
 /** Checks the checksum and the addresses, and hands the segment on; or the reason not to. */
-static enum hf_reason tcp_packet(struct hf_stack *s, const struct inbound *i)
+static inline enum hf_reason tcp_packet(struct hf_stack *s, const struct inbound *i, uint32_t ref)
 {
     enum hf_reason fault = i->fault;
     const struct hf_arrival *in = &i->in;
-    uint32_t ref = hf_tuple_find(s, in->hash, &in->local, &in->remote);
     bool known = is_checksum_known(i->packet);
     enum hf_fast_path fast = HF_FAST_PATH_NOT;
     bool may_be_fast = !known && fault == HF_NONE && i->seg.payload_bytes > 0;
@@ -404,54 +482,83 @@ __attribute__((noinline)) static enum hf_reason other_packet(struct hf_stack *s,
         return i->fault;
     if (ip->protocol != (ip->version == 4 ? HF_IP_PROTO_ICMP : HF_IP_PROTO_ICMPV6))
         return HF_DROP_IP_PROTOCOL;
-    if (!is_unicast(s, ip))
+    if (!is_unicast(s, &ip->source, &ip->destination))
         return HF_DROP_IP_ADDRESS;
     hf_icmp_input(s, ip, i->packet->bytes + ip->header_bytes, is_checksum_known(i->packet));
     return HF_NONE;
 }
 
-static enum hf_reason packet_input(struct hf_stack *s, const struct inbound *i)
+static void count_packet(struct hf_stack *s, const struct hf_packet *p)
 {
-    return i->has_arrived ? tcp_packet(s, i) : other_packet(s, i);
+    s->p.packets_in++;
+    s->p.bytes_in += p->length_bytes;
+}
+
+static inline void drop_if(struct hf_stack *s, enum hf_reason fault)
+{
+    if (fault != HF_NONE)
+        hf_trace_stranger(s, HF_TRACE_DROP, fault, NULL, NULL, 0, 0, NULL);
+}
+
+static void packet_input(struct hf_stack *s, const struct hf_packet *p)
+{
+    struct inbound i;
+    take_apart(p, &i);
+    count_packet(s, p);
+    drop_if(s, i.has_arrived ? tcp_packet(s, &i, find(s, &i.in)) : other_packet(s, &i));
 }
 
 /** Of very many connections few are in the cache: the waits for the others run side by side. */
-__attribute__((noinline)) static void fetch_entries(const struct hf_stack *s,
-                                                    const struct inbound *inbound, size_t n)
+static void fetch_entries(struct hf_stack *s, struct inbound *inbound, size_t n)
 {
+    for (size_t i = 0; i < n; i++) {
+        struct hf_arrival *in = &inbound[i].in;
+        if (!inbound[i].has_arrived)
+            continue;
+        in->hash = is_recent_tuple(s, &in->local, &in->remote)
+                       ? s->recent_tuple.hash
+                       : hf_tuple_hash(s, &in->local, &in->remote);
+        hf_table_fetch(&s->table, in->hash);
+    }
     for (size_t i = 0; i < n; i++)
-        if (inbound[i].has_arrived && inbound[i].fault == HF_NONE)
-            hf_table_fetch(&s->table, inbound[i].in.hash);
-    for (size_t i = 0; i < n; i++)
-        if (inbound[i].has_arrived && inbound[i].fault == HF_NONE)
+        if (inbound[i].has_arrived)
             fetch_entry(s, hf_table_guess(&s->table, inbound[i].in.hash));
 }
 
-static void some_input(struct hf_stack *s, const struct hf_packet *packets, size_t n,
-                       struct inbound *inbound)
+static uint32_t find_fetched(struct hf_stack *s, const struct hf_arrival *in)
 {
+    bool recent = in->hash == s->recent_tuple.hash && is_recent_tuple(s, &in->local, &in->remote);
+    return recent ? s->recent_tuple.ref : find_hashed(s, in);
+}
+
+__attribute__((noinline)) static void batch_input(struct hf_stack *s,
+                                                  const struct hf_packet *packets, size_t n)
+{
+    struct inbound inbound[INPUT_BATCH];
     for (size_t i = 0; i < n; i++)
-        take_apart(s, &packets[i], &inbound[i]);
-    if (n >= FETCH_FROM)
-        fetch_entries(s, inbound, n);
+        take_apart(&packets[i], &inbound[i]);
+    fetch_entries(s, inbound, n);
     for (size_t i = 0; i < n; i++) {
-        s->p.packets_in++;
-        s->p.bytes_in += packets[i].length_bytes;
-        enum hf_reason fault = packet_input(s, &inbound[i]);
-        if (fault != HF_NONE)
-            hf_trace_stranger(s, HF_TRACE_DROP, fault, NULL, NULL, 0, 0, NULL);
+        const struct inbound *p = &inbound[i];
+        count_packet(s, &packets[i]);
+        drop_if(s, p->has_arrived ? tcp_packet(s, p, find_fetched(s, &p->in)) : other_packet(s, p));
     }
 }
 
 void hf_stack_input(struct hf_stack *s, const struct hf_packet *packets, size_t n, hf_ns now)
 {
-    struct inbound inbound[INPUT_BATCH];
     hf_stack_end_loans(s);
     hf_stack_set_now(s, now);
     if (s->mem.refused)
         make_room(s);
-    for (size_t i = 0; i < n; i += INPUT_BATCH)
-        some_input(s, packets + i, hf_min_size(n - i, INPUT_BATCH), inbound);
+    while (n >= FETCH_FROM) {
+        size_t batch = hf_min_size(n, INPUT_BATCH);
+        batch_input(s, packets, batch);
+        packets += batch;
+        n -= batch;
+    }
+    for (size_t i = 0; i < n; i++)
+        packet_input(s, &packets[i]);
     hf_wake_waiting(s);
 }
 

@@ -161,7 +161,7 @@ struct hf_stack {
     struct hf_full_ports full_ports;
     struct hf_recent_offset recent_offset;
     struct hf_recent_listener recent_listener;
-    struct hf_recent_hash recent_hash;
+    struct hf_recent_tuple recent_tuple;
     hf_ns trimmed_at;        /**< for the budget's sake, last time */
     uint32_t recent_local;   /**< local address taken last, or HF_NIL: likely the next one too */
     uint32_t reserved_conn;  /**< by hf_send_reserve, until the next call: HF_NIL if none */
@@ -319,6 +319,13 @@ uint32_t hf_tuple_hash(const struct hf_stack *s, const struct hf_endpoint *local
 /** The reference of a tuple, HF_NIL if there is none. */
 uint32_t hf_tuple_find(const struct hf_stack *s, uint32_t hash, const struct hf_endpoint *local,
                        const struct hf_endpoint *remote);
+/** Puts a tuple that is not there yet into the table, or gives it to another reference than
+ *  `replaces`, which has it now (HF_NIL: nobody). False without memory; never if it is there. */
+HF_MUST_CHECK bool hf_tuple_put(struct hf_stack *s, uint32_t hash, const struct hf_endpoint *local,
+                                const struct hf_endpoint *remote, uint32_t replaces, uint32_t ref);
+/** Another reference has the tuple from now on. */
+void hf_tuple_replace(struct hf_stack *s, uint32_t hash, uint32_t old_ref, uint32_t new_ref);
+void hf_tuple_remove(struct hf_stack *s, uint32_t hash, uint32_t ref);
 
 /* ---- connections (conn.c) ---- */
 

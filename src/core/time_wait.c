@@ -94,7 +94,7 @@ static bool take_over(struct hf_stack *s, struct hf_conn *c)
     struct hf_time_wait *t = hf_time_wait_at(s, index);
     describe(c, t);
     hf_local_share(s, c->local);
-    hf_table_replace(&s->table, hf_conn_hash(s, c), hf_ref_make(HF_REF_CONN, c->index),
+    hf_tuple_replace(s, hf_conn_hash(s, c), hf_ref_make(HF_REF_CONN, c->index),
                      hf_ref_make(HF_REF_TIME_WAIT, index));
     c->in_table = false;
     if (c->ack_due)
@@ -129,7 +129,7 @@ static void end(struct hf_stack *s, uint32_t index, enum hf_reason reason)
 {
     struct hf_time_wait *t = hf_time_wait_at(s, index);
     struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
-    hf_table_remove(&s->table, hash_of(s, t), hf_ref_make(HF_REF_TIME_WAIT, index));
+    hf_tuple_remove(s, hash_of(s, t), hf_ref_make(HF_REF_TIME_WAIT, index));
     hf_trace_state(s, 0, &local, &remote, HF_TIME_WAIT, HF_CLOSED, reason);
     free_entry(s, index);
 }
@@ -224,7 +224,7 @@ void hf_time_wait_unshadow(struct hf_stack *s, uint32_t ref, uint32_t instead_of
         hf_time_wait_at(s, hf_ref_index(ref))->shadow = false;
         t = *hf_time_wait_at(s, hf_ref_index(ref));
     }
-    hf_table_replace(&s->table, hash_of(s, &t), instead_of, ref);
+    hf_tuple_replace(s, hash_of(s, &t), instead_of, ref);
 }
 
 void hf_time_wait_reused(struct hf_stack *s, uint32_t ref)

@@ -533,6 +533,22 @@ static void check_bounds(const struct packet *p, enum hf_reason reason, const st
     check_equal(ip, &back);
 }
 
+/** What is asked first of every packet says the same, of those that it knows. */
+static void check_plain(const uint8_t *bytes, size_t n, enum hf_reason reason,
+                        const struct hf_ip *ip)
+{
+    bool plain = reason == HF_NONE && ip->version == 4 && ip->header_bytes == 20 &&
+                 ip->protocol == HF_IP_PROTO_TCP;
+    assert_int_equal(hf_ip_is_plain_tcp(bytes, n), plain);
+    if (!plain)
+        return;
+    struct hf_addr source = hf_ip_plain_source(bytes);
+    struct hf_addr destination = hf_ip_plain_destination(bytes);
+    assert_true(hf_addr_equal(&source, &ip->source));
+    assert_true(hf_addr_equal(&destination, &ip->destination));
+    assert_int_equal(hf_ip_plain_payload_bytes(bytes), ip->payload_bytes);
+}
+
 static void any_bytes_give_a_struct_or_a_reason(void **state)
 {
     (void)state;
@@ -557,6 +573,7 @@ static void any_bytes_give_a_struct_or_a_reason(void **state)
         uint8_t *copy = exact_copy(p.bytes, p.n);
         enum hf_reason reason = hf_ip_parse(copy, p.n, &ip);
         check_bounds(&p, reason, &ip, false);
+        check_plain(copy, p.n, reason, &ip);
         taken += reason == HF_NONE;
         reason = hf_ip_parse_quoted(copy, p.n, &ip);
         check_bounds(&p, reason, &ip, true);

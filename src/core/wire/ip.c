@@ -7,8 +7,6 @@
 #include "ip.h"
 
 enum {
-    IPV4_MORE_FRAGMENTS = 0x2000,
-    IPV4_OFFSET_MASK = 0x1fff,
     IPV6_MORE_FRAGMENTS = 0x0001,
     IPV6_OFFSET_MASK = 0xfff8,
 };
@@ -147,7 +145,7 @@ static inline void take_v4(struct hf_addr *a, const uint8_t *bytes)
     memcpy(a->octets + 12, bytes, 4);
 }
 
-static enum hf_reason parse_v4(const uint8_t *bytes, size_t n, bool quoted, struct hf_ip *ip)
+static inline enum hf_reason parse_v4(const uint8_t *bytes, size_t n, bool quoted, struct hf_ip *ip)
 {
     if (n < HF_IPV4_HEADER_BYTES)
         return HF_DROP_IP_TRUNCATED;
@@ -177,9 +175,9 @@ static enum hf_reason parse_v4(const uint8_t *bytes, size_t n, bool quoted, stru
      * been changed by a router on the way. */
     if (!quoted && !hf_sum_is_right(hf_sum_header_unordered(bytes, ip->header_bytes)))
         return HF_DROP_IP_CHECKSUM;
-    if ((fragment & IPV4_OFFSET_MASK) != 0)
+    if ((fragment & HF_IPV4_OFFSET_MASK) != 0)
         return HF_DROP_IP_FRAGMENT;
-    if ((fragment & IPV4_MORE_FRAGMENTS) != 0 && !quoted)
+    if ((fragment & HF_IPV4_MORE_FRAGMENTS) != 0 && !quoted)
         return HF_DROP_IP_FRAGMENT;
     return HF_NONE;
 }

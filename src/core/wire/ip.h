@@ -13,8 +13,11 @@ enum {
     HF_IP_PROTO_ICMPV6 = 58,
     HF_IPV4_HEADER_BYTES = 20,
     HF_IPV6_HEADER_BYTES = 40,
+    HF_IPV4_PLAIN = 0x45, /**< the first byte, if there are no options */
     HF_IPV4_DONT_FRAGMENT = 0x4000,
     HF_IPV4_FIRST = 0x45000000, /**< version and header length, where they stand */
+    HF_IPV4_MORE_FRAGMENTS = 0x2000,
+    HF_IPV4_OFFSET_MASK = 0x1fff,
     HF_IP_LENGTH_MAX = 65535,
     HF_IP_EMIT_MAX_BYTES = 40,  /**< what hf_ip_emit writes at most */
     HF_IPV6_EXTENSIONS_MAX = 8, /**< extension headers that are walked at most */
@@ -35,6 +38,30 @@ struct hf_ip {
 /** Parses n bytes. Returns HF_NONE or the reason to drop the packet (HF_DROP_IP_*). Fragments are
  *  refused; an atomic IPv6 fragment [RFC6946] is not one. On a reason *ip is as far as known. */
 enum hf_reason hf_ip_parse(const uint8_t *bytes, size_t n, struct hf_ip *ip);
+
+/** The header that nearly all packets of TCP have: IPv4, no options, no fragment, and nothing is
+ *  wrong with it. Then hf_ip_parse need not be asked; the next three tell what it would. */
+static inline bool hf_ip_is_plain_tcp(const uint8_t *bytes, size_t n)
+{
+    if (n < HF_IPV4_HEADER_BYTES || bytes[0] != HF_IPV4_PLAIN || bytes[9] != HF_IP_PROTO_TCP)
+        return false;
+    uint32_t total = hf_get16(bytes + 2), fragment = hf_get16(bytes + 6);
+    return total >= HF_IPV4_HEADER_BYTES && total <= n &&
+           (fragment & (HF_IPV4_MORE_FRAGMENTS | HF_IPV4_OFFSET_MASK)) == 0 &&
+           hf_sum_is_right(hf_sum_header_unordered(bytes, HF_IPV4_HEADER_BYTES));
+}
+static inline struct hf_addr hf_ip_plain_source(const uint8_t *bytes)
+{
+    return hf_addr_mapped(bytes + 12);
+}
+static inline struct hf_addr hf_ip_plain_destination(const uint8_t *bytes)
+{
+    return hf_addr_mapped(bytes + 16);
+}
+static inline uint32_t hf_ip_plain_payload_bytes(const uint8_t *bytes)
+{
+    return hf_get16(bytes + 2) - (uint32_t)HF_IPV4_HEADER_BYTES;
+}
 
 /**
  * Parses the IP header quoted in an ICMP error: as hf_ip_parse, but what lies behind the header may
@@ -99,6 +126,21 @@ static inline hf_sum hf_ip_pseudo_sum(const struct hf_addr *source,
 {
     return hf_ip_pseudo_sum_of(hf_addr_is_mapped(source), source, destination, protocol,
                                transport_bytes);
+}
+
+/** The same in the machine's order: hf_sum_ordered makes the other of it. */
+static inline hf_sum hf_ip_pseudo_sum_unordered(const struct hf_addr *source,
+                                                const struct hf_addr *destination, uint8_t protocol,
+                                                uint32_t transport_bytes)
+{
+    const uint8_t *from = source->octets, *to = destination->octets;
+    uint8_t rest[4];
+    hf_put32(rest, protocol + transport_bytes);
+    hf_sum sum = hf_sum_word(rest) + hf_sum_word(from + 12) + hf_sum_word(to + 12);
+    if (hf_addr_is_mapped(source))
+        return sum;
+    sum += hf_sum_word(from) + hf_sum_word(from + 4) + hf_sum_word(from + 8);
+    return sum + hf_sum_word(to) + hf_sum_word(to + 4) + hf_sum_word(to + 8);
 }
 
 /** True for an address that may stand as source of a unicast conversation: not unspecified,
