@@ -651,6 +651,8 @@ bool hf_stack_expire(struct hf_stack *s, hf_ns now, size_t max)
         case HF_REF_TIME_WAIT: hf_time_wait_fire(s, hf_ref_index(ref)); break;
         }
     }
+    if (budget > 0 && s->p.waiting.count == 0)
+        return false; /* the wheel has said that it has no more */
     hf_wake_waiting(s);
     return own_deadline(s) <= s->p.now_ns;
 }

@@ -122,7 +122,9 @@ void hf_wheel_disarm(struct hf_wheel *w, struct hf_wheel_node *node)
 }
 
 /** The tick at which something is to be done next, and the level on which: a slot to fire on the
- *  lowest, one to spread above. NO_TICK when nothing is armed. */
+ *  lowest, one to spread above. NO_TICK when nothing is armed. What is found on a level is due
+ *  before all above it, but for what was not spread yet: that can be only where all digits below
+ *  are 0. */
 static uint64_t next_tick(const struct hf_wheel *w, uint32_t *level_found)
 {
     uint64_t best = NO_TICK;
@@ -138,9 +140,9 @@ static uint64_t next_tick(const struct hf_wheel *w, uint32_t *level_found)
         if (tick < best) {
             best = tick;
             *level_found = level;
-            if (tick == w->now_tick)
-                break; /* nothing is earlier */
         }
+        if (digit != 0 || tick == w->now_tick)
+            break; /* nothing is earlier */
     }
     return best;
 }
