@@ -229,7 +229,7 @@ void hf_stack_info(const struct hf_stack *s, struct hf_stack_info *i)
         .half_open = s->half_opens.used,
         .time_wait = s->time_waits.used,
         .flights = s->flights.used,
-        .local_addresses = s->locals.used,
+        .local_addresses = hf_local_count(s),
         .memory_bytes = s->mem.taken_bytes,
         .pool_used_bytes = (uint64_t)s->blocks.pool.used << s->blocks.shift,
         .pool_peak_bytes = (uint64_t)s->blocks.peak << s->blocks.shift,
@@ -250,10 +250,10 @@ void hf_stack_info(const struct hf_stack *s, struct hf_stack_info *i)
                       pool_used_bytes(&s->runs_many) + pool_used_bytes(&s->runs_most);
     i->table_bytes = hf_table_bytes(&s->table) + hf_table_bytes(&s->listener_table) +
                      hf_table_bytes(&s->local_table) + hf_table_bytes(&s->remote_count_table);
-    i->used_bytes = i->connection_bytes + i->half_open_bytes + i->time_wait_bytes +
-                    i->flight_bytes + i->table_bytes + i->pool_used_bytes +
-                    pool_used_bytes(&s->listeners) + pool_used_bytes(&s->locals) +
-                    pool_used_bytes(&s->remote_counts);
+    i->used_bytes =
+        i->connection_bytes + i->half_open_bytes + i->time_wait_bytes + i->flight_bytes +
+        i->table_bytes + i->pool_used_bytes + pool_used_bytes(&s->listeners) +
+        (uint64_t)hf_local_count(s) * s->locals.object_bytes + pool_used_bytes(&s->remote_counts);
 }
 
 uint64_t hf_stack_count(const struct hf_stack *s, enum hf_reason reason)

@@ -10,20 +10,48 @@ static uint32_t addr_hash(const struct hf_stack *s, const struct hf_addr *addr)
                                        hf_get64(addr->octets + 8));
 }
 
-/** Out of line, so that the common case needs no registers saved; so is forget. */
-__attribute__((noinline)) static uint32_t take_slowly(struct hf_stack *s,
-                                                      const struct hf_addr *addr)
+void hf_local_forget(struct hf_stack *s, uint32_t index)
 {
-    uint32_t hash = addr_hash(s, addr);
-    struct hf_table_probe probe = hf_table_find(&s->local_table, hash);
-    for (uint32_t i = hf_table_next(&probe); i != HF_NIL; i = hf_table_next(&probe)) {
-        struct hf_local *local = hf_local_at(s, i);
-        if (hf_addr_is_same(&local->addr, addr)) {
-            local->references++;
+    hf_table_remove(&s->local_table, hf_local_at(s, index)->hash, index);
+    hf_pool_give(&s->locals, index);
+}
+
+static bool one_is_idle(const struct hf_stack *s)
+{
+    return s->recent_local != HF_NIL && hf_local_at(s, s->recent_local)->references == 0;
+}
+
+void hf_local_drop_idle(struct hf_stack *s)
+{
+    if (one_is_idle(s))
+        hf_local_forget(s, s->recent_local);
+    s->recent_local = HF_NIL;
+}
+
+uint32_t hf_local_count(const struct hf_stack *s)
+{
+    return s->locals.used - one_is_idle(s);
+}
+
+void hf_local_find_idle(struct hf_stack *s)
+{
+    for (uint32_t i = hf_pool_next(&s->locals, 0); i != HF_NIL; i = hf_pool_next(&s->locals, i + 1))
+        if (hf_local_at(s, i)->references == 0)
             s->recent_local = i;
+}
+
+/** Of an address that is in use; HF_NIL: it is not. */
+static uint32_t find(const struct hf_stack *s, const struct hf_addr *addr, uint32_t hash)
+{
+    struct hf_table_probe probe = hf_table_find(&s->local_table, hash);
+    for (uint32_t i = hf_table_next(&probe); i != HF_NIL; i = hf_table_next(&probe))
+        if (hf_addr_is_same(hf_local_addr(s, i), addr))
             return i;
-        }
-    }
+    return HF_NIL;
+}
+
+static uint32_t add(struct hf_stack *s, const struct hf_addr *addr, uint32_t hash)
+{
     uint32_t index = hf_pool_take(&s->locals);
     if (index == HF_NIL)
         return HF_NIL;
@@ -31,39 +59,22 @@ __attribute__((noinline)) static uint32_t take_slowly(struct hf_stack *s,
         hf_pool_give(&s->locals, index);
         return HF_NIL;
     }
-    struct hf_local *local = hf_local_at(s, index);
-    *local = (struct hf_local){.addr = *addr, .references = 1, .hash = hash};
-    s->recent_local = index;
+    *hf_local_at(s, index) = (struct hf_local){.addr = *addr, .hash = hash};
     return index;
 }
 
-uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr)
+uint32_t hf_local_take_other(struct hf_stack *s, const struct hf_addr *addr)
 {
-    uint32_t recent = s->recent_local;
-    if (recent == HF_NIL || !hf_addr_is_same(hf_local_addr(s, recent), addr))
-        return take_slowly(s, addr);
-    hf_local_share(s, recent);
-    return recent;
-}
-
-void hf_local_share(struct hf_stack *s, uint32_t index)
-{
-    hf_local_at(s, index)->references++;
-}
-
-__attribute__((noinline)) static void forget(struct hf_stack *s, uint32_t index)
-{
-    s->recent_local = HF_NIL; /* it may be this one */
-    hf_table_remove(&s->local_table, hf_local_at(s, index)->hash, index);
-    hf_pool_give(&s->locals, index);
-}
-
-void hf_local_give(struct hf_stack *s, uint32_t index)
-{
-    struct hf_local *local = hf_local_at(s, index);
-    HF_ASSERT(local->references > 0);
-    if (--local->references == 0)
-        forget(s, index);
+    uint32_t hash = addr_hash(s, addr);
+    hf_local_drop_idle(s); /* the recent one is another from now on */
+    uint32_t index = find(s, addr, hash);
+    if (index == HF_NIL)
+        index = add(s, addr, hash);
+    if (index == HF_NIL)
+        return HF_NIL;
+    hf_local_share(s, index);
+    s->recent_local = index;
+    return index;
 }
 
 /** Bits of 128 for a prefix of an address's own family. */

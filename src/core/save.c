@@ -184,6 +184,7 @@ int hf_stack_restore(struct hf_stack **out, const void *bytes, size_t length_byt
         err = HF_E_VERSION;
     if (err != HF_OK)
         goto free_stack;
+    hf_local_find_idle(s);
     hf_stack_end_loans(s);
     *out = s;
     return HF_OK;

@@ -178,6 +178,7 @@ void hf_stack_take_back(struct hf_stack *s)
 
 static void trim(struct hf_stack *s)
 {
+    hf_local_drop_idle(s);
 #define TRIM_POOL(name, member) hf_pool_trim(&s->member);
 #define TRIM_TABLE(name, member) hf_table_trim(&s->member);
     HF_STACK_POOLS(TRIM_POOL)

@@ -283,10 +283,6 @@ static inline void hf_drop_arrival(struct hf_stack *s, const struct hf_arrival *
 
 /* ---- local addresses (local.c) ---- */
 
-/** Index of the address, counted once more; HF_NIL without memory. */
-HF_MUST_CHECK uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr);
-void hf_local_share(struct hf_stack *s, uint32_t index);
-void hf_local_give(struct hf_stack *s, uint32_t index);
 static inline struct hf_local *hf_local_at(const struct hf_stack *s, uint32_t index)
 {
     return (struct hf_local *)hf_pool_at_sized(&s->locals, index, sizeof(struct hf_local),
@@ -296,6 +292,36 @@ static inline const struct hf_addr *hf_local_addr(const struct hf_stack *s, uint
 {
     return &hf_local_at(s, index)->addr;
 }
+static inline void hf_local_share(struct hf_stack *s, uint32_t index)
+{
+    hf_local_at(s, index)->references++;
+}
+/* What is left of the next two when it is another address than that of the last time. */
+uint32_t hf_local_take_other(struct hf_stack *s, const struct hf_addr *addr);
+void hf_local_forget(struct hf_stack *s, uint32_t index);
+/** Index of the address, counted once more; HF_NIL without memory. */
+HF_MUST_CHECK static inline uint32_t hf_local_take(struct hf_stack *s, const struct hf_addr *addr)
+{
+    uint32_t recent = s->recent_local;
+    if (recent == HF_NIL || !hf_addr_is_same(hf_local_addr(s, recent), addr))
+        return hf_local_take_other(s, addr);
+    hf_local_share(s, recent);
+    return recent;
+}
+/** The one that was taken last stays although nobody has it any more: whoever is next is likely to
+ *  want it. */
+static inline void hf_local_give(struct hf_stack *s, uint32_t index)
+{
+    struct hf_local *local = hf_local_at(s, index);
+    HF_ASSERT(local->references > 0);
+    if (--local->references == 0 && index != s->recent_local)
+        hf_local_forget(s, index);
+}
+void hf_local_drop_idle(struct hf_stack *s);
+/** Addresses that somebody has. */
+uint32_t hf_local_count(const struct hf_stack *s);
+/** After a restore: what stayed so in the saved stack does so in this one. */
+void hf_local_find_idle(struct hf_stack *s);
 bool hf_local_is_ours(const struct hf_stack *s, const struct hf_addr *addr);
 /** Of an IPv4 address: the rest of the next. */
 bool hf_local_is_last_of_prefix(const struct hf_stack *s, const struct hf_addr *addr);

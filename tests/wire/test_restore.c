@@ -2,6 +2,7 @@
  * For the stack no time has passed in between, and its peers see no clock go back. */
 #include <stdlib.h>
 
+#include "core/stack.h"
 #include "opening.h"
 
 enum { SAVED_AT_S = 100, TUPLES_MAX = 8 };
@@ -298,6 +299,33 @@ static void blocks_in_hand_come_back(void **state)
     bench_close(&b);
 }
 
+/* The local address that was in use last is kept for the next connection. In the restored stack it
+ * is too, and makes room there as it would have here. */
+static void an_idle_local_address_is_not_forgotten(void **state)
+{
+    (void)state;
+    struct bench b;
+    open_early(&b);
+    for (uint8_t k = 0; k < 4; k++) {
+        struct hf_peer peer = bench_peer(&b, 2, (uint16_t)(4000 + k), 1000);
+        peer.there.addr.octets[15] += k / 2; /* the same again, another, and that again */
+        assert_true(hf_peer_connect(&peer, "<mss 1460>"));
+        assert_int_equal(bench_sizes(&b).local_addresses, 1);
+        assert_int_equal(b.rig.stack->locals.used, 1);
+        assert_int_equal(hf_abort(b.rig.stack, bench_event(&b, HF_EV_ACCEPTED), bench_now(&b)),
+                         HF_OK);
+        hf_rig_pull(&b.rig);
+        assert_true(bench_event(&b, HF_EV_CLOSED) != 0);
+        assert_int_equal(bench_sizes(&b).local_addresses, 0);
+        assert_int_equal(b.rig.stack->locals.used, 1);
+        go_on(&b, bench_now(&b));
+        assert_int_equal(bench_sizes(&b).local_addresses, 0);
+    }
+    hf_stack_trim(b.rig.stack);
+    assert_int_equal(b.rig.stack->locals.used, 0);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +338,7 @@ int main(void)
         cmocka_unit_test(what_can_not_go_on_is_refused),
         cmocka_unit_test(a_handle_is_of_its_shard),
         cmocka_unit_test(blocks_in_hand_come_back),
+        cmocka_unit_test(an_idle_local_address_is_not_forgotten),
     };
     return cmocka_run_group_tests_name("wire_restore", tests, NULL, NULL);
 }
