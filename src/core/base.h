@@ -115,7 +115,8 @@ static inline hf_ns hf_max_ns(hf_ns a, hf_ns b)
 /** a + b for an instant and a span >= 0, HF_NEVER when out of range. */
 static inline hf_ns hf_ns_add(hf_ns a, hf_ns b)
 {
-    return a > HF_NEVER - b ? HF_NEVER : a + b;
+    hf_ns sum;
+    return __builtin_add_overflow(a, b, &sum) ? HF_NEVER : sum;
 }
 /** a + b for any two, to the nearest instant there is; HF_NEVER stays. */
 static inline hf_ns hf_ns_shift(hf_ns a, hf_ns b)

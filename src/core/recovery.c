@@ -39,10 +39,12 @@ struct hf_cc_event hf_recovery_event(const struct hf_stack *s, const struct hf_c
 
 struct hf_cc_event hf_recovery_start_event(const struct hf_stack *s, const struct hf_conn *c)
 {
-    struct hf_cc_event e = hf_recovery_event(s, c);
-    e.initial_window_bytes = hf_cc_initial_window(
-        e.mss_bytes, (uint32_t)s->p.cfg.initial_window_segs, c->syn_retransmitted);
-    return e;
+    uint32_t mss = hf_conn_mss(c), segs = (uint32_t)s->p.cfg.initial_window_segs;
+    return (struct hf_cc_event){
+        .now_ns = s->p.now_ns,
+        .mss_bytes = mss,
+        .initial_window_bytes = hf_cc_initial_window(mss, segs, c->syn_retransmitted),
+    };
 }
 
 /* ---- growing ------------------------------------------------------------------------------ */

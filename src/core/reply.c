@@ -195,9 +195,8 @@ size_t hf_reply_output(struct hf_stack *s, struct hf_out_packet *packets, size_t
     size_t n = 0;
     for (; n < max && s->p.reply_count > 0; n++) {
         const struct hf_reply *r = ring_at(s, s->p.reply_head);
-        memcpy(s->headers[n], r->bytes, r->length_bytes);
         packets[n] = (struct hf_out_packet){
-            .header = s->headers[n],
+            .header = r->bytes, /* stays there until the next call that may make an answer */
             .header_bytes = r->length_bytes,
             .ip_bytes = r->ip_bytes,
             .length_bytes = r->length_bytes + r->block_bytes,

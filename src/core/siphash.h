@@ -90,6 +90,18 @@ static inline uint64_t hf_siphash13_pair(const struct hf_sip_key *key, uint64_t 
     return hf_sip_finish(&s, 3);
 }
 
+/** hf_siphash24_words of three words. */
+static inline uint64_t hf_siphash24_three(const struct hf_sip_key *key, uint64_t first,
+                                          uint64_t second, uint64_t third)
+{
+    struct hf_sip_state s = hf_sip_begin(key);
+    hf_sip_absorb(&s, first, 2);
+    hf_sip_absorb(&s, second, 2);
+    hf_sip_absorb(&s, third, 2);
+    hf_sip_absorb(&s, (uint64_t)24 << 56, 2);
+    return hf_sip_finish(&s, 4);
+}
+
 enum { HF_RANDOM_SEED_BYTES = 32 };
 
 /**

@@ -261,14 +261,31 @@ static inline void hf_trace_conn(struct hf_stack *s, const struct hf_conn *c, en
     if (s->trace != NULL)
         hf_trace_tell(s, c, type, reason, a, b, seg);
 }
+void hf_trace_tell_stranger(struct hf_stack *s, enum hf_trace type, enum hf_reason reason,
+                            const struct hf_endpoint *local, const struct hf_endpoint *remote,
+                            int64_t a, int64_t b, const struct hf_segment *seg);
 /** The same for what concerns no connection; local and remote may be NULL. */
-void hf_trace_stranger(struct hf_stack *s, enum hf_trace type, enum hf_reason reason,
-                       const struct hf_endpoint *local, const struct hf_endpoint *remote, int64_t a,
-                       int64_t b, const struct hf_segment *seg);
+static inline void hf_trace_stranger(struct hf_stack *s, enum hf_trace type, enum hf_reason reason,
+                                     const struct hf_endpoint *local,
+                                     const struct hf_endpoint *remote, int64_t a, int64_t b,
+                                     const struct hf_segment *seg)
+{
+    hf_count(s, reason);
+    if (s->trace != NULL)
+        hf_trace_tell_stranger(s, type, reason, local, remote, a, b, seg);
+}
+void hf_trace_tell_state(struct hf_stack *s, hf_handle handle, const struct hf_endpoint *local,
+                         const struct hf_endpoint *remote, enum hf_state from, enum hf_state to,
+                         enum hf_reason reason);
 /** A change of state, of an entry of any kind (handle 0: it has none). */
-void hf_trace_state(struct hf_stack *s, hf_handle handle, const struct hf_endpoint *local,
-                    const struct hf_endpoint *remote, enum hf_state from, enum hf_state to,
-                    enum hf_reason reason);
+static inline void hf_trace_state(struct hf_stack *s, hf_handle handle,
+                                  const struct hf_endpoint *local, const struct hf_endpoint *remote,
+                                  enum hf_state from, enum hf_state to, enum hf_reason reason)
+{
+    hf_count(s, reason);
+    if (s->trace != NULL)
+        hf_trace_tell_state(s, handle, local, remote, from, to, reason);
+}
 /** A dropped segment of a connection. */
 static inline void hf_drop(struct hf_stack *s, const struct hf_conn *c, enum hf_reason reason,
                            const struct hf_segment *seg)

@@ -27,13 +27,10 @@ void hf_trace_tell(struct hf_stack *s, const struct hf_conn *c, enum hf_trace ty
     emit(s, &e);
 }
 
-void hf_trace_stranger(struct hf_stack *s, enum hf_trace type, enum hf_reason reason,
-                       const struct hf_endpoint *local, const struct hf_endpoint *remote, int64_t a,
-                       int64_t b, const struct hf_segment *seg)
+void hf_trace_tell_stranger(struct hf_stack *s, enum hf_trace type, enum hf_reason reason,
+                            const struct hf_endpoint *local, const struct hf_endpoint *remote,
+                            int64_t a, int64_t b, const struct hf_segment *seg)
 {
-    hf_count(s, reason);
-    if (s->trace == NULL)
-        return;
     struct hf_trace_event e = {.type = type, .reason = reason, .a = a, .b = b, .segment = seg};
     if (local != NULL)
         e.local = *local;
@@ -42,13 +39,10 @@ void hf_trace_stranger(struct hf_stack *s, enum hf_trace type, enum hf_reason re
     emit(s, &e);
 }
 
-void hf_trace_state(struct hf_stack *s, hf_handle handle, const struct hf_endpoint *local,
-                    const struct hf_endpoint *remote, enum hf_state from, enum hf_state to,
-                    enum hf_reason reason)
+void hf_trace_tell_state(struct hf_stack *s, hf_handle handle, const struct hf_endpoint *local,
+                         const struct hf_endpoint *remote, enum hf_state from, enum hf_state to,
+                         enum hf_reason reason)
 {
-    hf_count(s, reason);
-    if (s->trace == NULL)
-        return;
     struct hf_trace_event e = {
         .handle = handle,
         .type = HF_TRACE_STATE,
