@@ -85,7 +85,7 @@ static void send_ack(struct hf_stack *s, const struct hf_time_wait *t)
 
 static bool take_over(struct hf_stack *s, struct hf_conn *c)
 {
-    uint32_t index = hf_pool_take(&s->time_waits);
+    uint32_t index = hf_pool_take_dirty(&s->time_waits); /* is filled as a whole */
     if (index == HF_NIL) {
         hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_TIME_WAIT, s->time_waits.used,
                       s->time_waits.limit, NULL);
