@@ -37,7 +37,13 @@ static inline uint32_t hf_ref_index(uint32_t ref)
 }
 
 /** Objects of a chunk, as powers of two: of what is looked up with every packet. */
-enum { HF_CONN_SHIFT = 7, HF_FLIGHT_SHIFT = 7, HF_ENTRY_SHIFT = 9, HF_LOCAL_SHIFT = 7 };
+enum {
+    HF_CONN_SHIFT = 7,
+    HF_FLIGHT_SHIFT = 7,
+    HF_ENTRY_SHIFT = 9,
+    HF_LOCAL_SHIFT = 7,
+    HF_LISTENER_SHIFT = 5,
+};
 
 /** Part of a connection: membership in one of the stack's lists. */
 struct hf_list_node {

@@ -39,6 +39,11 @@ static bool listener_matches(const struct hf_listener *l, const struct hf_addr *
                           : hf_addr_prefix_equal(&l->addr, local, l->bits);
 }
 
+static bool takes(const struct hf_listener *l, const struct hf_endpoint *local)
+{
+    return (l->port == 0 || l->port == local->port) && listener_matches(l, &local->addr);
+}
+
 /** The longer prefix. */
 static bool more_specific(const struct hf_listener *a, const struct hf_listener *b)
 {
@@ -69,6 +74,8 @@ uint32_t hf_listener_find(const struct hf_stack *s, const struct hf_endpoint *lo
 static uint32_t find_for_segment(struct hf_stack *s, const struct hf_endpoint *local)
 {
     struct hf_recent_listener *r = &s->recent_listener;
+    if (s->listener_table.count == 1 && r->index != HF_NIL)
+        return takes(hf_listener_at(s, r->index), local) ? r->index : HF_NIL;
     if (r->index == HF_NIL || r->local.port != local->port ||
         !hf_addr_is_same(&r->local.addr, &local->addr))
         *r = (struct hf_recent_listener){*local, hf_listener_find(s, local)};
@@ -123,7 +130,7 @@ int hf_listen(struct hf_stack *s, const struct hf_listen *what, hf_handle *out, 
         .backlog = what->backlog ? what->backlog : BACKLOG_DEFAULT,
         .max_connections = what->max_connections ? what->max_connections : UINT32_MAX,
         .max_per_remote = what->max_per_remote,
-        .options = hf_stack_options(s),
+        .options = s->options,
     };
     if (l.any_address ? what->prefix_bits > 128 : what->v6_only || !prefix_of(what, &l.bits))
         return HF_E_INVALID;

@@ -5,9 +5,8 @@
 
 enum { DSCP_SHIFT = 2 };
 
-struct hf_options hf_stack_options(const struct hf_stack *s)
+struct hf_options hf_options_of(const struct hf_config *cfg)
 {
-    const struct hf_config *cfg = &s->p.cfg;
     return (struct hf_options){
         .keepalive_idle_ms = hf_options_ms(cfg->keepalive_idle_ns),
         .keepalive_interval_ms = hf_options_ms(cfg->keepalive_interval_ns),
@@ -60,7 +59,7 @@ int hf_connect(struct hf_stack *s, const struct hf_connect *what, hf_handle *out
     uint32_t hash = hf_tuple_hash(s, &local, &what->remote);
     if (hf_tuple_find(s, hash, &local, &what->remote) != HF_NIL)
         return HF_E_EXISTS;
-    struct hf_options options = hf_stack_options(s);
+    struct hf_options options = s->options;
     options.tag = what->tag;
     struct hf_conn *c = hf_conn_new(s, &local, &what->remote, hash, &options, HF_NIL);
     if (c == NULL)

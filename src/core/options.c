@@ -216,7 +216,7 @@ static int get_apart_of_listener(const struct hf_listener *l, enum hf_option o, 
 
 static int get_default(const struct hf_stack *s, enum hf_option o, int64_t *value)
 {
-    struct hf_options options = hf_stack_options(s);
+    struct hf_options options = s->options;
     if (o == HF_OPT_BACKLOG)
         return HF_E_INVALID;
     if (!is_kept_apart(o))

@@ -100,7 +100,8 @@ static void init_containers(struct hf_stack *s)
               hf_pool_is_sized(&s->flights, sizeof(struct hf_flight), HF_FLIGHT_SHIFT) &&
               hf_pool_is_sized(&s->half_opens, sizeof(struct hf_half_open), HF_ENTRY_SHIFT) &&
               hf_pool_is_sized(&s->time_waits, sizeof(struct hf_time_wait), HF_ENTRY_SHIFT) &&
-              hf_pool_is_sized(&s->locals, sizeof(struct hf_local), HF_LOCAL_SHIFT));
+              hf_pool_is_sized(&s->locals, sizeof(struct hf_local), HF_LOCAL_SHIFT) &&
+              hf_pool_is_sized(&s->listeners, sizeof(struct hf_listener), HF_LISTENER_SHIFT));
     hf_wheel_init(&s->wheel, wheel_node, s, s->p.now_ns);
     s->reserved_conn = s->reserved_block = HF_NIL;
     s->recent_local = HF_NIL;
@@ -130,6 +131,7 @@ struct hf_stack *hf_stack_allocate(const struct hf_config *cfg, const struct hf_
     s->mem = mem;
     s->trace = env->trace;
     s->trace_ctx = env->trace_ctx;
+    s->options = hf_options_of(&s->p.cfg);
     init_containers(s);
     return s;
 }

@@ -158,6 +158,7 @@ struct hf_stack {
     struct hf_table listener_table, local_table, remote_count_table;
     struct hf_wheel wheel;
     struct hf_reply *replies;
+    struct hf_options options; /**< that the settings give a new connection: worked out once */
     struct hf_full_ports full_ports;
     struct hf_recent_offset recent_offset;
     struct hf_recent_listener recent_listener;
@@ -379,7 +380,8 @@ static inline struct hf_conn *hf_conn_at(const struct hf_stack *s, uint32_t inde
 }
 static inline struct hf_listener *hf_listener_at(const struct hf_stack *s, uint32_t index)
 {
-    return (struct hf_listener *)hf_pool_at(&s->listeners, index);
+    return (struct hf_listener *)hf_pool_at_sized(&s->listeners, index, sizeof(struct hf_listener),
+                                                  HF_LISTENER_SHIFT);
 }
 static inline struct hf_half_open *hf_half_open_at(const struct hf_stack *s, uint32_t index)
 {
@@ -582,8 +584,8 @@ static inline uint8_t hf_stack_shift(const struct hf_stack *s)
     int64_t shift = s->p.cfg.window_scale;
     return shift < 0 ? 0 : (uint8_t)shift;
 }
-/** The options that the settings give a new connection. */
-struct hf_options hf_stack_options(const struct hf_stack *s);
+/** The options that settings give a new connection. */
+struct hf_options hf_options_of(const struct hf_config *cfg);
 /** Takes over what both SYNs agreed on. */
 void hf_conn_agree(struct hf_stack *s, struct hf_conn *c, const struct hf_handshake *h);
 /** Chooses the window for a SYN or SYN,ACK: unscaled. */
