@@ -184,11 +184,10 @@ size_t hf_bench_carry(struct hf_bench_pair *w, struct hf_bench_end *from, struct
 
 void hf_bench_carry_all(struct hf_bench_pair *w)
 {
-    size_t n;
     do {
-        n = hf_bench_carry(w, &w->a, &w->b);
-        n += hf_bench_carry(w, &w->b, &w->a);
-    } while (n > 0);
+        while (hf_bench_carry(w, &w->a, &w->b) > 0)
+            continue;
+    } while (hf_bench_carry(w, &w->b, &w->a) > 0);
 }
 
 void hf_bench_pass(struct hf_bench_pair *w, hf_ns span_ns)
