@@ -1,15 +1,9 @@
 /**
  * The life of a connection record: made, found by handle, moved from state to state, ended, freed.
  */
-#include "handle.h"
 #include "stack.h"
 
 enum { CHALLENGE_WINDOWS = 256 };
-
-hf_handle hf_conn_handle(const struct hf_stack *s, const struct hf_conn *c)
-{
-    return hf_handle_make(HF_HANDLE_CONN, s->p.shard, c->generation, c->index);
-}
 
 struct hf_conn *hf_conn_of(const struct hf_stack *s, hf_handle h)
 {

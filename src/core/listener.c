@@ -2,7 +2,6 @@
  * Listeners: who may connect. Finds the listener of a SYN, keeps its limits, and starts one of
  * three things: a half-open entry (automatic), a cookie (automatic, under load), a held connection.
  */
-#include "handle.h"
 #include "stack.h"
 
 enum { BACKLOG_DEFAULT = 128 };

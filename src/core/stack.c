@@ -265,12 +265,6 @@ uint32_t hf_tuple_find(const struct hf_stack *s, uint32_t hash, const struct hf_
     return HF_NIL;
 }
 
-static void remember_tuple(struct hf_stack *s, uint32_t hash, const struct hf_endpoint *local,
-                           const struct hf_endpoint *remote, uint32_t ref)
-{
-    s->recent_tuple = (struct hf_recent_tuple){*local, *remote, hash, ref};
-}
-
 static inline bool is_recent_tuple(const struct hf_stack *s, const struct hf_endpoint *local,
                                    const struct hf_endpoint *remote)
 {
@@ -278,17 +272,6 @@ static inline bool is_recent_tuple(const struct hf_stack *s, const struct hf_end
     return r->ref != HF_NIL && r->remote.port == remote->port && r->local.port == local->port &&
            hf_addr_is_same(&r->remote.addr, &remote->addr) &&
            hf_addr_is_same(&r->local.addr, &local->addr);
-}
-
-bool hf_tuple_put(struct hf_stack *s, uint32_t hash, const struct hf_endpoint *local,
-                  const struct hf_endpoint *remote, uint32_t replaces, uint32_t ref)
-{
-    if (replaces != HF_NIL)
-        hf_table_replace(&s->table, hash, replaces, ref);
-    else if (!hf_table_insert(&s->table, hash, ref))
-        return false;
-    remember_tuple(s, hash, local, remote, ref);
-    return true;
 }
 
 void hf_tuple_replace(struct hf_stack *s, uint32_t hash, uint32_t old_ref, uint32_t new_ref)
@@ -442,7 +425,7 @@ __attribute__((noinline)) static uint32_t find_hashed(struct hf_stack *s,
 {
     uint32_t ref = hf_tuple_find(s, in->hash, &in->local, &in->remote);
     if (ref != HF_NIL)
-        remember_tuple(s, in->hash, &in->local, &in->remote, ref);
+        hf_tuple_remember(s, in->hash, &in->local, &in->remote, ref);
     return ref;
 }
 

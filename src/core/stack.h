@@ -363,10 +363,27 @@ uint32_t hf_tuple_hash(const struct hf_stack *s, const struct hf_endpoint *local
 /** The reference of a tuple, HF_NIL if there is none. */
 uint32_t hf_tuple_find(const struct hf_stack *s, uint32_t hash, const struct hf_endpoint *local,
                        const struct hf_endpoint *remote);
+/** It is likely to be asked for next. */
+static inline void hf_tuple_remember(struct hf_stack *s, uint32_t hash,
+                                     const struct hf_endpoint *local,
+                                     const struct hf_endpoint *remote, uint32_t ref)
+{
+    s->recent_tuple = (struct hf_recent_tuple){*local, *remote, hash, ref};
+}
 /** Puts a tuple that is not there yet into the table, or gives it to another reference than
  *  `replaces`, which has it now (HF_NIL: nobody). False without memory; never if it is there. */
-HF_MUST_CHECK bool hf_tuple_put(struct hf_stack *s, uint32_t hash, const struct hf_endpoint *local,
-                                const struct hf_endpoint *remote, uint32_t replaces, uint32_t ref);
+HF_MUST_CHECK static inline bool hf_tuple_put(struct hf_stack *s, uint32_t hash,
+                                              const struct hf_endpoint *local,
+                                              const struct hf_endpoint *remote, uint32_t replaces,
+                                              uint32_t ref)
+{
+    if (replaces != HF_NIL)
+        hf_table_replace(&s->table, hash, replaces, ref);
+    else if (!hf_table_insert(&s->table, hash, ref))
+        return false;
+    hf_tuple_remember(s, hash, local, remote, ref);
+    return true;
+}
 /** Another reference has the tuple from now on. */
 void hf_tuple_replace(struct hf_stack *s, uint32_t hash, uint32_t old_ref, uint32_t new_ref);
 void hf_tuple_remove(struct hf_stack *s, uint32_t hash, uint32_t ref);
@@ -402,7 +419,10 @@ static inline struct hf_flight *hf_flight_of(const struct hf_stack *s, const str
 {
     return c->flight == HF_NIL ? NULL : hf_flight_at(s, c->flight);
 }
-hf_handle hf_conn_handle(const struct hf_stack *s, const struct hf_conn *c);
+static inline hf_handle hf_conn_handle(const struct hf_stack *s, const struct hf_conn *c)
+{
+    return hf_handle_make(HF_HANDLE_CONN, s->p.shard, c->generation, c->index);
+}
 /** NULL when the handle is stale or none of a connection. */
 static inline struct hf_conn *hf_conn_find(const struct hf_stack *s, hf_handle h)
 {
