@@ -251,17 +251,22 @@ static struct tuple_view tuple_of(const struct hf_stack *s, uint32_t ref)
     HF_UNREACHABLE("tuple_of: unknown kind");
 }
 
+static inline bool has_tuple(const struct hf_stack *s, uint32_t ref,
+                             const struct hf_endpoint *local, const struct hf_endpoint *remote)
+{
+    struct tuple_view t = tuple_of(s, ref);
+    return t.remote_port == remote->port && t.local_port == local->port &&
+           hf_addr_is_same(t.remote, &remote->addr) &&
+           hf_addr_is_same(hf_local_addr(s, t.local), &local->addr);
+}
+
 uint32_t hf_tuple_find(const struct hf_stack *s, uint32_t hash, const struct hf_endpoint *local,
                        const struct hf_endpoint *remote)
 {
     struct hf_table_probe probe = hf_table_find(&s->table, hash);
-    for (uint32_t ref = hf_table_next(&probe); ref != HF_NIL; ref = hf_table_next(&probe)) {
-        struct tuple_view t = tuple_of(s, ref);
-        if (t.remote_port == remote->port && t.local_port == local->port &&
-            hf_addr_is_same(t.remote, &remote->addr) &&
-            hf_addr_is_same(hf_local_addr(s, t.local), &local->addr))
+    for (uint32_t ref = hf_table_next(&probe); ref != HF_NIL; ref = hf_table_next(&probe))
+        if (has_tuple(s, ref, local, remote))
             return ref;
-    }
     return HF_NIL;
 }
 
@@ -288,10 +293,10 @@ void hf_tuple_remove(struct hf_stack *s, uint32_t hash, uint32_t ref)
         s->recent_tuple.ref = HF_NIL;
 }
 
-/** An entry comes into the cache; HF_NIL: none. */
+/** An entry comes into the cache, if this is the reference of one. */
 static void fetch_entry(const struct hf_stack *s, uint32_t ref)
 {
-    if (ref == HF_NIL)
+    if (ref == HF_NIL || ref == HF_TABLE_FURTHER)
         return;
     uint32_t index = hf_ref_index(ref);
     switch (hf_ref_kind(ref)) {
@@ -367,6 +372,7 @@ struct inbound {
     struct hf_arrival in; /**< if has_arrived: of TCP, and no fault but HF_DROP_TCP_OPTION */
     struct hf_ip ip;      /**< if not */
     bool has_arrived;
+    uint32_t guess;       /**< hf_table_guess, when entries were fetched */
     enum hf_reason fault; /**< why it is dropped, once its checksum is known to be right */
 };
 
@@ -506,15 +512,33 @@ static void fetch_entries(struct hf_stack *s, struct inbound *inbound, size_t n)
                        : hf_tuple_hash(s, &in->local, &in->remote);
         hf_table_fetch(&s->table, in->hash);
     }
-    for (size_t i = 0; i < n; i++)
-        if (inbound[i].has_arrived)
-            fetch_entry(s, hf_table_guess(&s->table, inbound[i].in.hash));
+    for (size_t i = 0; i < n; i++) {
+        if (!inbound[i].has_arrived)
+            continue;
+        inbound[i].guess = hf_table_guess(&s->table, inbound[i].in.hash);
+        fetch_entry(s, inbound[i].guess);
+    }
 }
 
-static uint32_t find_fetched(struct hf_stack *s, const struct hf_arrival *in)
+/** The guess is right: the table is as it was, when it had changed so often. */
+static inline bool guess_holds(const struct hf_stack *s, const struct inbound *i, uint64_t changes)
 {
-    bool recent = in->hash == s->recent_tuple.hash && is_recent_tuple(s, &in->local, &in->remote);
-    return recent ? s->recent_tuple.ref : find_hashed(s, in);
+    if (s->table.changes != changes || i->guess == HF_TABLE_FURTHER)
+        return false;
+    return i->guess == HF_NIL || has_tuple(s, i->guess, &i->in.local, &i->in.remote);
+}
+
+static uint32_t find_fetched(struct hf_stack *s, const struct inbound *i, uint64_t changes)
+{
+    const struct hf_arrival *in = &i->in;
+    if (in->hash == s->recent_tuple.hash && is_recent_tuple(s, &in->local, &in->remote))
+        return s->recent_tuple.ref;
+    if (!guess_holds(s, i, changes))
+        return find_hashed(s, in);
+    HF_DEBUG_ASSERT(i->guess == hf_tuple_find(s, in->hash, &in->local, &in->remote));
+    if (i->guess != HF_NIL)
+        hf_tuple_remember(s, in->hash, &in->local, &in->remote, i->guess);
+    return i->guess;
 }
 
 __attribute__((noinline)) static void batch_input(struct hf_stack *s,
@@ -524,10 +548,12 @@ __attribute__((noinline)) static void batch_input(struct hf_stack *s,
     for (size_t i = 0; i < n; i++)
         take_apart(&packets[i], &inbound[i]);
     fetch_entries(s, inbound, n);
+    uint64_t changes = s->table.changes;
     for (size_t i = 0; i < n; i++) {
         const struct inbound *p = &inbound[i];
         count_packet(s, &packets[i]);
-        drop_if(s, p->has_arrived ? tcp_packet(s, p, find_fetched(s, &p->in)) : other_packet(s, p));
+        drop_if(s, p->has_arrived ? tcp_packet(s, p, find_fetched(s, p, changes))
+                                  : other_packet(s, p));
     }
 }
 

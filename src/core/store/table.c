@@ -375,6 +375,7 @@ bool hf_table_insert(struct hf_table *t, uint32_t hash, uint32_t ref)
     if (!chain_add(t, bucket_of(t, hash), hash, ref))
         return false;
     t->count++;
+    t->changes++;
     if (2 * (uint64_t)t->count > times(t->bucket_count, SPLIT_LOAD))
         split(t);
     return true;
@@ -397,6 +398,7 @@ void hf_table_remove(struct hf_table *t, uint32_t hash, uint32_t ref)
     }
     t->count--;
     t->removals++;
+    t->changes++;
     if (2 * (uint64_t)t->count < times(t->bucket_count, MERGE_LOAD) &&
         t->bucket_count > FIRST_BUCKETS)
         merge(t);
@@ -407,6 +409,7 @@ void hf_table_replace(struct hf_table *t, uint32_t hash, uint32_t old_ref, uint3
     HF_ASSERT(new_ref != HF_NIL);
     struct spot spot = find_ref(t, hash, old_ref);
     spot.bucket->ref[spot.slot] = new_ref;
+    t->changes++;
 }
 
 const struct hf_table_bucket *hf_table_begin(const struct hf_table *t, uint32_t hash)
@@ -434,7 +437,7 @@ uint32_t hf_table_guess(const struct hf_table *t, uint32_t hash)
     for (uint32_t slot = b->used; slot-- > 0;)
         if (b->hash[slot] == hash)
             return b->ref[slot];
-    return HF_NIL;
+    return b->overflow != HF_NIL ? HF_TABLE_FURTHER : HF_NIL;
 }
 
 /* ---- save and restore ----------------------------------------------------------------------- */

@@ -12,6 +12,8 @@
 #include "pool.h"
 
 enum { HF_TABLE_BUCKET_ENTRIES = 7 };
+/** No reference. */
+#define HF_TABLE_FURTHER (HF_NIL - 1)
 
 struct hf_table_bucket {
     uint32_t hash[HF_TABLE_BUCKET_ENTRIES];
@@ -29,6 +31,7 @@ struct hf_table {
     uint32_t level_mask;   /**< (power of two <= bucket_count) - 1 */
     uint32_t count;
     uint64_t removals; /**< how many entries left it so far; not saved */
+    uint64_t changes;  /**< how often anything changed so far; not saved */
     struct hf_pool overflow;
     uint32_t fail_countdown; /**< tests: as hf_pool's, counts inserts */
 };
@@ -87,7 +90,8 @@ static inline uint32_t hf_table_next(struct hf_table_probe *probe)
 
 /** The bucket that a search for this hash begins in comes into the cache. */
 void hf_table_fetch(const struct hf_table *t, uint32_t hash);
-/** What hf_table_find would find first, in that bucket; HF_NIL: nothing there. */
+/** What hf_table_find would find first, HF_NIL: nothing; true while `changes` stays as it is. Looks
+ *  no further than into that bucket, and says HF_TABLE_FURTHER if there is more behind it. */
 uint32_t hf_table_guess(const struct hf_table *t, uint32_t hash);
 
 void hf_table_save(const struct hf_table *t, struct hf_writer *w);

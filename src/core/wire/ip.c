@@ -218,16 +218,6 @@ size_t hf_ipv6_emit(const struct hf_ip *ip, const struct hf_addr *source,
     return HF_IPV6_HEADER_BYTES;
 }
 
-bool hf_addr_is_unicast(const struct hf_addr *a)
-{
-    if (!hf_addr_is_mapped(a))
-        return a->octets[0] != 0xff && !hf_addr_is_any(a); /* ff00::/8 [RFC4291#2.7] */
-    uint32_t v4 = hf_get32(a->octets + 12);
-    if (v4 >> 24 == 0) /* this network [RFC1122#3.2.1.3] */
-        return false;
-    return v4 >> 28 != 14 && v4 != UINT32_MAX; /* 224/4 and limited broadcast */
-}
-
 bool hf_addr_prefix_equal(const struct hf_addr *a, const struct hf_addr *b, unsigned prefix_bits)
 {
     HF_ASSERT(prefix_bits <= 128);

@@ -143,12 +143,20 @@ static inline hf_sum hf_ip_pseudo_sum_unordered(const struct hf_addr *source,
     return sum + hf_sum_word(to) + hf_sum_word(to + 4) + hf_sum_word(to + 8);
 }
 
+bool hf_addr_is_any(const struct hf_addr *a);
 /** True for an address that may stand as source of a unicast conversation: not unspecified,
  *  broadcast, multicast [RFC9293#3.9.2.3]; on the wire an IPv4-mapped IPv6 address is none either
  *  (hf_ip_parse refuses it). */
-bool hf_addr_is_unicast(const struct hf_addr *a);
+static inline bool hf_addr_is_unicast(const struct hf_addr *a)
+{
+    if (!hf_addr_is_mapped(a))
+        return a->octets[0] != 0xff && !hf_addr_is_any(a); /* ff00::/8 [RFC4291#2.7] */
+    uint32_t v4 = hf_get32(a->octets + 12);
+    if (v4 >> 24 == 0) /* this network [RFC1122#3.2.1.3] */
+        return false;
+    return v4 >> 28 != 14 && v4 != UINT32_MAX; /* 224/4 and limited broadcast */
+}
 /** True if the first prefix_bits (0..128, IPv4 counted from 96) are equal. */
 bool hf_addr_prefix_equal(const struct hf_addr *a, const struct hf_addr *b, unsigned prefix_bits);
-bool hf_addr_is_any(const struct hf_addr *a);
 
 #endif
