@@ -193,6 +193,19 @@ static void refuse(struct hf_stack *s, uint32_t index, const struct hf_segment *
 
 /* ---- the handshake is complete ------------------------------------------------------------ */
 
+/** What the segment says beyond that. Most say nothing: of the eight checks, which it has passed by
+ *  what its entry or its cookie was asked, the timestamp and the window are left then. */
+static void process_rest(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
+{
+    const struct hf_segment *seg = in->seg;
+    if (seg->payload_bytes > 0 || (seg->flags & (HF_SYN | HF_FIN | HF_RST | HF_URG)) != 0) {
+        hf_conn_input(s, c, in);
+        return;
+    }
+    hf_conn_heard(s, c, seg);
+    hf_send_window(s, c, seg);
+}
+
 bool hf_accept(struct hf_stack *s, const struct hf_handshake *h, const struct hf_arrival *in,
                uint32_t replaces, enum hf_reason reason)
 {
@@ -222,7 +235,7 @@ bool hf_accept(struct hf_stack *s, const struct hf_handshake *h, const struct hf
     hf_conn_set_state(s, c, HF_ESTABLISHED, reason);
     hf_conn_raise(s, c, HF_EV_ACCEPTED);
     hf_timer_idle(s, c);
-    hf_conn_input(s, c, in);
+    process_rest(s, c, in);
     return true;
 }
 
