@@ -44,6 +44,12 @@ static void held_input(struct hf_stack *s, struct hf_conn *c, const struct hf_se
 
 /* ---- SYN-SENT [RFC9293#3.10.7.3] ----------------------------------------------------------- */
 
+static void begin_window(const struct hf_stack *s, struct hf_conn *c)
+{
+    struct hf_cc_event e = hf_recovery_start_event(s, c);
+    hf_stack_cc(s)->on_open(&c->cc, &e);
+}
+
 void hf_conn_agree(struct hf_stack *s, struct hf_conn *c, const struct hf_handshake *h)
 {
     c->iss = c->snd_wl2 = h->iss;
@@ -68,8 +74,7 @@ void hf_conn_agree(struct hf_stack *s, struct hf_conn *c, const struct hf_handsh
     if (h->rtt_ns > 0)
         hf_rtt_sample(&c->rtt, &limits, h->rtt_ns, 1);
     hf_round_begin(s, c);
-    struct hf_cc_event e = hf_recovery_start_event(s, c);
-    hf_stack_cc(s)->on_open(&c->cc, &e);
+    begin_window(s, c);
 }
 
 /** What our SYN offered and the peer's SYN answers. */
@@ -97,9 +102,6 @@ static void agree_with(struct hf_stack *s, struct hf_conn *c, const struct hf_se
 /** Where a connection goes that becomes established: on, if it was closed meanwhile. */
 static void establish(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason)
 {
-    /* [RFC5681#3.1] only now it is known whether our SYN was lost: the initial window tells. */
-    struct hf_cc_event e = hf_recovery_start_event(s, c);
-    hf_stack_cc(s)->on_open(&c->cc, &e);
     hf_conn_set_state(s, c, HF_ESTABLISHED, reason);
     hf_conn_raise(s, c, HF_EV_CONNECTED | HF_EV_WRITABLE);
     if (c->fin_queued)
@@ -126,6 +128,7 @@ static void syn_sent_input(struct hf_stack *s, struct hf_conn *c, const struct h
         hf_drop(s, c, rst ? HF_DROP_SYN_SENT_RST : HF_DROP_SYN_SENT_NOTHING, seg);
         return;
     }
+    bool path_is_told = c->syn_mtu > 0;
     agree_with(s, c, seg);
     if (!ack) { /* [MUST-10] [UN-13] our SYNs crossed: answer with SYN,ACK */
         hf_conn_set_state(s, c, HF_SYN_RCVD, HF_WHY_CROSSED_SYN);
@@ -135,6 +138,8 @@ static void syn_sent_input(struct hf_stack *s, struct hf_conn *c, const struct h
         return;
     }
     hf_send_acked(s, c, seg);
+    if (path_is_told) /* now the segments are smaller than when the window began */
+        begin_window(s, c);
     establish(s, c, HF_WHY_SYNACK);
     hf_output_ack_now(s, c, HF_NONE);
     hf_receive_text(s, c, in);
@@ -361,10 +366,12 @@ static bool check_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_arr
     else
         take_other_news(s, c, seg);
     if (syn_unacked && !c->syn_unacked) {
-        if (opening)
+        if (opening) {
+            begin_window(s, c); /* [RFC5681#3.1] anew: by now it is known if our SYN was lost */
             establish(s, c, HF_WHY_HANDSHAKE_ACK);
-        else /* closed before it was established */
+        } else { /* closed before it was established */
             hf_conn_raise(s, c, HF_EV_CONNECTED);
+        }
         if (c->flight != HF_NIL)
             hf_receive_kept(s, c, seg);
     }
