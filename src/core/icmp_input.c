@@ -3,7 +3,7 @@
  * on with the caution of RFC 5927: only if they quote data in flight, and a connection that once
  * worked is never ended by one.
  */
-#include "stack.h"
+#include "tuples.h"
 
 enum {
     V4_UNREACHABLE = 3,

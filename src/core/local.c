@@ -2,7 +2,7 @@
  * Local addresses: which are ours, which are in use (interned, so that an entry names its own by 4
  * bytes), and the choice of address and port for active opens.
  */
-#include "stack.h"
+#include "tuples.h"
 
 static uint32_t addr_hash(const struct hf_stack *s, const struct hf_addr *addr)
 {

@@ -3,6 +3,7 @@
  */
 #include "config.h"
 #include "emit.h"
+#include "tuples.h"
 
 enum {
     CONN_CHUNK_BYTES = 48 * 1024,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "core/handle.h"
-#include "core/stack.h"
+#include "core/tuples.h"
 #include "opening.h"
 
 enum { FAMILY = 1 << 16, ROUNDS_MOST = 64 };

@@ -1,7 +1,7 @@
 /* What strangers must not foretell is made from the stack's own seed: who knows another stack's
  * numbers, timestamps, ports and places in the table for the same addresses knows nothing of this
  * one's. */
-#include "core/stack.h"
+#include "core/tuples.h"
 #include "opening.h"
 
 enum { STACKS = 8, PORTS = 60000 };
