@@ -242,10 +242,8 @@ bool hf_listener_adopt(struct hf_stack *s, uint32_t listener, struct hf_conn *c)
     return true;
 }
 
-void hf_listener_accepted(struct hf_stack *s, struct hf_conn *c)
+void hf_listener_uncount(struct hf_stack *s, struct hf_conn *c)
 {
-    if (!c->unaccepted)
-        return;
     c->unaccepted = false;
     hf_listener_at(s, c->listener)->unaccepted--;
     if (c->how != HF_CLOSED_NOT)

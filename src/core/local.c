@@ -103,9 +103,12 @@ int hf_stack_add_address(struct hf_stack *s, const struct hf_addr *addr, unsigne
 
 bool hf_local_is_ours(const struct hf_stack *s, const struct hf_addr *addr)
 {
-    for (uint32_t i = 0; i < s->p.prefix_count; i++)
-        if (hf_addr_prefix_equal(addr, &s->p.prefixes[i].addr, s->p.prefixes[i].bits))
+    for (uint32_t i = 0; i < s->p.prefix_count; i++) {
+        const struct hf_prefix *p = &s->p.prefixes[i];
+        /* Mostly it is the very address that was given with the prefix. */
+        if (hf_addr_is_same(addr, &p->addr) || hf_addr_prefix_equal(addr, &p->addr, p->bits))
             return true;
+    }
     return false;
 }
 

@@ -471,8 +471,13 @@ void hf_listener_trace_limit(struct hf_stack *s, const struct hf_listener *l,
                              const struct hf_arrival *in, enum hf_reason limit);
 HF_MUST_CHECK bool hf_listener_adopt(struct hf_stack *s, uint32_t listener, struct hf_conn *c);
 hf_handle hf_listener_handle(const struct hf_stack *s, uint32_t listener);
+void hf_listener_uncount(struct hf_stack *s, struct hf_conn *c);
 /** Its event was pulled: it counts against the backlog no more. */
-void hf_listener_accepted(struct hf_stack *s, struct hf_conn *c);
+static inline void hf_listener_accepted(struct hf_stack *s, struct hf_conn *c)
+{
+    if (c->unaccepted)
+        hf_listener_uncount(s, c);
+}
 /** It ended: once for each that was adopted. */
 void hf_listener_disown(struct hf_stack *s, struct hf_conn *c);
 /** Frees a closed listener when nothing belongs to it any more. */

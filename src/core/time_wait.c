@@ -124,13 +124,12 @@ static void free_entry(struct hf_stack *s, uint32_t index)
     hf_pool_give(&s->time_waits, index);
 }
 
-/** Ends an entry that holds its tuple. */
-static void end(struct hf_stack *s, uint32_t index, enum hf_reason reason)
+/** Ends an entry that holds its tuple, this one. */
+static void end(struct hf_stack *s, uint32_t index, const struct hf_endpoint *local,
+                const struct hf_endpoint *remote, enum hf_reason reason)
 {
-    struct hf_time_wait *t = hf_time_wait_at(s, index);
-    struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
-    hf_tuple_remove(s, hash_of(s, t), hf_ref_make(HF_REF_TIME_WAIT, index));
-    hf_trace_state(s, 0, &local, &remote, HF_TIME_WAIT, HF_CLOSED, reason);
+    hf_tuple_remove(s, hf_tuple_hash(s, local, remote), hf_ref_make(HF_REF_TIME_WAIT, index));
+    hf_trace_state(s, 0, local, remote, HF_TIME_WAIT, HF_CLOSED, reason);
     free_entry(s, index);
 }
 
@@ -144,15 +143,14 @@ static void forget_shadow(struct hf_stack *s, const struct hf_endpoint *local,
 }
 
 /** Ends an entry, whether it holds its tuple or is in the shadow of a newer SYN. */
-static void end_anywhere(struct hf_stack *s, uint32_t index, enum hf_reason reason)
+static void end_anywhere(struct hf_stack *s, uint32_t index, const struct hf_endpoint *local,
+                         const struct hf_endpoint *remote, enum hf_reason reason)
 {
-    const struct hf_time_wait *t = hf_time_wait_at(s, index);
-    if (!t->shadow) {
-        end(s, index, reason);
+    if (!hf_time_wait_at(s, index)->shadow) {
+        end(s, index, local, remote, reason);
         return;
     }
-    struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
-    forget_shadow(s, &local, &remote);
+    forget_shadow(s, local, remote);
     free_entry(s, index);
 }
 
@@ -171,7 +169,7 @@ void hf_time_wait_fire(struct hf_stack *s, uint32_t index)
     const struct hf_time_wait *t = hf_time_wait_at(s, index);
     struct hf_endpoint local = local_of(s, t), remote = remote_of(t);
     hf_trace_stranger(s, HF_TRACE_TIMER, HF_TIMER_TIME_WAIT, &local, &remote, 0, 0, NULL);
-    end_anywhere(s, index, HF_WHY_TIME_WAIT_OVER);
+    end_anywhere(s, index, &local, &remote, HF_WHY_TIME_WAIT_OVER);
 }
 
 void hf_time_wait_conn_fire(struct hf_stack *s, struct hf_conn *c)
@@ -276,8 +274,9 @@ void hf_time_wait_abort(struct hf_stack *s, struct hf_conn *c)
         return;
     }
     uint32_t index = hf_time_wait_of(s, c);
+    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
     if (index != HF_NIL)
-        end_anywhere(s, index, HF_WHY_ABORT);
+        end_anywhere(s, index, &local, &remote, HF_WHY_ABORT);
 }
 
 /* ---- segments ----------------------------------------------------------------------------- */
@@ -403,7 +402,7 @@ void hf_time_wait_input(struct hf_stack *s, uint32_t index, const struct hf_arri
     struct verdict v = judge(s, t, seg);
     if (v.close) {
         hf_trace_stranger(s, HF_TRACE_RST_IN, HF_RST_IN_EXACT, &in->local, &in->remote, 0, 0, seg);
-        end(s, index, HF_WHY_RST);
+        end(s, index, &in->local, &in->remote, HF_WHY_RST);
         return;
     }
     hf_drop_arrival(s, in, v.drop);
