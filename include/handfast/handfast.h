@@ -108,6 +108,8 @@ struct hf_config {
                                does without half-open entries, the last ACK of a handshake and data
                                are dropped, to come again; unused room comes back once a second */
     int64_t reply_ring; /**< answers waiting to be sent, a power of two */
+    int64_t fast_path;  /**< the common segment takes a shorter way to the same result; 0 = all take
+                               the long one, to compare */
     /* offloads of the link */
     int64_t offload_checksum;    /**< outgoing: leave the checksum to the link */
     int64_t offload_super_bytes; /**< outgoing: IP packets up to this many bytes, to be cut by the

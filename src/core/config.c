@@ -136,6 +136,8 @@
       "memory of all kinds that the stack may take; 0 = no limit")                                 \
     X(reply_ring, "count", 256, 256, 256, 256, 16, 65536,                                          \
       "answers waiting to be sent, a power of two")                                                \
+    X(fast_path, "flag", 1, 1, 1, 1, 0, 1,                                                         \
+      "the common segment takes a shorter way to the same result")                                 \
     /* offloads of the link */                                                                     \
     X(offload_checksum, "flag", 0, 0, 0, 0, 0, 1, "the link fills in outgoing checksums")          \
     X(offload_super_bytes, "bytes", 0, 0, 0, 0, 0, 65535,                                          \

@@ -1,10 +1,9 @@
 /**
- * The common segment: data that is next in order, on an established connection, and says nothing
- * else that is new. Its payload is copied to its place and summed in one pass; only then is it
- * known to be whole, and only then does anything count. All that it does is what the eight checks
- * of input.c would have done: whatever they might see differently is left to them.
- *
- * Only for segments whose checksum is ours to verify: without that there is no pass to save.
+ * The common segment: on an established connection, next in order, with text that is new or an ACK
+ * that says how far all of ours has arrived, or both, and nothing else. Its payload is copied to
+ * its place and summed in one pass; only then is it known to be whole, and only then does anything
+ * count. All that it does is what the eight checks of input.c would have done: whatever they might
+ * see differently is left to them. The setting fast_path leaves all to them.
  */
 #include "receive.h"
 
@@ -22,30 +21,60 @@ static bool timestamp_is_fresh(const struct hf_conn *c, const struct hf_segment 
     return !c->ts_on || (seg->has_timestamps && (int32_t)(seg->ts_value - c->ts_recent) >= 0);
 }
 
-/** Header prediction: nothing but text, all of it new and in the window, no news of ours. */
-static bool is_next_in_order(const struct hf_stack *s, const struct hf_conn *c,
+/** Text, or nothing, that is all new and in the window. */
+static bool is_next_in_order(const struct hf_conn *c, const struct hf_flight *f,
                              const struct hf_segment *seg)
 {
-    /* First what most segments fail that are not for us: an answer acknowledges its question. */
-    if (seg->ack != c->snd_una.v || seg->seq != c->rcv_nxt.v)
-        return false;
-    if (c->state != HF_ESTABLISHED || (seg->flags & ~HF_PSH) != HF_ACK || c->app_closed)
+    return seg->payload_bytes <= hf_conn_rcv_wnd(c) && hf_seq_le(c->snd_wl1, c->rcv_nxt) &&
+           timestamp_is_fresh(c, seg) &&
+           (f == NULL || (f->gaps == HF_NIL && !f->fin_waits && seg->sack_count == 0));
+}
+
+/** It brings no news of ours. */
+static bool says_nothing(const struct hf_conn *c, const struct hf_segment *seg)
+{
+    return seg->payload_bytes > 0 && seg->ack == c->snd_wl2.v &&
+           (uint32_t)seg->window << c->snd_shift == c->snd_wnd;
+}
+
+/** It acknowledges where nothing is in doubt: see hf_send_acked_plain. */
+static bool acks_plainly(const struct hf_conn *c, const struct hf_flight *f,
+                         const struct hf_segment *seg)
+{
+    return f != NULL && seg->ack - c->snd_una.v <= hf_conn_in_flight(c) && hf_flight_is_plain(f) &&
+           f->pending_mtu == 0 && c->snd_wnd > 0 && c->rtx_count == 0 && !c->urgent_out &&
+           !c->wants_room;
+}
+
+/** Header prediction. */
+static bool is_common(const struct hf_stack *s, const struct hf_conn *c,
+                      const struct hf_segment *seg)
+{
+    if (seg->seq != c->rcv_nxt.v || c->state != HF_ESTABLISHED ||
+        (seg->flags & ~HF_PSH) != HF_ACK || c->app_closed || s->p.cfg.fast_path == 0)
         return false;
     const struct hf_flight *f = hf_flight_of(s, c);
-    return seg->payload_bytes <= hf_conn_rcv_wnd(c) && seg->ack == c->snd_wl2.v &&
-           (uint32_t)seg->window << c->snd_shift == c->snd_wnd &&
-           hf_seq_le(c->snd_wl1, c->rcv_nxt) && timestamp_is_fresh(c, seg) &&
-           (f == NULL || (f->gaps == HF_NIL && !f->fin_waits && seg->sack_count == 0));
+    return is_next_in_order(c, f, seg) &&
+           (seg->ack == c->snd_una.v ? says_nothing(c, seg) : acks_plainly(c, f, seg));
+}
+
+/** The sum of what was copied is asked for only where nobody vouches for it. */
+static hf_sum copy(uint8_t *to, const uint8_t *from, uint32_t n, bool vouched)
+{
+    if (!vouched)
+        return hf_sum_copy(0, to, from, n);
+    memcpy(to, from, n);
+    return 0;
 }
 
 /** Copies the payload; its sum added to `sum`. False without room: the slow path finds some. */
 static bool copy_payload(struct hf_stack *s, const struct hf_conn *c, const struct hf_arrival *in,
-                         struct copied *copied, hf_sum *sum)
+                         bool vouched, struct copied *copied, hf_sum *sum)
 {
     uint32_t n = in->seg->payload_bytes, block_bytes = s->blocks.block_bytes;
     uint32_t done = hf_min_u32(n, hf_queue_tail_room(&s->blocks, &c->receive));
     if (done > 0)
-        *sum = hf_sum_copy(*sum, hf_queue_end(&s->blocks, &c->receive), in->payload, done);
+        *sum += copy(hf_queue_end(&s->blocks, &c->receive), in->payload, done, vouched);
     uint32_t begin = hf_receive_begin(s, c);
     while (done < n) {
         if (copied->count == FRESH_BLOCKS_MOST)
@@ -56,7 +85,7 @@ static bool copy_payload(struct hf_stack *s, const struct hf_conn *c, const stru
         copied->blocks[copied->count++] = block;
         uint32_t k = hf_min_u32(n - done, block_bytes - begin);
         uint8_t *to = hf_block_at(&s->blocks, block)->data + begin;
-        *sum = hf_sum_join(*sum, hf_sum_copy(0, to, in->payload + done, k), done);
+        *sum = hf_sum_join(*sum, copy(to, in->payload + done, k, vouched), done);
         done += k;
         begin = 0;
     }
@@ -70,6 +99,32 @@ static void forget(struct hf_stack *s, const struct copied *copied)
     s->blocks.peak = copied->peak;
 }
 
+/** What it says of ours. */
+static void take_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    if (seg->ack != c->snd_una.v)
+        hf_send_acked_plain(s, c, hf_flight_of(s, c), seg);
+    if ((uint32_t)seg->window << c->snd_shift == c->snd_wnd) {
+        c->snd_wl1 = hf_seq_make(seg->seq);
+        c->snd_wl2 = hf_seq_make(seg->ack);
+    } else {
+        hf_send_window(s, c, seg);
+    }
+}
+
+static void take_text(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
+                      const struct copied *copied)
+{
+    uint32_t left = in->seg->payload_bytes;
+    left -= hf_receive_extend(s, c, left);
+    for (uint32_t i = 0; i < copied->count; i++)
+        left -= hf_receive_link(s, c, copied->blocks[i], left);
+    HF_ASSERT(left == 0);
+    hf_receive_took(s, c, in, HF_NONE);
+    if (c->flight != HF_NIL)
+        hf_conn_release_flight(s, c);
+}
+
 static void commit(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
                    const struct copied *copied)
 {
@@ -78,28 +133,26 @@ static void commit(struct hf_stack *s, struct hf_conn *c, const struct hf_arriva
     if (s->trace != NULL)
         hf_trace_conn(s, c, HF_TRACE_SEGMENT_IN, HF_NONE, 0, 0, seg);
     hf_conn_heard(s, c, seg);
-    c->snd_wl1 = hf_seq_make(seg->seq);
-    uint32_t left = seg->payload_bytes;
-    left -= hf_receive_extend(s, c, left);
-    for (uint32_t i = 0; i < copied->count; i++)
-        left -= hf_receive_link(s, c, copied->blocks[i], left);
-    HF_ASSERT(left == 0);
-    hf_receive_took(s, c, in, HF_NONE);
+    take_ack(s, c, seg);
+    if (seg->payload_bytes > 0)
+        take_text(s, c, in, copied);
+    /* As if what was acknowledged had been given back before room for this was taken. */
+    s->blocks.peak = hf_max_u32(copied->peak, s->blocks.pool.used);
 }
 
 /** Out of line, so that what is not for us needs no registers saved. */
 __attribute__((noinline)) static enum hf_fast_path take(struct hf_stack *s, struct hf_conn *c,
-                                                        const struct hf_arrival *in)
+                                                        const struct hf_arrival *in, bool vouched)
 {
     struct copied copied;
     copied.count = 0;
     copied.peak = s->blocks.peak;
-    hf_sum sum = hf_arrival_header_sum(in);
-    if (!copy_payload(s, c, in, &copied, &sum)) {
+    hf_sum sum = vouched ? 0 : hf_arrival_header_sum(in);
+    if (!copy_payload(s, c, in, vouched, &copied, &sum)) {
         forget(s, &copied);
         return HF_FAST_PATH_NOT;
     }
-    if (!hf_sum_is_right(sum)) { /* [MUST-3] */
+    if (!vouched && !hf_sum_is_right(sum)) { /* [MUST-3] */
         forget(s, &copied);
         return HF_FAST_PATH_WRONG;
     }
@@ -108,7 +161,7 @@ __attribute__((noinline)) static enum hf_fast_path take(struct hf_stack *s, stru
 }
 
 enum hf_fast_path hf_fast_path_input(struct hf_stack *s, struct hf_conn *c,
-                                     const struct hf_arrival *in)
+                                     const struct hf_arrival *in, bool vouched)
 {
-    return is_next_in_order(s, c, in->seg) ? take(s, c, in) : HF_FAST_PATH_NOT;
+    return is_common(s, c, in->seg) ? take(s, c, in, vouched) : HF_FAST_PATH_NOT;
 }

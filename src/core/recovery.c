@@ -461,14 +461,6 @@ static void step(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
         reduce_proportionally(s, c, f, ack);
 }
 
-/** Nothing is missing, nothing is in doubt, and this ACK says no more than how far all arrived. */
-static bool is_plain(const struct hf_flight *f, const struct hf_ack *a)
-{
-    HF_DEBUG_ASSERT(f->phase != HF_PHASE_OPEN || f->board.lost_bytes == 0);
-    return f->phase == HF_PHASE_OPEN && a->seg->sack_count == 0 && f->board.sacked_bytes == 0 &&
-           !f->undo.open && !f->probe.open && !a->duplicate;
-}
-
 /** Kept on, the mark would lie ahead again after half of the number space. */
 static void pass_recover(const struct hf_conn *c, struct hf_flight *f)
 {
@@ -476,9 +468,12 @@ static void pass_recover(const struct hf_conn *c, struct hf_flight *f)
         f->recover_valid = false;
 }
 
-static void take_plain(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
-                       const struct hf_ack *a)
+void hf_recovery_on_plain_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
+                              const struct hf_ack *a)
 {
+    /* What else it would note goes with the record at once. */
+    if (hf_flight_is_over(c, f) && !is_cwnd_limited(c, most_in_flight(c, f, a->flight_before)))
+        return;
     struct hf_board b = hf_flight_board(s, f, 0);
     struct hf_delivery d = new_delivery(s, c, f, a->seg);
     hf_board_ack(&b, c->snd_una, &d);
@@ -497,8 +492,9 @@ void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight 
             grow(s, c, NULL, a, a->acked_bytes, NULL);
         return;
     }
-    if (is_plain(f, a)) {
-        take_plain(s, c, f, a);
+    /* It says no more than how far all arrived. */
+    if (hf_flight_is_plain(f) && a->seg->sack_count == 0 && !a->duplicate) {
+        hf_recovery_on_plain_ack(s, c, f, a);
         return;
     }
     bool moved = hf_seq_gt(c->snd_una, a->una_before);

@@ -47,6 +47,24 @@ static bool may_time_syn(const struct hf_conn *c)
     return c->syn_unacked && !c->syn_retransmitted && !crossed && c->rtx_timer == HF_RTX_SYN;
 }
 
+static void take_sample(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason, hf_ns rtt_ns)
+{
+    struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
+    hf_rtt_sample(&c->rtt, &limits, rtt_ns, 1);
+    hf_trace_conn(s, c, HF_TRACE_RTT, reason, rtt_ns, hf_rtt_rto_ns(&c->rtt), NULL);
+}
+
+/** An answer may come at once. */
+static hf_ns timed_rtt(const struct hf_stack *s, const struct hf_flight *f)
+{
+    return hf_max_ns(s->p.now_ns - f->timed_at, 1);
+}
+
+static bool acks_timed(const struct hf_flight *f, const struct hf_segment *seg)
+{
+    return f->timed_at != HF_NEVER && hf_seq_ge(hf_seq_make(seg->ack), f->timed_seq);
+}
+
 /**
  * Takes a round-trip sample [RFC6298#3]. A timed segment gives the exact time; what was sent again
  * can only be judged by the timestamp it carried (Karn).
@@ -64,26 +82,31 @@ static void sample_rtt(struct hf_stack *s, struct hf_conn *c, struct hf_flight *
     }
     if (may_time_syn(c)) /* it left one RTO before its deadline */
         rtt_ns = s->p.now_ns - (c->rtx_at - hf_rtt_rto_ns(&c->rtt));
-    else if (f != NULL && f->timed_at != HF_NEVER && hf_seq_ge(hf_seq_make(seg->ack), f->timed_seq))
-        rtt_ns = hf_max_ns(s->p.now_ns - f->timed_at, 1); /* an answer may come at once */
+    else if (f != NULL && acks_timed(f, seg))
+        rtt_ns = timed_rtt(s, f);
     else if (c->syn_unacked || f == NULL || f->phase != HF_PHASE_OPEN || c->rtx_count > 0) {
         rtt_ns = timestamp_rtt(s, c, f, seg);
         reason = HF_RTT_TIMESTAMP;
     }
     if (f != NULL && f->timed_at != HF_NEVER && rtt_ns > 0)
         f->timed_at = HF_NEVER;
-    if (rtt_ns <= 0)
-        return;
-    struct hf_rtt_limits limits = hf_stack_rtt_limits(s);
-    hf_rtt_sample(&c->rtt, &limits, rtt_ns, 1);
-    hf_trace_conn(s, c, HF_TRACE_RTT, reason, rtt_ns, hf_rtt_rto_ns(&c->rtt), NULL);
+    if (rtt_ns > 0)
+        take_sample(s, c, reason, rtt_ns);
+}
+
+static void free_acked(struct hf_stack *s, struct hf_conn *c, hf_seq ack, uint32_t acked_bytes)
+{
+    uint32_t count_before = c->snd_una.v - c->iss.v;
+    hf_queue_drop(&s->blocks, &c->send, acked_bytes);
+    c->snd_una = ack;
+    if (ack.v - c->iss.v < count_before)
+        c->snd_wraps++;
 }
 
 /** Moves SND.UNA and frees what lies before; returns how many data bytes that were. */
 static uint32_t advance_una(struct hf_stack *s, struct hf_conn *c, hf_seq ack)
 {
     uint32_t acked = ack.v - c->snd_una.v;
-    uint32_t count_before = c->snd_una.v - c->iss.v;
     if (c->syn_unacked) {
         c->syn_unacked = c->syn_due = false;
         if (c->syn_mtu > 0)
@@ -93,11 +116,18 @@ static uint32_t advance_una(struct hf_stack *s, struct hf_conn *c, hf_seq ack)
     }
     if (acked > c->send.bytes)
         acked--; /* the FIN */
-    hf_queue_drop(&s->blocks, &c->send, acked);
-    c->snd_una = ack;
-    if (ack.v - c->iss.v < count_before)
-        c->snd_wraps++;
+    free_acked(s, c, ack, acked);
     return acked;
+}
+
+/** The largest packet that is known to have arrived is that of a full segment. */
+static void note_full_sized(struct hf_conn *c, uint32_t acked_bytes)
+{
+    uint32_t mss = hf_conn_mss(c);
+    if (acked_bytes < mss)
+        return;
+    uint32_t full = mss + (c->ts_on ? 12 : 0) + HF_TCP_HEADER_BYTES + hf_conn_ip_bytes(c);
+    c->max_acked = (uint16_t)hf_max_u32(c->max_acked, full);
 }
 
 void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
@@ -110,11 +140,7 @@ void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
     uint32_t acked = advance_una(s, c, hf_seq_make(seg->ack));
     if (f != NULL && f->pending_mtu > 0 && hf_seq_gt(c->snd_una, f->pending_seq))
         f->pending_mtu = 0; /* [RFC5927#7.2] what was said not to fit has arrived */
-    uint32_t mss = hf_conn_mss(c);
-    if (acked >= mss) {
-        uint32_t full = mss + (c->ts_on ? 12 : 0) + HF_TCP_HEADER_BYTES + hf_conn_ip_bytes(c);
-        c->max_acked = (uint16_t)hf_max_u32(c->max_acked, full);
-    }
+    note_full_sized(c, acked);
     if (c->urgent_out && hf_seq_ge(c->snd_una, c->snd_up)) {
         c->urgent_out = false;
         hf_round_begin(s, c);
@@ -137,6 +163,28 @@ void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
     hf_send_room(s, c);
     if (c->app_closed)
         hf_timer_orphan(s, c); /* it makes progress */
+    more_may_leave(s, c);
+}
+
+void hf_send_acked_plain(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
+                         const struct hf_segment *seg)
+{
+    struct hf_ack a = {seg, c->snd_una, hf_conn_in_flight(c), seg->ack - c->snd_una.v, false};
+    if (acks_timed(f, seg)) {
+        take_sample(s, c, HF_RTT_TIMED, timed_rtt(s, f));
+        f->timed_at = HF_NEVER;
+    }
+    free_acked(s, c, hf_seq_make(seg->ack), a.acked_bytes);
+    note_full_sized(c, a.acked_bytes);
+    c->progress = hf_stamp_make(s->p.now_ns);
+    hf_recovery_on_plain_ack(s, c, f, &a);
+    c->dup_acks = 0;
+    hf_loss_timer_on_ack(s, c, f);
+    if (hf_conn_in_flight(c) == 0) {
+        hf_conn_release_flight(s, c);
+        if (c->send.bytes == 0)
+            hf_conn_raise(s, c, HF_EV_SENT_ALL);
+    }
     more_may_leave(s, c);
 }
 

@@ -454,9 +454,8 @@ static inline enum hf_reason tcp_packet(struct hf_stack *s, const struct inbound
     const struct hf_arrival *in = &i->in;
     bool known = is_checksum_known(i->packet);
     enum hf_fast_path fast = HF_FAST_PATH_NOT;
-    bool may_be_fast = !known && fault == HF_NONE && i->seg.payload_bytes > 0;
-    if (may_be_fast && ref != HF_NIL && hf_ref_kind(ref) == HF_REF_CONN)
-        fast = hf_fast_path_input(s, hf_conn_at(s, hf_ref_index(ref)), in);
+    if (fault == HF_NONE && ref != HF_NIL && hf_ref_kind(ref) == HF_REF_CONN)
+        fast = hf_fast_path_input(s, hf_conn_at(s, hf_ref_index(ref)), in, known);
     if (fast == HF_FAST_PATH_TAKEN)
         return HF_NONE;
     if (fast == HF_FAST_PATH_WRONG || (!known && !checksum_is_right(in)))

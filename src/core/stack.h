@@ -501,13 +501,16 @@ static inline uint32_t hf_conn_in_flight(const struct hf_conn *c)
 {
     return c->snd_nxt.v - c->snd_una.v;
 }
-/** Gives the flight record back when nothing is in flight, nothing out of order, no duplicate to be
- *  told, and nothing to be heard of any. */
+/** Nothing is in flight, nothing out of order, and no duplicate to be told. */
+static inline bool hf_flight_is_over(const struct hf_conn *c, const struct hf_flight *f)
+{
+    return hf_conn_in_flight(c) == 0 && f->gaps == HF_NIL && !f->fin_waits && !c->twice_due;
+}
+/** Gives the flight record back when that is over, and nothing is to be heard of any. */
 static inline void hf_conn_release_flight(struct hf_stack *s, struct hf_conn *c)
 {
     const struct hf_flight *f = hf_flight_of(s, c);
-    if (f != NULL && hf_conn_in_flight(c) == 0 && f->gaps == HF_NIL && !f->fin_waits &&
-        !c->twice_due && c->rtx_timer != HF_RTX_SETTLE)
+    if (f != NULL && hf_flight_is_over(c, f) && c->rtx_timer != HF_RTX_SETTLE)
         hf_conn_drop_flight(s, c);
 }
 static inline uint32_t hf_conn_rcv_wnd(const struct hf_conn *c)
@@ -632,9 +635,10 @@ void hf_conn_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arriva
 void hf_conn_heard(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg);
 /** What the fast path says of a segment: not for it, taken, or its checksum is wrong. */
 enum hf_fast_path { HF_FAST_PATH_NOT, HF_FAST_PATH_TAKEN, HF_FAST_PATH_WRONG };
-/** Of a segment with data, before the checksum is verified: does so by itself if it takes it. */
+/** Of a segment whose checksum is to be verified, unless `vouched` says that the link has: does so
+ *  by itself if it takes it. */
 enum hf_fast_path hf_fast_path_input(struct hf_stack *s, struct hf_conn *c,
-                                     const struct hf_arrival *in);
+                                     const struct hf_arrival *in, bool vouched);
 /** The retransmission timer fired: a pending claim of a smaller path MTU is believed now. */
 void hf_path_on_rto(struct hf_stack *s, struct hf_conn *c);
 /** Ends the TIME-WAIT of a connection, in its entry or its own. */
@@ -651,6 +655,11 @@ void hf_icmp_input(struct hf_stack *s, const struct hf_ip *ip, const uint8_t *by
 
 /** SEG.ACK moves SND.UNA: frees what is acknowledged, samples the round trip, restarts timers. */
 void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg);
+/** The same, where nothing is in doubt: of text only, in ESTABLISHED, with a plain flight in which
+ *  no claim of a smaller MTU waits, before an open window; nothing was sent again, and nobody waits
+ *  for room. */
+void hf_send_acked_plain(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
+                         const struct hf_segment *seg);
 /** Takes the window of a segment if it is the newest [RFC9293#3.10.7.4 step 5]. */
 void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg);
 /** Our FIN is acknowledged. */
@@ -689,6 +698,16 @@ struct hf_ack {
     uint32_t acked_bytes;   /**< of data, newly; the SYN's, and of a FIN, is none */
     bool duplicate;         /**< by all five conditions of [RFC5681#2] */
 };
+/** Nothing is missing, and nothing is in doubt. */
+static inline bool hf_flight_is_plain(const struct hf_flight *f)
+{
+    HF_DEBUG_ASSERT(f->phase != HF_PHASE_OPEN || f->board.lost_bytes == 0);
+    return f->phase == HF_PHASE_OPEN && f->board.sacked_bytes == 0 && !f->undo.open &&
+           !f->probe.open;
+}
+/** SND.UNA moved in a plain flight, and the ACK says nothing else. */
+void hf_recovery_on_plain_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
+                              const struct hf_ack *a);
 /** A segment acknowledges, or brings other news. f is the connection's flight, or NULL. */
 void hf_recovery_on_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
                         const struct hf_ack *a);

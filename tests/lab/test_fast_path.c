@@ -1,8 +1,7 @@
 /**
- * The fast path of segments in order does what the eight checks do, to the last event: every
- * scenario runs twice, once with checksums that the stacks have to verify (the fast path takes what
- * it can), once with facts that vouch for them (it takes nothing), and both tell the same story. So
- * does the fast way out what the list of reasons does.
+ * The fast path does what the eight checks do, to the last event: every scenario runs with it and
+ * without, over plain packets whose checksums the stacks verify and over super-packets with facts
+ * that vouch for them, and both tell the same story.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,11 +12,13 @@
 
 #include <cmocka.h>
 
+#include "drawn.h"
 #include "lab/pair.h"
 #include "lab/pattern.h"
 #include "lab/peer.h"
 #include "scenarios.h"
 #include "show/event_text.h"
+#include "support/test_random.h"
 
 /* ---- the same story ------------------------------------------------------------------------- */
 
@@ -69,46 +70,48 @@ static void note_side(struct ending *e, unsigned i, const struct hf_pair_side *s
     e->how[i] = report->how;
 }
 
-/** What both stacks of a run are told. */
-struct link {
-    bool facts;   /**< checksums are right */
-    bool larger;  /**< packets may be larger than a segment, though none that hold two */
-    bool unpaced; /**< what the rate has a say in leaves by the list of reasons */
-};
-
-static void run(struct hf_pair *p, const struct scenario *from, uint64_t seed, struct link link,
-                struct story *story, struct ending *ending)
+static void run_told(struct hf_pair *p, struct hf_pair_scenario *s, struct story *story,
+                     struct ending *ending)
 {
-    struct hf_config a_config, b_config;
-    struct hf_pair_scenario s = scenario_make(from, &a_config, &b_config);
-    a_config.offload_checksum = b_config.offload_checksum = link.facts;
-    a_config.offload_super_bytes = link.larger ? a_config.mtu_bytes : 0;
-    b_config.offload_super_bytes = link.larger ? b_config.mtu_bytes : 0;
-    if (link.unpaced)
-        a_config.pacing = b_config.pacing = 0;
     struct teller a = {story, 'A'}, b = {story, 'B'};
-    s.seed = seed;
-    s.trace = tell;
-    s.trace_ctx[0] = &a;
-    s.trace_ctx[1] = &b;
+    s->trace = tell;
+    s->trace_ctx[0] = &a;
+    s->trace_ctx[1] = &b;
     story->length_bytes = 0;
-    hf_pair_run(p, &s);
-    if (p->report.violations > 0)
-        fail_msg("%s, seed %u: %s", from->name, (unsigned)seed, p->report.violation);
+    hf_pair_run(p, s);
     memset(ending, 0, sizeof *ending);
     note_side(ending, 0, &p->a, &p->report.a);
     note_side(ending, 1, &p->b, &p->report.b);
     ending->ended_at_ns = p->report.ended_at_ns;
 }
 
-static void compare(struct hf_pair *p, struct link one, struct link other)
+/** How the stacks' link is, and whether they take the fast path. */
+struct way {
+    bool facts, fast;
+};
+
+static void run(struct hf_pair *p, const struct scenario *from, uint64_t seed, struct way way,
+                struct story *story, struct ending *ending)
+{
+    struct hf_config a_config, b_config;
+    struct hf_pair_scenario s = scenario_make(from, &a_config, &b_config);
+    a_config.offload_checksum = b_config.offload_checksum = way.facts;
+    a_config.offload_super_bytes = b_config.offload_super_bytes = way.facts ? 65535 : 0;
+    a_config.fast_path = b_config.fast_path = way.fast;
+    s.seed = seed;
+    run_told(p, &s, story, ending);
+    if (p->report.violations > 0)
+        fail_msg("%s, seed %u: %s", from->name, (unsigned)seed, p->report.violation);
+}
+
+static void tell_the_same(struct hf_pair *p, bool facts)
 {
     struct story with = {0}, without = {0};
     struct ending with_end, without_end;
     for (size_t i = 0; i < SCENARIOS; i++) {
         for (uint64_t seed = 1; seed <= (scenarios[i].lossy ? 20 : 2); seed++) {
-            run(p, &scenarios[i], seed, one, &with, &with_end);
-            run(p, &scenarios[i], seed, other, &without, &without_end);
+            run(p, &scenarios[i], seed, (struct way){facts, true}, &with, &with_end);
+            run(p, &scenarios[i], seed, (struct way){facts, false}, &without, &without_end);
             if (strcmp(with.text, without.text) != 0)
                 fail_msg("%s, seed %u: the traces differ", scenarios[i].name, (unsigned)seed);
             assert_memory_equal(&with_end, &without_end, sizeof with_end);
@@ -118,19 +121,37 @@ static void compare(struct hf_pair *p, struct link one, struct link other)
     free(without.text);
 }
 
-static void both_ways_tell_the_same(void **state)
+static void plain_packets_tell_the_same(void **state)
 {
-    struct link without = {.facts = false}, with = {.facts = true};
-    compare(*state, without, with);
+    tell_the_same(*state, false);
 }
 
-/** Over a link that takes larger packets full segments are left to the list of reasons (output.c),
- *  over any other they leave ahead of it (fast_output.c). */
-static void both_ways_out_tell_the_same(void **state)
+static void super_packets_tell_the_same(void **state)
 {
-    struct link plain = {.facts = true, .unpaced = true}, larger = plain;
-    larger.larger = true;
-    compare(*state, plain, larger);
+    tell_the_same(*state, true);
+}
+
+/* Of any size, over links of any kind; both ends take it, or neither. */
+static void drawn_transfers_tell_the_same(void **state)
+{
+    struct hf_pair *p = *state;
+    struct test_random first = test_random_make("drawn_transfers_tell_the_same", 1);
+    struct story story[2] = {{0}, {0}};
+    struct ending ending[2];
+    uint32_t rounds = test_random_rounds(1000);
+    for (uint64_t seed = first.state; seed < first.state + rounds; seed++) {
+        for (int fast = 0; fast <= 1; fast++) {
+            struct drawn drawn;
+            drawn_make(&drawn, seed);
+            drawn.config[0].fast_path = drawn.config[1].fast_path = fast;
+            run_told(p, &drawn.scenario, &story[fast], &ending[fast]);
+        }
+        if (strcmp(story[0].text, story[1].text) != 0)
+            fail_msg("seed %" PRIu64 ": the traces differ", seed);
+        assert_memory_equal(&ending[0], &ending[1], sizeof ending[0]);
+    }
+    free(story[0].text);
+    free(story[1].text);
 }
 
 enum { PAYLOAD_MOST = 4600, UNREAD_BYTES = 100 };
@@ -233,8 +254,9 @@ static int free_pair(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(both_ways_tell_the_same, make_pair, free_pair),
-        cmocka_unit_test_setup_teardown(both_ways_out_tell_the_same, make_pair, free_pair),
+        cmocka_unit_test_setup_teardown(plain_packets_tell_the_same, make_pair, free_pair),
+        cmocka_unit_test_setup_teardown(super_packets_tell_the_same, make_pair, free_pair),
+        cmocka_unit_test_setup_teardown(drawn_transfers_tell_the_same, make_pair, free_pair),
         cmocka_unit_test(a_wrong_checksum_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
