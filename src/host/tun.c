@@ -3,6 +3,7 @@
  * offload facts both ways. Owns the descriptor and the receive buffers; leaves addresses and routes
  * to netif.c.
  */
+#include "uring.h"
 #include "vnet.h"
 #include "why.h"
 
@@ -28,8 +29,11 @@ enum {
     BUFFER_BYTES = 65536 + 192,
     BATCH_DEFAULT = 32,
     BATCH_MAX = 1024,
-    /* More pieces are put together first; writev takes no more than IOV_MAX at once. */
-    IOV_COUNT = 256,
+    /* Packets asked for, or handed over, by one system call at most: a power of two. */
+    RUN_MAX = 32,
+    /* Pieces of one packet: more are put together first. writev takes no more than IOV_MAX. */
+    IOV_EACH = 256,
+    IOV_COUNT = 1024, /* of all that go by one call */
     /* What the kernel may have waiting for us, in packets. Its own default of 500 is less than some
      * hundred connections have in flight: the rest is lost before anybody could read it. How many
      * bytes wait is bounded by the senders' windows, not by this. */
@@ -38,7 +42,7 @@ enum {
 
 _Static_assert(VNET_BYTES == 10, "the short virtio-net header");
 _Static_assert(BUFFER_BYTES >= PACKET_OFFSET + PACKET_MAX_BYTES, "room for the longest packet");
-_Static_assert(IOV_COUNT <= IOV_MAX, "writev's limit");
+_Static_assert(IOV_EACH <= IOV_MAX, "writev's limit");
 
 struct tun {
     struct hf_link link;
@@ -47,10 +51,14 @@ struct tun {
     size_t batch;
     bool plain;
     char name[IFNAMSIZ];
-    uint8_t *buffers;            /* batch * BUFFER_BYTES */
-    uint8_t *assembly;           /* for packets of too many pieces; NULL until the first */
-    struct virtio_net_hdr vnet;  /* of the packet being sent */
-    struct iovec iov[IOV_COUNT]; /* its pieces: the first is vnet */
+    uint8_t *buffers;       /* batch * BUFFER_BYTES */
+    uint8_t *assembly;      /* for packets of too many pieces; NULL until the first */
+    struct hf_uring *uring; /* NULL: each packet takes a call of its own */
+    size_t expected;        /* so many packets are likely to be there */
+    /* What one call reads or writes: of a packet to be sent the first piece is its header. */
+    struct hf_transfer transfers[RUN_MAX];
+    struct virtio_net_hdr vnets[RUN_MAX];
+    struct iovec iov[IOV_COUNT];
 };
 
 static struct tun *of(struct hf_link *l)
@@ -65,44 +73,97 @@ static const struct tun *of_const(const struct hf_link *l)
 
 /* ---- receiving ------------------------------------------------------------------------------ */
 
-/* Reads one packet: 1 taken, 0 none there, -1 failed with errno. */
-static int read_packet(struct tun *t, uint8_t *buffer, struct hf_packet *p)
+static uint8_t *buffer_at(const struct tun *t, size_t i)
 {
-    for (;;) {
-        uint8_t *start = buffer + PACKET_OFFSET - VNET_BYTES;
-        ssize_t n = read(t->fd, start, PACKET_MAX_BYTES + VNET_BYTES);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno == EAGAIN ? 0 : -1;
-        struct virtio_net_hdr vnet;
-        *p = (struct hf_packet){.bytes = buffer + PACKET_OFFSET};
-        if (n > VNET_BYTES) {
-            memcpy(&vnet, start, sizeof vnet);
-            p->length_bytes = (uint32_t)(n - VNET_BYTES);
-            if (hf_vnet_read(&vnet, p))
-                return 1;
-        }
-        t->link.stats.in_malformed++;
+    return t->buffers + i * BUFFER_BYTES + PACKET_OFFSET;
+}
+
+/* What was read into a buffer; false: it makes no sense. */
+static bool understand(struct tun *t, const uint8_t *buffer, size_t n, struct hf_packet *p)
+{
+    struct virtio_net_hdr vnet;
+    *p = (struct hf_packet){.bytes = buffer};
+    if (n > VNET_BYTES) {
+        memcpy(&vnet, buffer - VNET_BYTES, sizeof vnet);
+        p->length_bytes = (uint32_t)(n - VNET_BYTES);
+        if (hf_vnet_read(&vnet, p))
+            return true;
     }
+    t->link.stats.in_malformed++;
+    return false;
+}
+
+static unsigned read_one(struct tun *t, struct hf_transfer *r)
+{
+    ssize_t n = readv(t->fd, r->iov, r->count);
+    r->result = n < 0 ? -errno : (int)n;
+    return 1;
+}
+
+/* Reads n packets into the buffers from `first` on, as many as one call will; how many it tried. */
+static unsigned read_some(struct tun *t, size_t first, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        t->iov[i] =
+            (struct iovec){buffer_at(t, first + i) - VNET_BYTES, PACKET_MAX_BYTES + VNET_BYTES};
+        t->transfers[i] = (struct hf_transfer){&t->iov[i], 1, 0};
+    }
+    unsigned done = 0;
+    if (n > 1 && t->uring != NULL)
+        done = hf_uring_run(t->uring, t->fd, HF_TRANSFER_READ, t->transfers, n);
+    return done > 0 ? done : read_one(t, &t->transfers[0]);
+}
+
+/* What reading has come to. */
+struct reading {
+    size_t count; /* packets */
+    int err;      /* 0: there may be more; EAGAIN: there was none; or what failed */
+};
+
+/* Takes what was read; how many reads got something. One that got nothing may stand before one that
+ * did: a packet came in between. */
+static unsigned take_read(struct tun *t, size_t first, unsigned n, struct hf_packet *packets,
+                          struct reading *r)
+{
+    unsigned got = 0;
+    for (unsigned i = 0; i < n; i++) {
+        int result = t->transfers[i].result;
+        if (result < 0) {
+            r->err = result == -EINTR ? r->err : -result;
+            continue;
+        }
+        got++;
+        if (understand(t, buffer_at(t, first + i), (size_t)result, &packets[r->count]))
+            r->count++;
+    }
+    return got;
+}
+
+/* One more than came last time, so that the call that finds the queue empty is the same: and twice
+ * as many where all that were asked for came. */
+static size_t expect(size_t asked, size_t got)
+{
+    size_t next = got == asked ? 2 * asked : got + 1;
+    return next < RUN_MAX ? next : RUN_MAX;
 }
 
 static int tun_receive(struct hf_link *l, struct hf_packet *packets, size_t max)
 {
     struct tun *t = of(l);
-    size_t want = max < t->batch ? max : t->batch;
-    for (size_t i = 0; i < want; i++) {
-        int got = read_packet(t, t->buffers + i * BUFFER_BYTES, &packets[i]);
-        if (got > 0)
-            continue;
-        if (got < 0)
-            l->stats.last_errno = errno;
-        /* What was read before the failure is handed on; it will fail again next time. */
-        if (got == 0 || i > 0)
-            return (int)i;
-        return hf_why_class(errno);
+    size_t want = max < t->batch ? max : t->batch, used = 0;
+    struct reading r = {0, 0};
+    while (used < want && r.err == 0) {
+        size_t asked = t->uring == NULL ? 1 : t->expected < want - used ? t->expected : want - used;
+        unsigned tried = read_some(t, used, (unsigned)asked);
+        unsigned got = take_read(t, used, tried, packets, &r);
+        t->expected = expect(asked, got);
+        used += tried;
     }
-    return (int)want;
+    if (r.err == 0 || r.err == EAGAIN)
+        return (int)r.count;
+    l->stats.last_errno = r.err;
+    /* What was read before the failure is handed on; it will fail again next time. */
+    return r.count > 0 ? (int)r.count : hf_why_class(r.err);
 }
 
 /* ---- sending -------------------------------------------------------------------------------- */
@@ -137,46 +198,110 @@ static struct iovec piece(const void *bytes, size_t n)
     return (struct iovec){u.out, n};
 }
 
-/* Fills t->iov behind the virtio-net header; returns how many pieces in all, 0: it can't. */
-static int gather(struct tun *t, const struct hf_out_packet *p)
+static int pieces_of(const struct hf_out_packet *p)
 {
-    if ((size_t)p->slice_count + 2 > IOV_COUNT) {
-        size_t n = assemble(t, p);
-        t->iov[1] = (struct iovec){t->assembly, n};
-        return n ? 2 : 0;
-    }
-    t->iov[1] = piece(p->header, p->header_bytes);
-    for (size_t i = 0; i < p->slice_count; i++)
-        t->iov[2 + i] = piece(p->slices[i].bytes, p->slices[i].length_bytes);
     return p->slice_count + 2;
 }
 
-/* False: the device is full. A packet that is refused counts as sent. */
-static bool write_packet(struct tun *t, const struct hf_out_packet *p)
+static bool has_too_many(const struct hf_out_packet *p)
 {
-    int pieces = hf_vnet_write(p, 0, &t->vnet) ? gather(t, p) : 0;
-    const struct iovec *iov = t->iov;
-    errno = EINVAL;
-    while (pieces > 0) {
-        if (writev(t->fd, iov, pieces) >= 0)
-            return true;
-        if (errno == EAGAIN)
-            return false;
-        if (errno != EINTR)
-            break;
+    return pieces_of(p) > IOV_EACH;
+}
+
+/* Fills iov behind the virtio-net header; returns how many pieces in all, 0: it can't. */
+static int gather(struct tun *t, const struct hf_out_packet *p, struct iovec *iov)
+{
+    if (has_too_many(p)) {
+        size_t n = assemble(t, p);
+        iov[1] = (struct iovec){t->assembly, n};
+        return n ? 2 : 0;
     }
+    iov[1] = piece(p->header, p->header_bytes);
+    for (size_t i = 0; i < p->slice_count; i++)
+        iov[2 + i] = piece(p->slices[i].bytes, p->slices[i].length_bytes);
+    return pieces_of(p);
+}
+
+/* Makes the n-th transfer of a packet; false: it contradicts itself, or is too long. */
+static bool plan(struct tun *t, const struct hf_out_packet *p, unsigned n, struct iovec *iov)
+{
+    iov[0] = (struct iovec){&t->vnets[n], VNET_BYTES};
+    int pieces = hf_vnet_write(p, 0, &t->vnets[n]) ? gather(t, p, iov) : 0;
+    t->transfers[n] = (struct hf_transfer){iov, pieces, -EINVAL};
+    return pieces > 0;
+}
+
+static void refuse(struct tun *t, int err)
+{
     t->link.stats.out_refused++;
-    t->link.stats.last_errno = errno;
+    t->link.stats.last_errno = err;
+}
+
+/* False: the device is full. A packet that is refused counts as sent. */
+static bool write_one(struct tun *t, const struct hf_out_packet *p)
+{
+    bool may_leave = plan(t, p, 0, t->iov);
+    struct hf_transfer *w = &t->transfers[0];
+    do {
+        if (may_leave && writev(t->fd, w->iov, w->count) < 0)
+            w->result = -errno;
+        else if (may_leave)
+            return true;
+    } while (w->result == -EINTR);
+    if (w->result == -EAGAIN)
+        return false;
+    refuse(t, -w->result);
     return true;
+}
+
+/* Plans packets for one call, none that needs a place for itself; how many. */
+static unsigned plan_some(struct tun *t, const struct hf_out_packet *packets, size_t n)
+{
+    unsigned count = 0;
+    size_t used = 0;
+    while (count < n && count < RUN_MAX && !has_too_many(&packets[count]) &&
+           used + (size_t)pieces_of(&packets[count]) <= IOV_COUNT &&
+           plan(t, &packets[count], count, &t->iov[used]))
+        used += (size_t)t->transfers[count++].count;
+    return count;
+}
+
+static bool was_late(const struct hf_transfer *w)
+{
+    return w->result == -EAGAIN || w->result == -EINTR;
+}
+
+/* Sends some, by one call if it can; how many were taken, less than asked for: the device is full.
+ * What it had no room for while it had some for a later one is gone, as on any queue. */
+static size_t write_some(struct tun *t, const struct hf_out_packet *packets, size_t n,
+                         size_t *asked)
+{
+    unsigned planned = n > 1 && t->uring != NULL ? plan_some(t, packets, n) : 0;
+    unsigned done = 0;
+    if (planned > 1)
+        done = hf_uring_run(t->uring, t->fd, HF_TRANSFER_WRITE, t->transfers, planned);
+    *asked = done > 0 ? done : 1;
+    if (done == 0)
+        return write_one(t, packets);
+    while (done > 0 && was_late(&t->transfers[done - 1]))
+        done--;
+    for (unsigned i = 0; i < done; i++)
+        if (t->transfers[i].result < 0)
+            refuse(t, -t->transfers[i].result);
+    return done;
 }
 
 static int tun_send(struct hf_link *l, const struct hf_out_packet *packets, size_t n)
 {
-    size_t most = n < INT_MAX ? n : INT_MAX;
-    for (size_t i = 0; i < most; i++)
-        if (!write_packet(of(l), &packets[i]))
-            return (int)i;
-    return (int)most;
+    size_t most = n < INT_MAX ? n : INT_MAX, sent = 0;
+    while (sent < most) {
+        size_t asked;
+        size_t taken = write_some(of(l), packets + sent, most - sent, &asked);
+        sent += taken;
+        if (taken < asked)
+            break;
+    }
+    return (int)sent;
 }
 
 /* ---- the rest of the vtable ----------------------------------------------------------------- */
@@ -199,6 +324,7 @@ static void tun_caps(const struct hf_link *l, struct hf_link_caps *caps)
 static void tun_close(struct hf_link *l)
 {
     struct tun *t = of(l);
+    hf_uring_close(t->uring);
     close(t->fd);
     free(t->assembly);
     free(t->buffers);
@@ -212,6 +338,11 @@ static const struct hf_link_ops tun_ops = {
     .caps = tun_caps,
     .close = tun_close,
 };
+
+bool hf_link_tun_is_batched(const struct hf_link *l)
+{
+    return of_const(l)->uring != NULL;
+}
 
 const char *hf_link_tun_name(const struct hf_link *l)
 {
@@ -341,7 +472,9 @@ int hf_link_tun_from_fd(struct hf_link **out, int fd, const struct hf_tun_config
     t->batch = batch;
     t->plain = cfg->plain;
     t->buffers = buffers;
-    t->iov[0] = (struct iovec){&t->vnet, sizeof t->vnet};
+    t->expected = 1;
+    if (!cfg->one_by_one && hf_uring_suits(fd))
+        t->uring = hf_uring_open(RUN_MAX);
     memcpy(t->name, name, sizeof name);
     *out = &t->link;
     return HF_OK;

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/io_uring.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -37,6 +38,8 @@
 enum { SKIPPED = 77, WAIT_MS = 5000, DATA_BYTES = 20000, IP_PROTO_UDP = 17 };
 
 static bool has_v6;
+/* All runs twice: many packets by a system call, where the kernel has io_uring, and one. */
+static bool one_by_one;
 
 /* ---- the bench: an interface that is up, the kernel at .1, we are everybody else ------------ */
 
@@ -65,7 +68,8 @@ static void must(int result, const struct hf_why *why)
 
 static struct hf_link *open_bench(bool plain)
 {
-    const struct hf_tun_config cfg = {.name = "hf0", .plain = plain, .batch_packets = 8};
+    const struct hf_tun_config cfg = {
+        .name = "hf0", .plain = plain, .batch_packets = 8, .one_by_one = one_by_one};
     struct hf_link *l = open_tun(&cfg);
     struct hf_why why = {.text = ""};
     struct hf_addr a = addr_of("10.9.0.1"), far = addr_of("10.8.7.6");
@@ -362,6 +366,71 @@ static void what_the_kernel_refuses_is_counted(void **state)
     assert_int_equal(2, stats.out_refused);
     assert_int_equal(EINVAL, stats.last_errno);
     assert_int_equal(0, stats.out_busy);
+    hf_link_close(l);
+}
+
+static bool may_have_uring(void)
+{
+    struct io_uring_params params = {0};
+    long fd = syscall(SYS_io_uring_setup, 2, &params);
+    if (fd >= 0)
+        close((int)fd);
+    return fd >= 0;
+}
+
+/* What is refused or asks for a place of its own stands among what is not: all that can leave does,
+ * in order. */
+static void a_batch_goes_out_in_order(void **state)
+{
+    (void)state;
+    enum { COUNT = 100, PIECES = 300 };
+    struct hf_link *l = open_bench(false);
+    assert_int_equal(hf_link_tun_is_batched(l), !one_by_one && may_have_uring());
+    const struct hf_endpoint own = {addr_of("10.9.0.1"), 7}, far = {addr_of("10.9.0.2"), 9};
+    struct sockaddr_storage sa;
+    int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(s, (struct sockaddr *)&sa, sockaddr_of(&own, &sa)), 0);
+    static uint8_t bytes[COUNT][28];
+    static struct hf_out_packet packets[COUNT];
+    static struct hf_slice slices[PIECES];
+    for (unsigned i = 0; i < COUNT; i++) {
+        const struct hf_ip ip = {.version = 4,
+                                 .protocol = IP_PROTO_UDP,
+                                 .ttl = 64,
+                                 .source = far.addr,
+                                 .destination = own.addr,
+                                 .payload_bytes = 8 + (i == 50 ? PIECES : 1)};
+        hf_ip_emit(&ip, bytes[i]);
+        hf_put16(bytes[i] + 20, far.port);
+        hf_put16(bytes[i] + 22, own.port);
+        hf_put16(bytes[i] + 24, (uint16_t)ip.payload_bytes); /* and no checksum */
+        slices[i] = (struct hf_slice){(const uint8_t *)&"0123456789"[i % 10], 1};
+        packets[i] = (struct hf_out_packet){.header = bytes[i],
+                                            .header_bytes = 28,
+                                            .ip_bytes = 20,
+                                            .slices = &slices[i],
+                                            .slice_count = 1,
+                                            .length_bytes = 29};
+    }
+    bytes[33][0] = 0x15; /* no IP */
+    packets[64].segment_bytes = 500;
+    for (unsigned i = 0; i < PIECES; i++)
+        slices[i] = slices[i % 10];
+    packets[50].slice_count = PIECES;
+    packets[50].slices = slices;
+    packets[50].length_bytes = 28 + PIECES;
+    assert_int_equal(hf_link_send(l, packets, COUNT), COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        uint8_t got[1000];
+        if (i == 33 || i == 64)
+            continue;
+        assert_int_equal(recv(s, got, sizeof got, MSG_DONTWAIT), i == 50 ? PIECES : 1);
+        assert_int_equal(got[0], i == 50 ? '0' : "0123456789"[i % 10]);
+    }
+    struct hf_link_stats stats;
+    hf_link_stats(l, &stats);
+    assert_int_equal(stats.out_refused, 2);
+    close(s);
     hf_link_close(l);
 }
 
@@ -677,6 +746,7 @@ int main(void)
         cmocka_unit_test(a_connection_of_the_kernel_over_v4),
         cmocka_unit_test(a_connection_of_the_kernel_over_v6),
         cmocka_unit_test(what_the_kernel_refuses_is_counted),
+        cmocka_unit_test(a_batch_goes_out_in_order),
         cmocka_unit_test(batches_keep_every_packet),
         cmocka_unit_test(caps_tell_what_was_asked_for),
         cmocka_unit_test(many_packets_may_wait),
@@ -685,13 +755,16 @@ int main(void)
         cmocka_unit_test(names_are_checked),
         cmocka_unit_test(devices_are_checked),
         cmocka_unit_test(descriptors_are_checked),
-        cmocka_unit_test(privileges_are_named),
         cmocka_unit_test(interfaces_are_checked),
     };
+    const struct CMUnitTest last[] = {cmocka_unit_test(privileges_are_named)}; /* it drops them */
     const char *what = missing();
     if (*what) {
         fprintf(stderr, "skipped: %s\n", what);
         return SKIPPED;
     }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("many by a call", tests, NULL, NULL);
+    one_by_one = true;
+    failed += cmocka_run_group_tests_name("one by one", tests, NULL, NULL);
+    return failed + cmocka_run_group_tests_name("without privileges", last, NULL, NULL);
 }
