@@ -3,7 +3,7 @@
  * connection that misses nothing, all that waits of it or a full segment; and an ACK alone.
  *
  * What is decided here output.c would decide too, which debug builds ask each time. All else is
- * left to it, and nothing was done then.
+ * left to it, and nothing was done then; so is everything where the setting fast_path is 0.
  */
 #include "emit.h"
 #include "receive.h"
@@ -64,7 +64,7 @@ static inline uint32_t bytes_to_send(const struct hf_stack *s, const struct hf_c
 /** False: this is nothing of the usual. */
 static inline bool plan(const struct hf_stack *s, const struct hf_conn *c, struct usual *u)
 {
-    if (has_other_reasons(c))
+    if (s->p.cfg.fast_path == 0 || has_other_reasons(c))
         return false;
     u->flight = hf_flight_of(s, c);
     if (u->flight != NULL && is_in_trouble(u->flight))

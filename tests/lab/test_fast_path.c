@@ -85,9 +85,11 @@ static void run_told(struct hf_pair *p, struct hf_pair_scenario *s, struct story
     ending->ended_at_ns = p->report.ended_at_ns;
 }
 
-/** How the stacks' link is, and whether they take the fast path. */
+/** What both stacks are told. */
 struct way {
-    bool facts, fast;
+    bool facts;   /**< the link vouches for checksums, and takes super-packets */
+    bool unpaced; /**< where the rate has a say data leaves by the list of reasons in any case */
+    bool fast;
 };
 
 static void run(struct hf_pair *p, const struct scenario *from, uint64_t seed, struct way way,
@@ -98,20 +100,23 @@ static void run(struct hf_pair *p, const struct scenario *from, uint64_t seed, s
     a_config.offload_checksum = b_config.offload_checksum = way.facts;
     a_config.offload_super_bytes = b_config.offload_super_bytes = way.facts ? 65535 : 0;
     a_config.fast_path = b_config.fast_path = way.fast;
+    a_config.pacing = b_config.pacing = !way.unpaced;
     s.seed = seed;
     run_told(p, &s, story, ending);
     if (p->report.violations > 0)
         fail_msg("%s, seed %u: %s", from->name, (unsigned)seed, p->report.violation);
 }
 
-static void tell_the_same(struct hf_pair *p, bool facts)
+static void tell_the_same(struct hf_pair *p, struct way way)
 {
+    struct way fast = way, slow = way;
+    fast.fast = true;
     struct story with = {0}, without = {0};
     struct ending with_end, without_end;
     for (size_t i = 0; i < SCENARIOS; i++) {
         for (uint64_t seed = 1; seed <= (scenarios[i].lossy ? 20 : 2); seed++) {
-            run(p, &scenarios[i], seed, (struct way){facts, true}, &with, &with_end);
-            run(p, &scenarios[i], seed, (struct way){facts, false}, &without, &without_end);
+            run(p, &scenarios[i], seed, fast, &with, &with_end);
+            run(p, &scenarios[i], seed, slow, &without, &without_end);
             if (strcmp(with.text, without.text) != 0)
                 fail_msg("%s, seed %u: the traces differ", scenarios[i].name, (unsigned)seed);
             assert_memory_equal(&with_end, &without_end, sizeof with_end);
@@ -123,12 +128,17 @@ static void tell_the_same(struct hf_pair *p, bool facts)
 
 static void plain_packets_tell_the_same(void **state)
 {
-    tell_the_same(*state, false);
+    tell_the_same(*state, (struct way){0});
 }
 
 static void super_packets_tell_the_same(void **state)
 {
-    tell_the_same(*state, true);
+    tell_the_same(*state, (struct way){.facts = true});
+}
+
+static void unpaced_packets_tell_the_same(void **state)
+{
+    tell_the_same(*state, (struct way){.unpaced = true});
 }
 
 /* Of any size, over links of any kind; both ends take it, or neither. */
@@ -144,6 +154,8 @@ static void drawn_transfers_tell_the_same(void **state)
             struct drawn drawn;
             drawn_make(&drawn, seed);
             drawn.config[0].fast_path = drawn.config[1].fast_path = fast;
+            if (seed % 2 == 0)
+                drawn.config[0].pacing = drawn.config[1].pacing = 0;
             run_told(p, &drawn.scenario, &story[fast], &ending[fast]);
         }
         if (strcmp(story[0].text, story[1].text) != 0)
@@ -256,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(plain_packets_tell_the_same, make_pair, free_pair),
         cmocka_unit_test_setup_teardown(super_packets_tell_the_same, make_pair, free_pair),
+        cmocka_unit_test_setup_teardown(unpaced_packets_tell_the_same, make_pair, free_pair),
         cmocka_unit_test_setup_teardown(drawn_transfers_tell_the_same, make_pair, free_pair),
         cmocka_unit_test(a_wrong_checksum_changes_nothing),
     };
