@@ -2,6 +2,7 @@
  * Closing: half-close, close, abort [RFC9293#3.6] [RFC9293#3.10.4] [RFC9293#3.10.5].
  */
 #include "receive.h"
+#include "timers.h"
 
 int hf_closed_err(enum hf_closed how)
 {

@@ -1,6 +1,7 @@
 /**
  * The life of a connection record: made, found by handle, moved from state to state, ended, freed.
  */
+#include "timers.h"
 #include "tuples.h"
 
 enum { CHALLENGE_WINDOWS = 256 };

@@ -7,6 +7,7 @@
  */
 #include "emit.h"
 #include "receive.h"
+#include "timers.h"
 
 /** What is to leave, and of what. */
 struct usual {

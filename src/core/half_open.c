@@ -3,6 +3,7 @@
  * They have no handle and no queues; the segment that completes the handshake turns them into a
  * connection. The checks are those of RFC 9293 3.10.7.4, as far as this state has them.
  */
+#include "timers.h"
 #include "tuples.h"
 
 static struct hf_endpoint local_of(const struct hf_stack *s, const struct hf_half_open *h)

@@ -2,6 +2,7 @@
  * What can be seen from outside: a connection's snapshot, the list of all entries, counters.
  */
 #include "receive.h"
+#include "timers.h"
 
 static uint64_t stream_bytes(uint16_t wraps, hf_seq at, hf_seq start, bool begun, bool fin)
 {

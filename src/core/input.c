@@ -4,6 +4,7 @@
  * says whether the segment goes on to the next.
  */
 #include "receive.h"
+#include "timers.h"
 
 enum { PAWS_VALID_S = 24 * 24 * 3600 }; /**< [RFC7323#5.5] 24 days */
 

@@ -2,7 +2,7 @@
  * Listeners: who may connect. Finds the listener of a SYN, keeps its limits, and starts one of
  * three things: a half-open entry (automatic), a cookie (automatic, under load), a held connection.
  */
-#include "stack.h"
+#include "timers.h"
 
 enum { BACKLOG_DEFAULT = 128 };
 

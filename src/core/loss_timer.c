@@ -4,7 +4,7 @@
  * kept in the flight; the connection's one timer is armed for the earliest, and named for it
  * [RFC8985#8].
  */
-#include "stack.h"
+#include "timers.h"
 
 /** On paths whose round trip is shorter than this, waking up takes longer than the path.
  *  DEVIATION D-16 from [RFC8985#7.2]. */

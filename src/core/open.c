@@ -1,6 +1,7 @@
 /**
  * Opening: the active open, and the application's decision on held open requests.
  */
+#include "timers.h"
 #include "tuples.h"
 
 enum { DSCP_SHIFT = 2 };

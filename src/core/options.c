@@ -2,6 +2,7 @@
  * hf_set and hf_get: options of connections, and those that a listener hands on.
  */
 #include "receive.h"
+#include "timers.h"
 
 enum {
     MARK_MAX_BYTES = 65535,

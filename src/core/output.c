@@ -4,6 +4,7 @@
  */
 #include "emit.h"
 #include "receive.h"
+#include "timers.h"
 
 enum { SACK_OPTION_BYTES = 4, SACK_BLOCK_BYTES = 8, SUPER_HEADROOM_BYTES = 120 };
 

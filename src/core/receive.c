@@ -3,6 +3,7 @@
  * them, the window, and the calls that read.
  */
 #include "receive.h"
+#include "timers.h"
 
 /* ---- the window --------------------------------------------------------------------------- */
 

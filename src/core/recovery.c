@@ -7,7 +7,7 @@
  * How much may be in flight otherwise is the congestion control's (cc.h); when the timer fires is
  * decided in loss_timer.c, and what leaves next in output.c.
  */
-#include "stack.h"
+#include "timers.h"
 
 enum { DUP_ACK_THRESHOLD = 3, DUP_ACKS_MAX = 255 };
 

@@ -3,6 +3,7 @@
  * that queue data.
  */
 #include "receive.h"
+#include "timers.h"
 
 enum { WAKE_MAX = 128 };
 static const unsigned SEND_FLAGS = HF_SEND_MORE | HF_SEND_URGENT;

@@ -3,6 +3,7 @@
  */
 #include "config.h"
 #include "emit.h"
+#include "timers.h"
 #include "tuples.h"
 
 enum {

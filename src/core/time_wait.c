@@ -6,6 +6,7 @@
  * What a segment means here is judged in one place (`judge`, `take_opening`), for entries and for
  * the rare connection that found no memory for one and waits itself.
  */
+#include "timers.h"
 #include "tuples.h"
 
 static struct hf_endpoint local_of(const struct hf_stack *s, const struct hf_time_wait *t)

@@ -11,7 +11,7 @@
  * The node is armed for the earliest. A deadline that moves later leaves it where it is: it fires
  * early, finds nothing due, and is armed anew.
  */
-#include "stack.h"
+#include "timers.h"
 
 enum { COUNT_MAX = 255, NO_LIMIT = -1, PROBE_DOUBLINGS_MAX = 20 };
 
