@@ -90,8 +90,8 @@ struct hf_link {
     struct hf_link_stats stats;
 };
 
-/** Gives at most max packets that came in and returns how many; 0: none now. The bytes stay valid
- *  until the next receive on this link. */
+/** Gives at most max packets that came in and returns how many, perhaps not all that are there; 0:
+ *  none now. The bytes stay valid until the next receive on this link. */
 HF_API HF_MUST_CHECK int hf_link_receive(struct hf_link *l, struct hf_packet *packets, size_t max);
 /** Sends; returns how many were taken. Less than n: the device is full, wait until the descriptor
  *  is writable; the rest is the caller's to send again or to drop. A packet that the kernel refuses

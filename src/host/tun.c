@@ -31,6 +31,8 @@ enum {
     BATCH_MAX = 1024,
     /* Packets asked for, or handed over, by one system call at most: a power of two. */
     RUN_MAX = 32,
+    /* Where one packet came, one is asked for, and every so many times whether there are more. */
+    LONE_MAX = 8,
     /* Pieces of one packet: more are put together first. writev takes no more than IOV_MAX. */
     IOV_EACH = 256,
     IOV_COUNT = 1024, /* of all that go by one call */
@@ -55,6 +57,7 @@ struct tun {
     uint8_t *assembly;      /* for packets of too many pieces; NULL until the first */
     struct hf_uring *uring; /* NULL: each packet takes a call of its own */
     size_t expected;        /* so many packets are likely to be there */
+    unsigned lone;          /* receives in a row that found one packet */
     /* What one call reads or writes: of a packet to be sent the first piece is its header. */
     struct hf_transfer transfers[RUN_MAX];
     struct virtio_net_hdr vnets[RUN_MAX];
@@ -147,10 +150,18 @@ static size_t expect(size_t asked, size_t got)
     return next < RUN_MAX ? next : RUN_MAX;
 }
 
+/* Packets come one at a time, as where each answer waits for its question: to look for another after
+ * each would cost a call, and whoever polls the descriptor is told if there is one. */
+static bool come_alone(const struct tun *t)
+{
+    return t->lone % LONE_MAX != 0;
+}
+
 static int tun_receive(struct hf_link *l, struct hf_packet *packets, size_t max)
 {
     struct tun *t = of(l);
-    size_t want = max < t->batch ? max : t->batch, used = 0;
+    size_t most = come_alone(t) ? 1 : t->batch;
+    size_t want = max < most ? max : most, used = 0;
     struct reading r = {0, 0};
     while (used < want && r.err == 0) {
         size_t asked = t->uring == NULL ? 1 : t->expected < want - used ? t->expected : want - used;
@@ -159,6 +170,7 @@ static int tun_receive(struct hf_link *l, struct hf_packet *packets, size_t max)
         t->expected = expect(asked, got);
         used += tried;
     }
+    t->lone = r.count == 1 ? t->lone + 1 : 0;
     if (r.err == 0 || r.err == EAGAIN)
         return (int)r.count;
     l->stats.last_errno = r.err;
