@@ -119,7 +119,7 @@ struct hf_tun_config {
     uint32_t batch_packets; /**< buffers of 64 KB, hence packets a receive; 0: 32 */
     bool plain;             /**< no super-packets, all checksums filled in */
     bool queue;             /**< one of several queues: see hf_link_tun_open */
-    bool one_by_one;        /**< a system call for each packet, though the kernel has io_uring */
+    bool one_by_one;        /**< a system call for each packet, though io_uring is there */
 };
 
 /** Creates a TUN interface, or takes an idle one of that name. It goes with the link. With `queue`
@@ -132,8 +132,9 @@ HF_API HF_MUST_CHECK int hf_link_tun_open(struct hf_link **out, const struct hf_
  *  IFF_VNET_HDR. On success the link owns fd. name and device are not used. */
 HF_API HF_MUST_CHECK int hf_link_tun_from_fd(struct hf_link **out, int fd,
                                              const struct hf_tun_config *cfg, struct hf_why *why);
-/** Whether many packets go by one system call: the kernel has io_uring, lets us use it, and
- *  one_by_one was not asked for. l must be a TUN. */
+/** Whether many packets go by one system call: the kernel is Linux 6.4 or later and lets us use
+ *  io_uring, nobody has set a limit for what the device may hold, and one_by_one was not asked for.
+ *  In the child of a fork each packet takes a call. l must be a TUN. */
 HF_API bool hf_link_tun_is_batched(const struct hf_link *l);
 /** The interface's name, as the kernel chose it. l must be a TUN. */
 HF_API const char *hf_link_tun_name(const struct hf_link *l);

@@ -3,7 +3,8 @@
  * that says how far all of ours has arrived, or both, and nothing else. Its payload is copied to
  * its place and summed in one pass; only then is it known to be whole, and only then does anything
  * count. All that it does is what the eight checks of input.c would have done: whatever they might
- * see differently is left to them. The setting fast_path leaves all to them.
+ * see differently is left to them. The setting fast_path leaves all to them. Only where in memory
+ * data lies is not part of this: room is taken here before what is acknowledged gives some back.
  */
 #include "receive.h"
 
@@ -13,7 +14,8 @@ enum { FRESH_BLOCKS_MOST = 20 };
 struct copied {
     uint32_t count;
     uint32_t blocks[FRESH_BLOCKS_MOST];
-    uint32_t peak; /**< of the pool, before */
+    uint32_t peak;     /**< of the pool, before */
+    uint64_t turnover; /**< likewise */
 };
 
 static bool timestamp_is_fresh(const struct hf_conn *c, const struct hf_segment *seg)
@@ -67,17 +69,20 @@ static hf_sum copy(uint8_t *to, const uint8_t *from, uint32_t n, bool vouched)
     return 0;
 }
 
-/** Copies the payload; its sum added to `sum`. False without room: the slow path finds some. */
+/** Copies the payload; its sum added to `sum`. False where it takes more than is at hand: what the
+ *  ACK frees may serve then, or the slow path finds some. */
 static bool copy_payload(struct hf_stack *s, const struct hf_conn *c, const struct hf_arrival *in,
                          bool vouched, struct copied *copied, hf_sum *sum)
 {
     uint32_t n = in->seg->payload_bytes, block_bytes = s->blocks.block_bytes;
     uint32_t done = hf_min_u32(n, hf_queue_tail_room(&s->blocks, &c->receive));
+    uint32_t begin = hf_receive_begin(s, c);
+    if (n - done > FRESH_BLOCKS_MOST * block_bytes - begin)
+        return false;
     if (done > 0)
         *sum += copy(hf_queue_end(&s->blocks, &c->receive), in->payload, done, vouched);
-    uint32_t begin = hf_receive_begin(s, c);
     while (done < n) {
-        if (copied->count == FRESH_BLOCKS_MOST)
+        if (!hf_pool_may_lend(&s->blocks.pool))
             return false;
         uint32_t block = hf_blocks_take(&s->blocks, HF_BLOCK_IN_ORDER);
         if (block == HF_NIL)
@@ -97,6 +102,7 @@ static void forget(struct hf_stack *s, const struct copied *copied)
     for (uint32_t i = 0; i < copied->count; i++)
         hf_blocks_give(&s->blocks, copied->blocks[i]);
     s->blocks.peak = copied->peak;
+    s->blocks.turnover = copied->turnover;
 }
 
 /** What it says of ours. */
@@ -147,6 +153,7 @@ __attribute__((noinline)) static enum hf_fast_path take(struct hf_stack *s, stru
     struct copied copied;
     copied.count = 0;
     copied.peak = s->blocks.peak;
+    copied.turnover = s->blocks.turnover;
     hf_sum sum = vouched ? 0 : hf_arrival_header_sum(in);
     if (!copy_payload(s, c, in, vouched, &copied, &sum)) {
         forget(s, &copied);

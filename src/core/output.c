@@ -263,11 +263,17 @@ static bool may_leave(struct hf_stack *s, struct hf_conn *c, struct plan *p)
     return !has_pace(s, c) || is_its_time(s, c, p);
 }
 
+/** Nothing is in flight, and nothing was for longer than a timeout. */
+static bool was_idle(const struct hf_stack *s, const struct hf_conn *c)
+{
+    hf_ns idle_ns = s->p.now_ns - hf_stamp_ns(c->progress, s->p.now_ns);
+    return hf_conn_in_flight(c) == 0 && idle_ns > hf_rtt_rto_ns(&c->rtt);
+}
+
 /** A burst into a path that was idle for long starts small again [RFC5681#4.1]. */
 static void restart_after_idle(struct hf_stack *s, struct hf_conn *c)
 {
-    hf_ns idle_ns = s->p.now_ns - hf_stamp_ns(c->progress, s->p.now_ns);
-    if (idle_ns <= hf_rtt_rto_ns(&c->rtt) || s->p.cfg.idle_restart == 0)
+    if (s->p.cfg.idle_restart == 0)
         return;
     struct hf_cc_event e = hf_recovery_start_event(s, c);
     hf_stack_cc(s)->on_idle(&c->cc, &e);
@@ -280,7 +286,7 @@ static bool plan_in_window(struct hf_stack *s, struct hf_conn *c, struct plan *p
         return plan_lost(s, c, p) && may_leave(s, c, p);
     if (!hf_conn_has_unsent(c))
         return false;
-    if (hf_conn_in_flight(c) == 0)
+    if (was_idle(s, c))
         restart_after_idle(s, c);
     if (p->flight == NULL)
         p->flight = hf_conn_need_flight(s, c);
@@ -569,6 +575,7 @@ bool hf_output_agrees(const struct hf_stack *s, const struct hf_conn *c, uint32_
         return false;
     if (bytes == 0)
         return c->ack_due && !hf_conn_has_unsent(c);
-    return hf_conn_has_unsent(c) && plan_new(s, c, &p, cwnd_room(c, f)) && p.bytes == bytes &&
-           p.mss == mss && !p.fin && !is_urgent(c, p.seq);
+    return hf_conn_has_unsent(c) && !has_pace(s, c) && !was_idle(s, c) &&
+           plan_new(s, c, &p, cwnd_room(c, f)) && p.bytes == bytes && p.mss == mss && !p.fin &&
+           !is_urgent(c, p.seq);
 }

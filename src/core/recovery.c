@@ -471,8 +471,9 @@ static void pass_recover(const struct hf_conn *c, struct hf_flight *f)
 void hf_recovery_on_plain_ack(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
                               const struct hf_ack *a)
 {
-    /* What else it would note goes with the record at once. */
-    if (hf_flight_is_over(c, f) && !is_cwnd_limited(c, most_in_flight(c, f, a->flight_before)))
+    /* What else it would note goes with the record at once, which nothing else keeps. */
+    if (hf_flight_is_over(c, f) && !f->recover_valid &&
+        !is_cwnd_limited(c, most_in_flight(c, f, a->flight_before)))
         return;
     struct hf_board b = hf_flight_board(s, f, 0);
     struct hf_delivery d = new_delivery(s, c, f, a->seg);

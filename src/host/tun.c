@@ -74,6 +74,18 @@ static const struct tun *of_const(const struct hf_link *l)
     return (const struct tun *)l;
 }
 
+/* Does n transfers by one call; how many were done, 0: it can't. What will not pass ends all use of
+ * it. */
+static unsigned run(struct tun *t, enum hf_transfer_kind kind, unsigned n)
+{
+    unsigned done = hf_uring_run(t->uring, t->fd, kind, t->transfers, n);
+    if (done == 0 && errno != EAGAIN && errno != EBUSY && errno != ENOMEM) {
+        hf_uring_close(t->uring);
+        t->uring = NULL;
+    }
+    return done;
+}
+
 /* ---- receiving ------------------------------------------------------------------------------ */
 
 static uint8_t *buffer_at(const struct tun *t, size_t i)
@@ -113,7 +125,7 @@ static unsigned read_some(struct tun *t, size_t first, unsigned n)
     }
     unsigned done = 0;
     if (n > 1 && t->uring != NULL)
-        done = hf_uring_run(t->uring, t->fd, HF_TRANSFER_READ, t->transfers, n);
+        done = run(t, HF_TRANSFER_READ, n);
     return done > 0 ? done : read_one(t, &t->transfers[0]);
 }
 
@@ -168,6 +180,10 @@ static int tun_receive(struct hf_link *l, struct hf_packet *packets, size_t max)
         unsigned tried = read_some(t, used, (unsigned)asked);
         unsigned got = take_read(t, used, tried, packets, &r);
         t->expected = expect(asked, got);
+        if (tried > 1 && r.err != EAGAIN && r.err != 0) {
+            t->expected = 1; /* io_uring fails for reasons of its own: what a plain read says counts */
+            r.err = 0;
+        }
         used += tried;
     }
     t->lone = r.count == 1 ? t->lone + 1 : 0;
@@ -291,7 +307,7 @@ static size_t write_some(struct tun *t, const struct hf_out_packet *packets, siz
     unsigned planned = n > 1 && t->uring != NULL ? plan_some(t, packets, n) : 0;
     unsigned done = 0;
     if (planned > 1)
-        done = hf_uring_run(t->uring, t->fd, HF_TRANSFER_WRITE, t->transfers, planned);
+        done = run(t, HF_TRANSFER_WRITE, planned);
     *asked = done > 0 ? done : 1;
     if (done == 0)
         return write_one(t, packets);
@@ -460,6 +476,14 @@ static int take_over(int fd, bool plain, char name[IFNAMSIZ], struct hf_why *why
     return HF_OK;
 }
 
+/* Packets of a batch that find no room are told apart from others only where there always is some:
+ * unless somebody has set a limit. */
+static bool always_has_room(int fd)
+{
+    int bytes;
+    return ioctl(fd, TUNGETSNDBUF, &bytes) == 0 && bytes == INT_MAX;
+}
+
 int hf_link_tun_from_fd(struct hf_link **out, int fd, const struct hf_tun_config *cfg,
                         struct hf_why *why)
 {
@@ -485,7 +509,7 @@ int hf_link_tun_from_fd(struct hf_link **out, int fd, const struct hf_tun_config
     t->plain = cfg->plain;
     t->buffers = buffers;
     t->expected = 1;
-    if (!cfg->one_by_one && hf_uring_suits(fd))
+    if (!cfg->one_by_one && always_has_room(fd) && hf_uring_suits(fd))
         t->uring = hf_uring_open(RUN_MAX);
     memcpy(t->name, name, sizeof name);
     *out = &t->link;

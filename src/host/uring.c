@@ -8,14 +8,14 @@
 #include <linux/io_uring.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 typedef _Atomic unsigned shared;
 
+/* In a page of its own that a fork leaves empty: two processes that share a ring would take each
+ * other's results. `most` is 0 there. */
 struct hf_uring {
     int fd;
     unsigned most;
@@ -73,10 +73,24 @@ static bool map_all(struct hf_uring *u, const struct io_uring_params *p)
     return u->requests != NULL;
 }
 
+static struct hf_uring *allocate(void)
+{
+    struct hf_uring *u = mmap(NULL, sizeof *u, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                              -1, 0);
+    if (u == MAP_FAILED)
+        return NULL;
+    if (madvise(u, sizeof *u, MADV_WIPEONFORK) == 0)
+        return u;
+    int e = errno;
+    munmap(u, sizeof *u);
+    errno = e;
+    return NULL;
+}
+
 struct hf_uring *hf_uring_open(unsigned most)
 {
     struct io_uring_params p = {0};
-    struct hf_uring *u = calloc(1, sizeof *u);
+    struct hf_uring *u = allocate();
     if (u == NULL)
         return NULL;
     u->most = most;
@@ -99,9 +113,9 @@ void hf_uring_close(struct hf_uring *u)
         munmap(u->requests, u->requests_bytes);
     if (u->rings != NULL)
         munmap(u->rings, u->rings_bytes);
-    if (u->fd >= 0)
+    if (u->most > 0 && u->fd >= 0)
         close(u->fd);
-    free(u);
+    munmap(u, sizeof *u);
 }
 
 bool hf_uring_suits(int fd)
@@ -141,24 +155,40 @@ static unsigned take_results(struct hf_uring *u, struct hf_transfer *transfers)
     return tail - head;
 }
 
+/* Until all n are done, or no more can be: how many. */
+static unsigned finish(struct hf_uring *u, unsigned first, unsigned n, struct hf_transfer *transfers)
+{
+    unsigned asked = 0, done = 0;
+    while (done < n) {
+        long r = syscall(SYS_io_uring_enter, u->fd, n - asked, n - done, IORING_ENTER_GETEVENTS,
+                         NULL, 0);
+        int e = r < 0 ? errno : 0;
+        unsigned before = asked;
+        asked = atomic_load_explicit(u->requests_head, memory_order_acquire) - first;
+        done += take_results(u, transfers);
+        if (e == 0 || e == EINTR)
+            continue;
+        if (asked == n && before == n) { /* what it was asked for can't even be waited for */
+            u->most = 0;
+            break;
+        }
+        n = asked; /* what it has not looked at is taken back */
+        atomic_store_explicit(u->requests_tail, first + n, memory_order_release);
+        errno = e;
+    }
+    return done;
+}
+
 unsigned hf_uring_run(struct hf_uring *u, int fd, enum hf_transfer_kind kind,
                       struct hf_transfer *transfers, unsigned n)
 {
-    unsigned first = atomic_load_explicit(u->requests_tail, memory_order_relaxed), done = 0;
+    if (n > u->most) {
+        errno = ECHILD;
+        return 0;
+    }
+    unsigned first = atomic_load_explicit(u->requests_tail, memory_order_relaxed);
     for (unsigned i = 0; i < n; i++)
         ask(u, first + i, fd, kind, &transfers[i], i);
     atomic_store_explicit(u->requests_tail, first + n, memory_order_release);
-    for (unsigned asked = 0, before = 0; done < n; before = done) {
-        long more = syscall(SYS_io_uring_enter, u->fd, n - asked, n - done, IORING_ENTER_GETEVENTS,
-                            NULL, 0);
-        asked = atomic_load_explicit(u->requests_head, memory_order_acquire) - first;
-        done += take_results(u, transfers);
-        if (more >= 0 || errno == EINTR)
-            continue;
-        n = asked; /* what it has not looked at is taken back */
-        atomic_store_explicit(u->requests_tail, first + n, memory_order_release);
-        if (done == before)
-            break;
-    }
-    return done;
+    return finish(u, first, n, transfers);
 }

@@ -25,10 +25,12 @@ enum hf_transfer_kind { HF_TRANSFER_READ, HF_TRANSFER_WRITE };
 struct hf_uring *hf_uring_open(unsigned most);
 void hf_uring_close(struct hf_uring *u); /**< NULL is allowed */
 /** True if reads and writes of this TUN device can be done where they are asked for, without
- *  waiting: then they are done in order. */
+ *  waiting: then they are done in order. Linux 6.4 or later. */
 bool hf_uring_suits(int fd);
 /** Does n <= most transfers in order; those that find nothing or no room, too, end with a result.
- *  Returns how many were done: fewer where the kernel can take no more of them now. */
+ *  Returns how many were done: fewer where the kernel can take no more of them now. 0, with errno:
+ *  none. EAGAIN, EBUSY, ENOMEM: of memory; anything else will not pass: so in the child of a fork,
+ *  ECHILD. */
 unsigned hf_uring_run(struct hf_uring *u, int fd, enum hf_transfer_kind kind,
                       struct hf_transfer *transfers, unsigned n);
 

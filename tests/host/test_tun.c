@@ -33,6 +33,7 @@
 
 #include <handfast/host.h>
 
+#include "host/uring.h"
 #include "segments.h"
 
 enum { SKIPPED = 77, WAIT_MS = 5000, DATA_BYTES = 20000, IP_PROTO_UDP = 17 };
@@ -385,7 +386,8 @@ static void a_batch_goes_out_in_order(void **state)
     (void)state;
     enum { COUNT = 100, PIECES = 300 };
     struct hf_link *l = open_bench(false);
-    assert_int_equal(hf_link_tun_is_batched(l), !one_by_one && may_have_uring());
+    assert_int_equal(hf_link_tun_is_batched(l),
+                     !one_by_one && may_have_uring() && hf_uring_suits(hf_link_fd(l)));
     const struct hf_endpoint own = {addr_of("10.9.0.1"), 7}, far = {addr_of("10.9.0.2"), 9};
     struct sockaddr_storage sa;
     int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -493,6 +495,34 @@ static void many_after_packets_that_came_alone_come_in_batches_again(void **stat
         most = n > most ? n : most;
     }
     assert_int_equal(8, most);
+    hf_link_close(l);
+}
+
+/* Both have the descriptor, and only one of them the rings. */
+static void a_child_of_a_fork_reads_and_writes_too(void **state)
+{
+    (void)state;
+    struct hf_link *l = open_bench(false);
+    uint8_t next = 0;
+    send_numbers(0, 40);
+    while (next < 10)
+        (void)receive_numbers(l, &next);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)alarm(10);
+        while (next < 25)
+            (void)receive_numbers(l, &next);
+        bool batched = hf_link_tun_is_batched(l);
+        hf_link_close(l);
+        _exit(batched ? 0 : next);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_in_range(WEXITSTATUS(status), 25, 32); /* what it read, and not by rings */
+    next = (uint8_t)WEXITSTATUS(status);
+    while (next < 40)
+        (void)receive_numbers(l, &next);
     hf_link_close(l);
 }
 
@@ -785,6 +815,7 @@ int main(void)
         cmocka_unit_test(a_batch_goes_out_in_order),
         cmocka_unit_test(batches_keep_every_packet),
         cmocka_unit_test(many_after_packets_that_came_alone_come_in_batches_again),
+        cmocka_unit_test(a_child_of_a_fork_reads_and_writes_too),
         cmocka_unit_test(caps_tell_what_was_asked_for),
         cmocka_unit_test(many_packets_may_wait),
         cmocka_unit_test(a_second_descriptor_keeps_the_interface),

@@ -272,6 +272,38 @@ static void a_mistaken_timeout_is_undone_by_its_stamp(void **state)
     }
 }
 
+/* Of an undone timeout the mark of what was in flight stays until something newer is acknowledged:
+ * then the record of the flight goes, where an ACK takes the short way too, and the next timeout
+ * finds in it no more than is in flight. */
+static void after_an_undone_timeout_nothing_stays(void **state)
+{
+    (void)state;
+    for (unsigned fast_path = 0; fast_path < 2; fast_path++) {
+        struct wire w;
+        config.fast_path = fast_path;
+        recovery_open(&w, &config, WITH_STAMPS);
+        send_segs(&w, 4, 4);
+        EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
+        hf_rig_wait(&w.rig, HF_MS(10));
+        tell_echo(&w, 0, 4000, NULL);
+        assert_int_equal(counted(&w, HF_RECOVERY_UNDO_TIMESTAMP), 1);
+        for (uint32_t i = 1; i <= 40; i++) { /* faster than a timeout */
+            wire_send(&w, 100, 0);
+            assert_int_equal(hf_peer_skip(&w.peer), 1);
+            wait_rtt(&w);
+            tell(&w, 4000 + i * 100, NULL);
+        }
+        struct hf_stack_info info;
+        hf_stack_info(w.rig.stack, &info);
+        assert_int_equal(info.flights, 0);
+        wire_send(&w, 300, 0);
+        assert_int_equal(hf_peer_skip(&w.peer), 1);
+        hf_rig_wait(&w.rig, HF_SEC(2));
+        assert_int_equal(wire_info(&w).lost_bytes, 0); /* it was sent again */
+        wire_close(&w);
+    }
+}
+
 /* A recovery that was needed, and then a timeout that was not: windows are as the recovery left
  * them, not as it found them. */
 static void what_is_undone_is_the_last_reduction(void **state)
@@ -704,6 +736,7 @@ int main(void)
         UNDO_TEST(the_first_ack_decides),
         UNDO_TEST(a_needed_recovery_stays),
         UNDO_TEST(a_mistaken_timeout_is_undone_by_its_stamp),
+        UNDO_TEST(after_an_undone_timeout_nothing_stays),
         UNDO_TEST(an_undone_timeout_sends_nothing_any_more),
         UNDO_TEST(what_arrives_ahead_of_its_timeout_is_not_sent_again),
         UNDO_TEST(a_part_arrives_ahead_of_its_timeout),

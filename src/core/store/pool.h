@@ -179,7 +179,8 @@ static inline void *hf_pool_at_sized(const struct hf_pool *p, uint32_t index, ui
     uint32_t slot = index & ((1u << objects_shift) - 1);
     return chunk + HF_POOL_CHUNK_HEAD_BYTES + (size_t)slot * object_bytes;
 }
-/** The same of an index that comes from outside: NULL if it names no object in use. */
+/** The same of an index that comes from outside, and a pool that lends nothing: NULL if it names no
+ *  object in use. */
 static inline void *hf_pool_find_sized(const struct hf_pool *p, uint32_t index,
                                        uint32_t object_bytes, uint32_t objects_shift)
 {
@@ -223,6 +224,7 @@ static inline void hf_pool_return(struct hf_pool *p, uint32_t index, uint32_t ob
                                   void *object)
 {
     uint32_t at = index >> objects_shift, slot = index & ((1u << objects_shift) - 1);
+    HF_ASSERT(index != p->at_hand);
     if (p->at_hand != HF_NIL || at != p->open_head) {
         hf_pool_give_slot(p, at, slot, object);
         return;
