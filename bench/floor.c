@@ -103,8 +103,8 @@ static unsigned transfer(const struct floor *f, enum hf_transfer_kind kind, stru
 {
     if (f->uring != NULL)
         return hf_uring_run(f->uring, f->fd, kind, t, n);
-    ssize_t done = kind == HF_TRANSFER_READ ? readv(f->fd, t->iov, t->count)
-                                            : writev(f->fd, t->iov, t->count);
+    ssize_t done =
+        kind == HF_TRANSFER_READ ? readv(f->fd, t->iov, t->count) : writev(f->fd, t->iov, t->count);
     t->result = done < 0 ? -errno : (int)done;
     return 1;
 }

@@ -29,5 +29,13 @@ static inline hf_sum hf_arrival_header_sum(const struct hf_arrival *in)
 {
     return hf_sum_ordered(hf_arrival_header_sum_unordered(in));
 }
+/** Its checksum is right. */
+static inline bool hf_arrival_is_whole(const struct hf_arrival *in)
+{
+    hf_sum sum = hf_arrival_header_sum_unordered(in);
+    if (in->seg->payload_bytes > 0)
+        sum = hf_sum_bytes(hf_sum_ordered(sum), in->payload, in->seg->payload_bytes);
+    return hf_sum_is_right(sum); /* in either order */
+}
 
 #endif

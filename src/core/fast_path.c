@@ -69,8 +69,7 @@ static hf_sum copy(uint8_t *to, const uint8_t *from, uint32_t n, bool vouched)
     return 0;
 }
 
-/** Copies the payload; its sum added to `sum`. False where it takes more than is at hand: what the
- *  ACK frees may serve then, or the slow path finds some. */
+/** Copies the payload; its sum added to `sum`. False where it takes more room than is at hand. */
 static bool copy_payload(struct hf_stack *s, const struct hf_conn *c, const struct hf_arrival *in,
                          bool vouched, struct copied *copied, hf_sum *sum)
 {
@@ -131,19 +130,27 @@ static void take_text(struct hf_stack *s, struct hf_conn *c, const struct hf_arr
         hf_conn_release_flight(s, c);
 }
 
-static void commit(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in,
-                   const struct copied *copied)
+static void take_what_it_says(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
 {
-    const struct hf_segment *seg = in->seg;
     s->p.segments_in++;
     if (s->trace != NULL)
         hf_trace_conn(s, c, HF_TRACE_SEGMENT_IN, HF_NONE, 0, 0, seg);
     hf_conn_heard(s, c, seg);
     take_ack(s, c, seg);
-    if (seg->payload_bytes > 0)
-        take_text(s, c, in, copied);
-    /* As if what was acknowledged had been given back before room for this was taken. */
-    s->blocks.peak = hf_max_u32(copied->peak, s->blocks.pool.used);
+}
+
+/** Where the room at hand does not do: what is acknowledged may give some back first. Out of line,
+ *  as it is rare. */
+__attribute__((noinline)) static enum hf_fast_path take_in_turn(struct hf_stack *s,
+                                                                struct hf_conn *c,
+                                                                const struct hf_arrival *in,
+                                                                bool vouched)
+{
+    if (!vouched && !hf_arrival_is_whole(in)) /* [MUST-3] */
+        return HF_FAST_PATH_WRONG;
+    take_what_it_says(s, c, in->seg);
+    hf_receive_text(s, c, in);
+    return HF_FAST_PATH_TAKEN;
 }
 
 /** Out of line, so that what is not for us needs no registers saved. */
@@ -157,13 +164,17 @@ __attribute__((noinline)) static enum hf_fast_path take(struct hf_stack *s, stru
     hf_sum sum = vouched ? 0 : hf_arrival_header_sum(in);
     if (!copy_payload(s, c, in, vouched, &copied, &sum)) {
         forget(s, &copied);
-        return HF_FAST_PATH_NOT;
+        return take_in_turn(s, c, in, vouched);
     }
     if (!vouched && !hf_sum_is_right(sum)) { /* [MUST-3] */
         forget(s, &copied);
         return HF_FAST_PATH_WRONG;
     }
-    commit(s, c, in, &copied);
+    take_what_it_says(s, c, in->seg);
+    if (in->seg->payload_bytes > 0)
+        take_text(s, c, in, &copied);
+    /* As if what was acknowledged had been given back before room for this was taken. */
+    s->blocks.peak = hf_max_u32(copied.peak, s->blocks.pool.used);
     return HF_FAST_PATH_TAKEN;
 }
 

@@ -349,14 +349,6 @@ static inline enum hf_reason tcp_input(struct hf_stack *s, const struct hf_arriv
     return HF_NONE;
 }
 
-static inline bool checksum_is_right(const struct hf_arrival *in)
-{
-    hf_sum sum = hf_arrival_header_sum_unordered(in);
-    if (in->seg->payload_bytes > 0)
-        sum = hf_sum_bytes(hf_sum_ordered(sum), in->payload, in->seg->payload_bytes);
-    return hf_sum_is_right(sum); /* in either order */
-}
-
 /** Faults that a right checksum does not make good. */
 static enum hf_reason check_segment(const struct hf_packet *p, const struct hf_segment *seg)
 {
@@ -459,7 +451,7 @@ static inline enum hf_reason tcp_packet(struct hf_stack *s, const struct inbound
         fast = hf_fast_path_input(s, hf_conn_at(s, hf_ref_index(ref)), in, known);
     if (fast == HF_FAST_PATH_TAKEN)
         return HF_NONE;
-    if (fast == HF_FAST_PATH_WRONG || (!known && !checksum_is_right(in)))
+    if (fast == HF_FAST_PATH_WRONG || (!known && !hf_arrival_is_whole(in)))
         return HF_DROP_TCP_CHECKSUM; /* [MUST-3] */
     if (fault == HF_NONE)
         fault = check_segment(i->packet, &i->seg);

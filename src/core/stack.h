@@ -657,8 +657,8 @@ void hf_icmp_input(struct hf_stack *s, const struct hf_ip *ip, const uint8_t *by
 /** SEG.ACK moves SND.UNA: frees what is acknowledged, samples the round trip, restarts timers. */
 void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg);
 /** The same, where nothing is in doubt: of text only, in ESTABLISHED, with a plain flight in which
- *  no claim of a smaller MTU waits, before an open window; no timeout is counted, no mark of ours is
- *  urgent, and nobody waits for room. */
+ *  no claim of a smaller MTU waits, before an open window; no timeout is counted, nothing of ours
+ *  is urgent, and nobody waits for room. */
 void hf_send_acked_plain(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
                          const struct hf_segment *seg);
 /** Takes the window of a segment if it is the newest [RFC9293#3.10.7.4 step 5]. */

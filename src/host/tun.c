@@ -162,8 +162,8 @@ static size_t expect(size_t asked, size_t got)
     return next < RUN_MAX ? next : RUN_MAX;
 }
 
-/* Packets come one at a time, as where each answer waits for its question: to look for another after
- * each would cost a call, and whoever polls the descriptor is told if there is one. */
+/* Packets come one at a time, as where each answer waits for its question: to look for another
+ * after each would cost a call, and whoever polls the descriptor is told if there is one. */
 static bool come_alone(const struct tun *t)
 {
     return t->lone % LONE_MAX != 0;
@@ -181,7 +181,7 @@ static int tun_receive(struct hf_link *l, struct hf_packet *packets, size_t max)
         unsigned got = take_read(t, used, tried, packets, &r);
         t->expected = expect(asked, got);
         if (tried > 1 && r.err != EAGAIN && r.err != 0) {
-            t->expected = 1; /* io_uring fails for reasons of its own: what a plain read says counts */
+            t->expected = 1; /* io_uring may fail for reasons of its own: a plain read will say */
             r.err = 0;
         }
         used += tried;

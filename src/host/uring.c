@@ -75,8 +75,8 @@ static bool map_all(struct hf_uring *u, const struct io_uring_params *p)
 
 static struct hf_uring *allocate(void)
 {
-    struct hf_uring *u = mmap(NULL, sizeof *u, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                              -1, 0);
+    struct hf_uring *u =
+        mmap(NULL, sizeof *u, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (u == MAP_FAILED)
         return NULL;
     if (madvise(u, sizeof *u, MADV_WIPEONFORK) == 0)
@@ -156,7 +156,8 @@ static unsigned take_results(struct hf_uring *u, struct hf_transfer *transfers)
 }
 
 /* Until all n are done, or no more can be: how many. */
-static unsigned finish(struct hf_uring *u, unsigned first, unsigned n, struct hf_transfer *transfers)
+static unsigned finish(struct hf_uring *u, unsigned first, unsigned n,
+                       struct hf_transfer *transfers)
 {
     unsigned asked = 0, done = 0;
     while (done < n) {

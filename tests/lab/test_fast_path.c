@@ -252,9 +252,9 @@ static void a_wrong_checksum_changes_nothing(void **state)
     hf_rig_close(&rig);
 }
 
-/* ---- no more memory than the other way -------------------------------------------------------- */
+/* ---- no more memory than the other way ------------------------------------------------------- */
 
-enum { BLOCK_BYTES = 512, QUEUE_MOST = 70 };
+enum { BLOCK_BYTES = 4096, QUEUE_MOST = 40 };
 
 static uint64_t memory_of(const struct hf_rig *r)
 {
@@ -272,6 +272,8 @@ static uint64_t memory_with(uint32_t queued, uint32_t fast_path)
     struct hf_rig rig;
     hf_config_init(&config, sizeof config);
     config.block_bytes = BLOCK_BYTES;
+    config.receive_buffer_bytes = (QUEUE_MOST + 1) * BLOCK_BYTES;
+    config.window_scale = 4;
     config.fast_path = fast_path;
     struct hf_rig_config rig_config = {.config = &config, .seed = 1};
     assert_int_equal(hf_rig_open(&rig, &rig_config), HF_OK);
@@ -280,7 +282,7 @@ static uint64_t memory_with(uint32_t queued, uint32_t fast_path)
     assert_int_equal(hf_listen(rig.stack, &any, &listener, 0), HF_OK);
     struct hf_peer peer;
     hf_peer_open(&peer, &rig, false, 4000, 80, 1000);
-    assert_true(hf_peer_connect(&peer, "<mss 1460>"));
+    assert_true(hf_peer_connect(&peer, "<mss 1460,wscale 4>"));
     hf_handle conn = hf_rig_event(&rig).handle;
     char text[80];
     for (uint32_t i = 0; i < queued; i++) {

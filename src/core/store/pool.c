@@ -285,9 +285,9 @@ uint32_t hf_pool_next(const struct hf_pool *p, uint32_t index)
 
 /*
  * Saved are the head of each chunk and, of each slot ever taken, the object or the free list's
- * link. So a restored pool hands out the same indices as the saved one, and in the same order where
- * nothing was at hand: that is saved as the first of its chunk's free list, which stands in front of
- * the ring, while the saved pool may find its chunk empty and put it behind the others.
+ * link. So a restored pool hands out the same indices as the saved one, and in the same order
+ * where nothing was at hand: that is saved as the first of its chunk's free list, which stands in
+ * front of the ring, while the saved pool may find its chunk empty and put it behind the others.
  */
 
 static void chunk_save(const struct hf_pool *p, uint32_t at, struct hf_writer *w)
