@@ -120,10 +120,10 @@ static inline uint32_t hf_slices_limit(const struct hf_stack *s)
 static inline bool hf_run_joins_last(const struct hf_stack *s, struct hf_flight *f, uint32_t bytes,
                                      uint32_t mss)
 {
-    uint32_t count = f->board.count;
-    if (f->runs != HF_NIL || count == 0 || count >= HF_RUNS_OWN)
+    if (f->runs != HF_NIL)
         return false;
-    struct hf_run *last = &f->own_runs[count - 1];
+    HF_DEBUG_ASSERT(f->board.count > 0 && f->board.count <= HF_RUNS_OWN);
+    struct hf_run *last = &f->own_runs[f->board.count - 1];
     if (last->sent_at != s->p.now_ns || f->resent_at >= s->p.now_ns || !hf_run_may_grow(last) ||
         !hf_run_is_whole(last, mss))
         return false;

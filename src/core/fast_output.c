@@ -19,18 +19,22 @@ struct usual {
     hf_sum sum; /**< of the payload, unless the link adds it */
 };
 
-/** Something else has to leave first, or goes along. */
+/** Something else has to leave first, or goes along. In ESTABLISHED no SYN and no FIN is on its way
+ *  or has to be. */
 static inline bool has_other_reasons(const struct hf_conn *c)
 {
-    return c->state != HF_ESTABLISHED || c->fin_queued || c->fin_sent || c->syn_due || c->rtx_due ||
-           c->probe_due || c->override_due || c->urgent_out || c->syn_unacked || c->twice_due;
+    if (c->state != HF_ESTABLISHED)
+        return true;
+    HF_DEBUG_ASSERT(!c->syn_due && !c->syn_unacked && !c->fin_queued && !c->fin_sent);
+    return c->rtx_due || c->probe_due || c->override_due || c->urgent_out || c->twice_due;
 }
 
 /** Not all that is in flight is on its way, or some that has come lies beyond a gap. */
 static inline bool is_in_trouble(const struct hf_flight *f)
 {
-    return f->phase != HF_PHASE_OPEN || f->board.sacked_bytes > 0 || f->board.lost_bytes > 0 ||
-           f->probe.due || f->gaps != HF_NIL;
+    HF_DEBUG_ASSERT(f->phase != HF_PHASE_OPEN || f->board.lost_bytes == 0);
+    return f->phase != HF_PHASE_OPEN || f->board.sacked_bytes > 0 || f->probe.due ||
+           f->gaps != HF_NIL;
 }
 
 /** There is a place to note what leaves, or one can be had. */

@@ -53,8 +53,9 @@ static bool is_common(const struct hf_stack *s, const struct hf_conn *c,
                       const struct hf_segment *seg)
 {
     if (seg->seq != c->rcv_nxt.v || c->state != HF_ESTABLISHED ||
-        (seg->flags & ~HF_PSH) != HF_ACK || c->app_closed || s->p.cfg.fast_path == 0)
+        (seg->flags & ~HF_PSH) != HF_ACK || s->p.cfg.fast_path == 0)
         return false;
+    HF_DEBUG_ASSERT(!c->app_closed); /* who lets go leaves ESTABLISHED in the same call */
     const struct hf_flight *f = hf_flight_of(s, c);
     return is_next_in_order(c, f, seg) &&
            (seg->ack == c->snd_una.v ? says_nothing(c, seg) : acks_plainly(c, f, seg));
@@ -84,8 +85,7 @@ static bool copy_payload(struct hf_stack *s, const struct hf_conn *c, const stru
         if (!hf_pool_may_lend(&s->blocks.pool))
             return false;
         uint32_t block = hf_blocks_take(&s->blocks, HF_BLOCK_IN_ORDER);
-        if (block == HF_NIL)
-            return false;
+        HF_ASSERT(block != HF_NIL);
         copied->blocks[copied->count++] = block;
         uint32_t k = hf_min_u32(n - done, block_bytes - begin);
         uint8_t *to = hf_block_at(&s->blocks, block)->data + begin;
