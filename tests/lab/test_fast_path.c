@@ -252,6 +252,43 @@ static void a_wrong_checksum_changes_nothing(void **state)
     hf_rig_close(&rig);
 }
 
+/* ---- what an older segment says -------------------------------------------------------------- */
+
+/* Text that fills a gap acknowledges more than what came ahead of it, so it tells the window
+ * (D-41); what comes next acknowledges no more than that, and tells it again. */
+static void a_window_is_that_of_the_newest_segment(void **state)
+{
+    (void)state;
+    struct hf_info after[2];
+    for (uint32_t fast_path = 0; fast_path < 2; fast_path++) {
+        static const uint8_t bytes[200];
+        struct hf_config config;
+        struct hf_rig rig;
+        hf_config_init(&config, sizeof config);
+        config.fast_path = fast_path;
+        struct hf_rig_config rig_config = {.config = &config, .seed = 1};
+        assert_int_equal(hf_rig_open(&rig, &rig_config), HF_OK);
+        hf_handle listener;
+        struct hf_listen any = {.port = 80};
+        assert_int_equal(hf_listen(rig.stack, &any, &listener, 0), HF_OK);
+        struct hf_peer peer;
+        hf_peer_open(&peer, &rig, false, 4000, 80, 1000);
+        assert_true(hf_peer_connect(&peer, "<mss 1460>"));
+        hf_handle conn = hf_rig_event(&rig).handle;
+        assert_int_equal(hf_send(rig.stack, conn, bytes, 200, 0, rig.now_ns), 200);
+        hf_rig_pull(&rig);
+        hf_peer_send(&peer, ". seq 101:201 ack 101 win 250");
+        hf_peer_send(&peer, ". seq 1:101 ack 201 win 9000");
+        assert_int_equal(info_of(&rig, conn).snd_wnd_bytes, 9000);
+        hf_peer_send(&peer, ". seq 201:301 ack 201 win 250");
+        assert_int_equal(info_of(&rig, conn).snd_wnd_bytes, 250);
+        hf_peer_skip(&peer);
+        after[fast_path] = info_of(&rig, conn);
+        hf_rig_close(&rig);
+    }
+    assert_memory_equal(&after[0], &after[1], sizeof after[0]);
+}
+
 /* ---- no more memory than the other way ------------------------------------------------------- */
 
 enum { BLOCK_BYTES = 4096, QUEUE_MOST = 40 };
@@ -335,6 +372,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(drawn_transfers_tell_the_same, make_pair, free_pair),
         cmocka_unit_test(a_wrong_checksum_changes_nothing),
         cmocka_unit_test(room_that_an_ack_gives_serves_its_text),
+        cmocka_unit_test(a_window_is_that_of_the_newest_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -549,6 +549,19 @@ static void check_plain(const uint8_t *bytes, size_t n, enum hf_reason reason,
     assert_int_equal(hf_ip_plain_payload_bytes(bytes), ip->payload_bytes);
 }
 
+static void a_plain_header_has_room_for_itself(void **state)
+{
+    (void)state;
+    for (uint16_t total = 0; total < 60; total++) {
+        struct packet p = v4_packet(0, 20);
+        struct hf_ip ip;
+        hf_put16(p.bytes + 2, total);
+        fix_v4_checksum(&p);
+        check_plain(p.bytes, p.n, hf_ip_parse(p.bytes, p.n, &ip), &ip);
+        assert_int_equal(hf_ip_is_plain_tcp(p.bytes, p.n), total >= 20 && total <= 40);
+    }
+}
+
 static void any_bytes_give_a_struct_or_a_reason(void **state)
 {
     (void)state;
@@ -701,6 +714,7 @@ int main(void)
         cmocka_unit_test(v6_quotes_may_be_cut),
         cmocka_unit_test(known_header_is_emitted),
         cmocka_unit_test(parse_of_emit_is_identity),
+        cmocka_unit_test(a_plain_header_has_room_for_itself),
         cmocka_unit_test(any_bytes_give_a_struct_or_a_reason),
         cmocka_unit_test(pseudo_header_sums),
         cmocka_unit_test(unicast_addresses),

@@ -62,9 +62,11 @@ static void strangers_come(struct bench *b, uint16_t port)
     hf_stack_input(b->rig.stack, t.packets, t.count, bench_now(b));
 }
 
-/* Nothing is known yet, no table was made; then there are others, one beside the other. */
+/* Nothing is known yet, no table was made; then there are others, one beside the other, and then
+ * they come again. */
 static void strangers_in_a_batch_are_strangers(void **state)
 {
+    enum { MANY = 100 };
     (void)state;
     struct bench b;
     bench_init(&b);
@@ -72,10 +74,15 @@ static void strangers_in_a_batch_are_strangers(void **state)
     strangers_come(&b, 5000);
     assert_int_equal(bench_count(&b, HF_RST_NO_LISTENER), PACKETS);
     bench_listen(&b, &(struct hf_listen){.port = 80});
-    for (uint32_t n = 1; n <= 4; n++) {
+    for (uint32_t n = 1; n <= MANY; n++) {
         strangers_come(&b, (uint16_t)(5000 + n * PACKETS));
         assert_int_equal(bench_sizes(&b).half_open, n * PACKETS);
     }
+    /* Now all are known, though some buckets of the table have run over. */
+    for (uint32_t n = 1; n <= MANY; n++)
+        strangers_come(&b, (uint16_t)(5000 + n * PACKETS));
+    assert_int_equal(bench_sizes(&b).half_open, MANY * PACKETS);
+    assert_int_equal(bench_count(&b, HF_RST_NO_LISTENER), PACKETS);
     bench_close(&b);
 }
 

@@ -213,6 +213,30 @@ static void a_shadowed_time_wait_is_listed_once(void **state)
         }
 }
 
+/* The SYN comes to nothing by time, while the stack talks to somebody else. */
+static void a_shadowed_time_wait_comes_back_by_itself(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    b.config.synack_retries = 1;
+    bench_open(&b, false, 1000);
+    b.listener = bench_listen(&b, &(struct hf_listen){.port = 80});
+    reach_time_wait(&b);
+    hf_rig_wait(&b.rig, HF_SEC(1));
+    b.peer.iss += 100000;
+    b.peer.irs_known = false;
+    hf_peer_send(&b.peer, "S seq 0");
+    assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+    struct hf_peer other = bench_peer(&b, 3, 4001, 1000);
+    hf_rig_wait(&b.rig, HF_SEC(2));
+    assert_true(hf_peer_connect(&other, "<mss 1000>"));
+    hf_rig_wait(&b.rig, HF_SEC(8));
+    assert_int_equal(hf_peer_state(&b.peer), HF_TIME_WAIT);
+    assert_int_equal(hf_peer_state(&other), HF_ESTABLISHED);
+    bench_close(&b);
+}
+
 /* hf_abort ends TIME-WAIT in the shadow too: whatever becomes of the SYN, nothing comes back. */
 static void a_shadowed_time_wait_can_be_aborted(void **state)
 {
@@ -289,6 +313,7 @@ int main(void)
         cmocka_unit_test(time_wait_without_an_entry),
         cmocka_unit_test(old_and_new_connection),
         cmocka_unit_test(a_shadowed_time_wait_is_listed_once),
+        cmocka_unit_test(a_shadowed_time_wait_comes_back_by_itself),
         cmocka_unit_test(a_shadowed_time_wait_can_be_aborted),
         cmocka_unit_test(time_waits_are_listed_without_their_connections),
     };

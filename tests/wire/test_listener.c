@@ -57,6 +57,27 @@ static void the_most_specific_listener_gets_the_syn(void **state)
     }
 }
 
+/* Though there is no other that could be better. */
+static void the_only_listener_is_asked_for_its_address(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_init(&b);
+    bench_open(&b, false, 1000);
+    struct hf_listen what = {.addr = b.peer.there.addr, .prefix_bits = 32, .port = 80};
+    b.listener = bench_listen(&b, &what);
+    struct hf_peer other = b.peer;
+    other.there.addr.octets[15] = 77;
+    assert_int_equal(hf_stack_add_address(b.rig.stack, &other.there.addr, 32), HF_OK);
+    for (uint16_t k = 0; k < 2; k++) {
+        hf_peer_send(&other, "S seq 0");
+        assert_true(hf_peer_expect(&other, "R. seq 0 ack 1"));
+        assert_int_equal(bench_count(&b, HF_RST_NO_LISTENER), k + 1);
+        assert_true(connect_from(&b, 2, (uint16_t)(5000 + k)));
+    }
+    bench_close(&b);
+}
+
 /* A SYN has found one already: whether a better one comes or goes, the next finds what is best. */
 static void listeners_come_and_go(void **state)
 {
@@ -570,6 +591,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_most_specific_listener_gets_the_syn),
+        cmocka_unit_test(the_only_listener_is_asked_for_its_address),
         cmocka_unit_test(listeners_come_and_go),
         cmocka_unit_test(addresses_and_ports_that_do_not_match_are_left),
         cmocka_unit_test(a_prefix_may_be_the_whole_address),

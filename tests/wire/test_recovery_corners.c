@@ -270,6 +270,31 @@ static void a_segment_without_a_record_counts_when_it_leaves(void **state)
     wire_close(&w);
 }
 
+/* It times out, and a record is made later on, for text of the peer's that came out of order: an
+ * ACK ends what was counted, whether it takes the short way or not. */
+static void a_record_may_be_made_after_a_timeout(void **state)
+{
+    (void)state;
+    for (uint32_t fast_path = 0; fast_path < 2; fast_path++) {
+        struct wire w;
+        config.fast_path = fast_path;
+        open_without_a_record(&w);
+        EXPECT_BYTES_AT(&w, HF_SEC(1), 0, 1000);
+        assert_int_equal(wire_info(&w).retransmit_count, 1);
+        hf_rig_feed(&w.rig);
+        hf_peer_send(&w.peer, ". seq 1000:2000 ack 0");
+        assert_int_equal(flights(&w), 1);
+        hf_peer_send(&w.peer, ". seq 0:1000 ack 0");
+        hf_peer_skip(&w.peer);
+        hf_peer_send(&w.peer, ". seq 2000 ack 1000");
+        assert_int_equal(wire_info(&w).retransmit_count, 0);
+        EXPECT_BYTES(&w, 1000, 2000);
+        hf_peer_send(&w.peer, ". seq 2000 ack 2000");
+        assert_int_equal(wire_info(&w).rto_deadline_ns, HF_NEVER);
+        wire_close(&w);
+    }
+}
+
 /* [RFC6298#5.3] An ACK of a part of it has the timer count anew for the rest */
 static void a_part_without_a_record_has_a_timer(void **state)
 {
@@ -471,6 +496,7 @@ int main(void)
         CORNERS_TEST(a_window_that_is_not_filled_does_not_grow),
         CORNERS_TEST(a_segment_without_a_record_has_a_timer),
         CORNERS_TEST(a_segment_without_a_record_counts_when_it_leaves),
+        CORNERS_TEST(a_record_may_be_made_after_a_timeout),
         CORNERS_TEST(a_part_without_a_record_has_a_timer),
         CORNERS_TEST(without_a_record_a_window_opens_too),
         CORNERS_TEST(a_window_that_opens_with_an_ack),

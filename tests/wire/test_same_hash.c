@@ -84,6 +84,29 @@ static bool both_are_ends(uint32_t x, uint32_t y)
     return (x & 255u) != 0 && (y & 255u) != 0;
 }
 
+/* A byte of each at a time, and all in one batch. */
+static void send_by_turns(struct bench *b, struct hf_peer *peers)
+{
+    enum { COUNT = 8, BYTES = 64 };
+    static uint8_t whole[COUNT][65535];
+    struct hf_packet packets[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        struct hf_peer *p = &peers[i % 2];
+        struct hf_segment seg = {.source_port = p->here.port,
+                                 .destination_port = p->there.port,
+                                 .seq = p->snd_nxt++,
+                                 .ack = p->rcv_nxt,
+                                 .flags = HF_ACK,
+                                 .window = 1000,
+                                 .payload_bytes = 1};
+        uint8_t byte = 0;
+        uint32_t n = hf_peer_packet(p, &seg, &byte, whole[i]);
+        assert_in_range(n, 1, BYTES);
+        packets[i] = (struct hf_packet){.bytes = whole[i], .length_bytes = n};
+    }
+    hf_stack_input(b->rig.stack, packets, COUNT, bench_now(b));
+}
+
 static void tuples_of_one_hash_are_two_connections(void **state)
 {
     (void)state;
@@ -110,9 +133,12 @@ static void tuples_of_one_hash_are_two_connections(void **state)
         uint8_t bytes[8];
         assert_int_equal(hf_receive(b.rig.stack, conns[0], bytes, 8, bench_now(&b)), 5);
         assert_int_equal(hf_receive(b.rig.stack, conns[1], bytes, 8, bench_now(&b)), 3);
+        send_by_turns(&b, peers);
+        assert_int_equal(hf_receive(b.rig.stack, conns[0], bytes, 8, bench_now(&b)), 4);
+        assert_int_equal(hf_receive(b.rig.stack, conns[1], bytes, 8, bench_now(&b)), 4);
         hf_peer_skip(&peers[0]);
         hf_peer_skip(&peers[1]);
-        hf_peer_send(&peers[0], "R seq 6");
+        hf_peer_send(&peers[0], "R seq 10");
         assert_int_equal(hf_peer_state(&peers[0]), HF_CLOSED);
         assert_int_equal(hf_peer_state(&peers[1]), HF_ESTABLISHED);
         bench_close(&b);
@@ -124,9 +150,8 @@ static void tuples_of_one_hash_are_two_connections(void **state)
 static uint32_t hash_local(const struct bench *b, uint32_t round, uint32_t i)
 {
     struct hf_addr addr = addr_of((uint8_t)(1 + round), i);
-    uint64_t words[2];
-    memcpy(words, addr.octets, sizeof words);
-    return (uint32_t)hf_siphash13_pair(&b->rig.stack->p.table_key, words[0], words[1]);
+    return (uint32_t)hf_siphash13_pair(&b->rig.stack->p.table_key, hf_get64(addr.octets),
+                                       hf_get64(addr.octets + 8));
 }
 
 /* The third connection asks for the first address again, when the second was the last one taken. */
@@ -149,6 +174,8 @@ static void local_addresses_of_one_hash_are_two(void **state)
         assert_true(hf_addr_equal(&info.local.addr, &peer.there.addr));
         assert_int_equal(b.rig.stack->locals.used, k == 0 ? 1 : 2);
     }
+    const struct hf_stack *s = b.rig.stack;
+    assert_int_equal(hf_local_at(s, 0)->hash, hf_local_at(s, 1)->hash);
     bench_close(&b);
 }
 
