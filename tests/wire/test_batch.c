@@ -29,7 +29,7 @@ static void fill(struct batch *t, const struct hf_peer *conn)
     struct hf_peer other = *conn;
     uint32_t seq = conn->snd_nxt, ack = conn->rcv_nxt;
     t->count = 0;
-    for (uint16_t i = 0; t->count + 8 <= PACKETS; i++) {
+    for (uint16_t i = 0; t->count + 9 <= PACKETS; i++) {
         other.here.port = (uint16_t)(5000 + i);
         struct hf_segment data = {
             .seq = seq, .ack = ack, .flags = HF_ACK, .window = 1000, .payload_bytes = 10};
@@ -41,6 +41,7 @@ static void fill(struct batch *t, const struct hf_peer *conn)
         add(t, &other, (struct hf_segment){.seq = 9, .flags = HF_SYN, .has_mss = true});
         t->bytes[t->count - 1][41] = 1; /* the option's length: none can be so short */
         t->packets[t->count - 1].flags = HF_PACKET_CSUM_VALID;
+        add(t, conn, data); /* so that the other is not the one found last */
         if (i % 2 == 0)
             add(t, &other, (struct hf_segment){.seq = 8, .flags = HF_RST});
         add(t, conn, data);
