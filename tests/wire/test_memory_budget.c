@@ -30,6 +30,26 @@ static void check_budget(const struct bench *b)
     assert_in_range(i.used_bytes, told, i.memory_bytes);
 }
 
+/* What a transfer needs beside its connection: the record of what is in flight, and blocks. */
+static void what_is_used_is_the_sum_of_its_kinds(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[1000];
+    struct bench b;
+    open_with_budget(&b, BUDGET_BYTES, 0);
+    assert_true(hf_peer_connect(&b.peer, "<mss 1000>"));
+    b.conn = bench_event(&b, HF_EV_ACCEPTED);
+    struct hf_stack_info idle = bench_sizes(&b);
+    assert_int_equal(hf_send(b.rig.stack, b.conn, bytes, sizeof bytes, 0, bench_now(&b)), 1000);
+    hf_rig_pull(&b.rig);
+    struct hf_stack_info busy = bench_sizes(&b);
+    assert_int_equal(idle.flight_bytes, 0);
+    assert_in_range(busy.flight_bytes, 100, 1000);
+    assert_in_range(busy.pool_used_bytes, sizeof bytes, 10000);
+    assert_int_equal(busy.used_bytes - idle.used_bytes, busy.flight_bytes + busy.pool_used_bytes);
+    bench_close(&b);
+}
+
 /* Half-open entries take what there is; then SYNs are answered by cookies, or not at all. */
 static void syns_meet_the_budget(void **state)
 {
@@ -158,9 +178,12 @@ static void too_little_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(syns_meet_the_budget),  cmocka_unit_test(connections_meet_the_budget),
-        cmocka_unit_test(data_waits_for_memory), cmocka_unit_test(room_is_made_once_a_second),
+        cmocka_unit_test(syns_meet_the_budget),
+        cmocka_unit_test(connections_meet_the_budget),
+        cmocka_unit_test(data_waits_for_memory),
+        cmocka_unit_test(room_is_made_once_a_second),
         cmocka_unit_test(too_little_is_refused),
+        cmocka_unit_test(what_is_used_is_the_sum_of_its_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,14 +37,35 @@ static struct chosen choices_of(uint64_t seed)
     return c;
 }
 
+/* The initial number that a SYN is answered with where nothing is kept of it. */
+static uint32_t cookie_of(uint64_t seed)
+{
+    struct bench b;
+    bench_init(&b);
+    b.config.syn_cookies = 2;
+    struct hf_rig_config config = {.config = &b.config, .seed = seed};
+    assert_int_equal(hf_rig_open(&b.rig, &config), HF_OK);
+    hf_peer_open(&b.peer, &b.rig, false, 4000, 80, 1000);
+    bench_listen(&b, &(struct hf_listen){.port = 80});
+    hf_peer_send(&b.peer, "S seq 0");
+    assert_true(hf_peer_expect(&b.peer, "S. seq 0 ack 1"));
+    assert_int_equal(bench_sizes(&b).half_open, 0);
+    uint32_t cookie = b.peer.last.segment.seq;
+    bench_close(&b);
+    return cookie;
+}
+
 /* covers: MUST-9, SHLD-1 */
 static void stacks_of_other_seeds_choose_otherwise(void **state)
 {
     (void)state;
     struct chosen c[STACKS];
+    uint32_t cookies[STACKS];
     for (size_t i = 0; i < STACKS; i++) {
         c[i] = choices_of(i + 1);
+        cookies[i] = cookie_of(i + 1);
         for (size_t k = 0; k < i; k++) {
+            assert_int_not_equal(cookies[i], cookies[k]);
             assert_int_not_equal(c[i].iss, c[k].iss);
             assert_int_not_equal(c[i].timestamp, c[k].timestamp);
             assert_int_not_equal(c[i].hash, c[k].hash);
@@ -61,6 +82,7 @@ static void stacks_of_one_seed_choose_alike(void **state)
     (void)state;
     struct chosen a = choices_of(1), b = choices_of(1);
     assert_memory_equal(&a, &b, sizeof a);
+    assert_int_equal(cookie_of(1), cookie_of(1));
 }
 
 int main(void)
