@@ -179,6 +179,20 @@ static struct hf_info info_of(const struct hf_rig *r, hf_handle conn)
     return info;
 }
 
+/* A connection that a peer opened to the stack. */
+static hf_handle open_conn(struct hf_rig *rig, struct hf_peer *peer, const struct hf_config *config,
+                           const char *syn_options)
+{
+    const struct hf_rig_config rig_config = {.config = config, .seed = 1};
+    const struct hf_listen any = {.port = 80};
+    hf_handle listener;
+    assert_int_equal(hf_rig_open(rig, &rig_config), HF_OK);
+    assert_int_equal(hf_listen(rig->stack, &any, &listener, 0), HF_OK);
+    hf_peer_open(peer, rig, false, 4000, 80, 1000);
+    assert_true(hf_peer_connect(peer, syn_options));
+    return hf_rig_event(rig).handle;
+}
+
 static void a_wrong_one_leaves_no_mark(struct hf_peer *peer, hf_handle conn,
                                        const struct hf_segment *seg)
 {
@@ -226,15 +240,8 @@ static void a_wrong_checksum_changes_nothing(void **state)
     struct hf_rig rig;
     hf_config_init(&config, sizeof config);
     config.block_bytes = 512;
-    struct hf_rig_config rig_config = {.config = &config, .seed = 1};
-    assert_int_equal(hf_rig_open(&rig, &rig_config), HF_OK);
-    hf_handle listener;
-    struct hf_listen any = {.port = 80};
-    assert_int_equal(hf_listen(rig.stack, &any, &listener, 0), HF_OK);
     struct hf_peer peer;
-    hf_peer_open(&peer, &rig, false, 4000, 80, 1000);
-    assert_true(hf_peer_connect(&peer, "<mss 1460>"));
-    hf_handle conn = hf_rig_event(&rig).handle;
+    hf_handle conn = open_conn(&rig, &peer, &config, "<mss 1460>");
     hf_peer_send(&peer, "P. seq 1:101 ack 1");
     assert_int_equal(info_of(&rig, conn).receive_queue_bytes, UNREAD_BYTES);
     hf_peer_skip(&peer);
@@ -266,15 +273,8 @@ static void a_window_is_that_of_the_newest_segment(void **state)
         struct hf_rig rig;
         hf_config_init(&config, sizeof config);
         config.fast_path = fast_path;
-        struct hf_rig_config rig_config = {.config = &config, .seed = 1};
-        assert_int_equal(hf_rig_open(&rig, &rig_config), HF_OK);
-        hf_handle listener;
-        struct hf_listen any = {.port = 80};
-        assert_int_equal(hf_listen(rig.stack, &any, &listener, 0), HF_OK);
         struct hf_peer peer;
-        hf_peer_open(&peer, &rig, false, 4000, 80, 1000);
-        assert_true(hf_peer_connect(&peer, "<mss 1460>"));
-        hf_handle conn = hf_rig_event(&rig).handle;
+        hf_handle conn = open_conn(&rig, &peer, &config, "<mss 1460>");
         assert_int_equal(hf_send(rig.stack, conn, bytes, 200, 0, rig.now_ns), 200);
         hf_rig_pull(&rig);
         hf_peer_send(&peer, ". seq 101:201 ack 101 win 250");
@@ -312,15 +312,8 @@ static uint64_t memory_with(uint32_t queued, uint32_t fast_path)
     config.receive_buffer_bytes = (QUEUE_MOST + 1) * BLOCK_BYTES;
     config.window_scale = 4;
     config.fast_path = fast_path;
-    struct hf_rig_config rig_config = {.config = &config, .seed = 1};
-    assert_int_equal(hf_rig_open(&rig, &rig_config), HF_OK);
-    hf_handle listener;
-    struct hf_listen any = {.port = 80};
-    assert_int_equal(hf_listen(rig.stack, &any, &listener, 0), HF_OK);
     struct hf_peer peer;
-    hf_peer_open(&peer, &rig, false, 4000, 80, 1000);
-    assert_true(hf_peer_connect(&peer, "<mss 1460,wscale 4>"));
-    hf_handle conn = hf_rig_event(&rig).handle;
+    hf_handle conn = open_conn(&rig, &peer, &config, "<mss 1460,wscale 4>");
     char text[80];
     for (uint32_t i = 0; i < queued; i++) {
         snprintf(text, sizeof text, ". seq %u:%u ack 1", 1 + i * BLOCK_BYTES,
