@@ -34,9 +34,13 @@ def is_there(peer):
 # ---- streams: bits a second that arrived -------------------------------------------------------
 
 
+def rate(figures, bytes_):
+    return {"": bytes_ * 8e9 / (figures["ended_ns"] - figures["began_ns"])}
+
+
 def rate_of_stream(process):
     figures = json_lines(process.out)[-1]
-    return {"": figures["bytes"] * 8e9 / (figures["ended_ns"] - figures["began_ns"])}
+    return rate(figures, figures["bytes"])
 
 
 def received_by(sink, sender, seconds):
@@ -101,7 +105,8 @@ def receive(site, seconds, peer):
     if peer == FLOOR:
         figures = json_lines(sink.out)[-1]
         return {"": figures["bytes"] * 8 / figures["seconds"]}
-    return {"": json_lines(sink.err)[-1]["bytes_received"] * 8 / seconds}
+    figures = json_lines(sink.err)[-1]
+    return rate(figures, figures["bytes_received"])
 
 
 # ---- connections a second ----------------------------------------------------------------------

@@ -100,8 +100,9 @@ def left_out(cases):
 def words_of(parameters):
     return ("Linux {kernel} (cubic) and Handfast {commit}, {rounds} rounds of {seconds:g} s, "
             "{date}; {processors} processors ({processor}). Buffers of {buffer_bytes} bytes, sinks "
-            "that sleep until {wake_bytes} have come; {at_once} connections at once to "
-            "{destinations} destinations; MTU 1500, of user-mode networks {gateway_mtu_bytes}."
+            "of the kernel's (but iperf3's) that sleep until {wake_bytes} have come; {at_once} "
+            "connections at once to {destinations} destinations; MTU 1500, of user-mode networks "
+            "{gateway_mtu_bytes}."
             ).format(**parameters)
 
 

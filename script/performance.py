@@ -51,16 +51,16 @@ def measure_in_memory(options):
 
 
 def measure_beside(options):
-    """JSON lines of script/beside; none where it can't be done."""
+    """JSON lines of script/beside, also of one that fails later; none where it can't be done."""
     words = [sys.executable, ROOT / "script" / "beside", "--json", "--build",
              options.build or "release"]
     words += QUICK_BESIDE if options.quick else ["--rounds", options.rounds, "--seconds",
                                                  options.seconds]
     done = subprocess.run([str(word) for word in words], check=False, stdout=subprocess.PIPE,
                           text=True)
+    yield from (json.loads(line) for line in done.stdout.splitlines())
     if done.returncode not in (0, 1, EXIT_SKIP):  # 1: a ratio is short of its aim
         raise Incomplete(f"script/beside ended with {done.returncode}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def measure(options, path):

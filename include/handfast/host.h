@@ -24,9 +24,12 @@ struct hf_why {
 
 /* ---- environment --------------------------------------------------------------------------- */
 
-/** Fills env for a stack: memory from the heap (large pieces from the kernel, so that they really
- *  go back), a seed from the kernel's random generator, shard 0, no trace. */
+/** Fills env for a stack: memory from the heap (large pieces from the kernel), a seed from the
+ *  kernel's random generator, shard 0, no trace. */
 HF_API HF_MUST_CHECK int hf_env_linux(struct hf_env *env, struct hf_why *why);
+/** hf_stack_trim, and what the heap keeps of it goes on to the kernel. Goes over all that is free:
+ *  milliseconds after a hundred thousand connections. A loop does it by itself. */
+HF_API void hf_host_trim(struct hf_stack *s);
 
 /** The instant to hand to a stack: monotonic, stands still while the machine sleeps, so that a
  *  suspended laptop does not wake up with all its connections timed out. */
@@ -94,8 +97,8 @@ struct hf_link {
  *  none now. The bytes stay valid until the next receive on this link. */
 HF_API HF_MUST_CHECK int hf_link_receive(struct hf_link *l, struct hf_packet *packets, size_t max);
 /** Sends; returns how many were taken. Less than n: the device is full, wait until the descriptor
- *  is writable; the rest is the caller's to send again or to drop. A packet that the kernel refuses
- *  for itself is counted and passed over. */
+ *  is writable or hf_link_deadline is due, whatever is first; the rest is the caller's to send
+ *  again or to drop. A packet that the kernel refuses for itself is counted and passed over. */
 HF_API HF_MUST_CHECK int hf_link_send(struct hf_link *l, const struct hf_out_packet *packets,
                                       size_t n);
 /** The descriptor to poll, readable when receive has something; -1: none. */
@@ -103,7 +106,8 @@ HF_API int hf_link_fd(const struct hf_link *l);
 HF_API void hf_link_caps(const struct hf_link *l, struct hf_link_caps *caps);
 HF_API void hf_link_stats(const struct hf_link *l, struct hf_link_stats *stats);
 /** When hf_link_expire and then hf_link_receive are due though the descriptor is quiet: a wrapper
- *  holds packets back. By hf_host_now; HF_NEVER: nothing waits. */
+ *  holds packets back, a neighbour is to be asked again, a full device may have room, an interface
+ *  is looked after. By hf_host_now; HF_NEVER: nothing waits. */
 HF_API hf_ns hf_link_deadline(const struct hf_link *l);
 /** Sends what was held back and is due. */
 HF_API void hf_link_expire(struct hf_link *l);
@@ -116,7 +120,7 @@ struct hf_tun_config {
     const char *name;       /**< at most 15 bytes, "hf%d" lets the kernel count; NULL: "tun%d" */
     const char *device;     /**< NULL: /dev/net/tun */
     uint32_t mtu_bytes;     /**< open: set on the interface, 0: left alone; from_fd: as it is */
-    uint32_t batch_packets; /**< buffers of 64 KB, hence packets a receive; 0: 32 */
+    uint32_t batch_packets; /**< buffers of 64 KB, hence packets a receive; 0: 32; 1024 at most */
     bool plain;             /**< no super-packets, all checksums filled in */
     bool queue;             /**< one of several queues: see hf_link_tun_open */
     bool one_by_one;        /**< a system call for each packet, though io_uring is there */
@@ -176,7 +180,7 @@ HF_API void hf_link_ether_stats(struct hf_link *l, struct hf_ether_stats *stats)
 
 struct hf_packet_link_config {
     struct hf_ether_config ether;
-    uint32_t batch_packets; /**< buffers of 64 KB, hence packets a receive; 0: 32 */
+    uint32_t batch_packets; /**< buffers of 64 KB, hence packets a receive; 0: 32; 1024 at most */
     bool plain;             /**< no super-packets go out, all checksums filled in; what comes in may
                                  be super all the same */
     /** Not 0: links with the same number, one each for a stack on a thread of its own, share what
@@ -410,6 +414,9 @@ struct hf_loop_config {
     struct hf_link *link;   /**< likewise; both stay the caller's */
     hf_loop_events_fn *events;
     void *events_ctx;
+    /** What a burst took goes back to the system (hf_host_trim) when less than half of it has been
+     *  in use for this long. 0: 8 s; HF_NEVER: it is kept. */
+    hf_ns give_back_after_ns;
 };
 
 /**

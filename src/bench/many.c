@@ -5,6 +5,7 @@
 #include "bench/bench.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -99,7 +100,7 @@ static void pass_time(struct hf_bench_pair *w, struct stage *s, hf_ns span_ns)
     hf_bench_carry_all(w);
 }
 
-/** What is left of the memory goes back. */
+/** What is left of the memory goes back, as by hf_host_trim. */
 static void give_back(struct hf_bench_pair *w, struct stage *s)
 {
     HF_BENCH_CHECK(info_of(&w->a).time_wait == 0 && info_of(&w->b).connections == 0);
@@ -107,6 +108,7 @@ static void give_back(struct hf_bench_pair *w, struct stage *s)
     for (size_t i = 0; i < 2; i++) {
         hf_ns began_ns = hf_bench_clock_ns();
         hf_stack_trim(stacks[i]);
+        (void)malloc_trim(0);
         note_step(s, hf_bench_clock_ns() - began_ns);
     }
 }

@@ -52,7 +52,8 @@ void hf_bench_name(const struct hf_bench_case *c, const struct hf_bench_setup *s
             hf_text_add(&t, "%s", words[i].word);
     if ((c->knows & HF_BENCH_IDLE) != 0 && setup->idle > 0)
         hf_text_add(&t, "-idle-%" PRIu32, setup->idle);
-    if (c->open != NULL && setup->connections > 0) /* else it is told beside the figures */
+    bool is_of = (c->knows & HF_BENCH_CONNECTIONS) != 0 && c->open != NULL;
+    if (is_of && setup->connections > 0) /* else it is told beside the figures */
         hf_text_add(&t, "-of-%" PRIu32, setup->connections);
     if ((c->knows & HF_BENCH_AT_ONCE) != 0 && setup->at_once > 1)
         hf_text_add(&t, "-by-%" PRIu32, setup->at_once);

@@ -207,8 +207,7 @@ static void check_words(struct options *o, struct argp_state *state)
     }
 }
 
-/** Without a case it is these two. */
-static void check_threads(struct options *o, struct argp_state *state)
+static void check_threads(const struct options *o, struct argp_state *state)
 {
     if (o->operations > 0)
         argp_error(state, "--operations and --threads exclude each other");
@@ -216,19 +215,19 @@ static void check_threads(struct options *o, struct argp_state *state)
         if (o->jobs[i].what->open == NULL)
             argp_error(state, "--threads wants cases that are made of operations, not '%s'",
                        o->jobs[i].what->name);
-    if (o->count == 0) {
-        o->jobs[o->count++].what = &hf_bench_lifecycle;
-        o->jobs[o->count++].what = &hf_bench_bulk;
-    }
 }
 
 static void check(struct options *o, struct argp_state *state)
 {
+    bool names_none = o->count == 0;
+    if (names_none && o->threads > 0) {
+        o->jobs[o->count++].what = &hf_bench_lifecycle;
+        o->jobs[o->count++].what = &hf_bench_bulk;
+    }
     check_words(o, state);
     if (o->setup.connections > 0 && o->setup.connections < o->setup.at_once)
         argp_error(state, "--connections: fewer than --at-once");
-    if (o->list &&
-        (o->count > 0 || o->operations > 0 || o->rounds > 0 || o->json || o->threads > 0))
+    if (o->list && (!names_none || o->operations > 0 || o->rounds > 0 || o->json || o->threads > 0))
         argp_error(state, "--list stands alone");
     if (o->operations > 0 && (o->rounds > 0 || o->json))
         argp_error(state, "--operations measures nothing");

@@ -221,7 +221,8 @@ static int share_out(struct hf_tun_stack *const *stacks, unsigned count, struct 
     return err;
 }
 
-/** One seed, so one set of secrets: any of them knows the cookies and the numbers of all. */
+/** One seed, so one set of secrets: any of them knows the initial sequence numbers of all, and
+ *  their cookies until it makes new keys. That is enough: a SYN and its ACK come to one owner. */
 static int open_stacks(struct hf_tun_stack *const *stacks, unsigned count,
                        const struct hf_tun_options *o, struct hf_why *why)
 {

@@ -15,6 +15,12 @@ struct hf_arrival {
     struct hf_endpoint local, remote;
 };
 
+/** The sequence number of the last segment: what a super-packet says, that one said last. */
+static inline hf_seq hf_arrival_last_seq(const struct hf_arrival *in)
+{
+    uint32_t n = in->seg->payload_bytes, full = in->full_sized;
+    return hf_seq_make(in->seg->seq + (n > full ? (n - 1) / full * full : 0));
+}
 /** The sum of pseudo-header and TCP header in the machine's order. */
 static inline hf_sum hf_arrival_header_sum_unordered(const struct hf_arrival *in)
 {

@@ -233,7 +233,7 @@ uint16_t hf_conn_syn_window(const struct hf_stack *s, struct hf_conn *c)
     return (uint16_t)hf_min_u32(hf_conn_rcv_wnd(c), UINT16_MAX);
 }
 
-bool hf_challenge_allowed(struct hf_stack *s, uint8_t *challenges, uint8_t *challenge_at)
+bool hf_challenge_allowed(const struct hf_stack *s, uint8_t *challenges, uint8_t *challenge_at)
 {
     /* [RFC5961#7] a counter and the number of the time window it counts for, per connection: a
      * global one tells an attacker about connections of others. */
@@ -243,11 +243,17 @@ bool hf_challenge_allowed(struct hf_stack *s, uint8_t *challenges, uint8_t *chal
         *challenge_at = at;
         *challenges = 0;
     }
-    if (*challenges >= s->p.cfg.challenge_acks) {
-        hf_trace_stranger(s, HF_TRACE_LIMIT, HF_LIMIT_CHALLENGE, NULL, NULL, *challenges,
-                          s->p.cfg.challenge_acks, NULL);
+    if (*challenges >= s->p.cfg.challenge_acks)
         return false;
-    }
     ++*challenges;
     return true;
+}
+
+bool hf_conn_may_challenge(struct hf_stack *s, struct hf_conn *c)
+{
+    if (hf_challenge_allowed(s, &c->challenges, &c->challenge_at))
+        return true;
+    hf_trace_conn(s, c, HF_TRACE_LIMIT, HF_LIMIT_CHALLENGE, c->challenges, s->p.cfg.challenge_acks,
+                  NULL);
+    return false;
 }

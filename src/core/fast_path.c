@@ -105,15 +105,16 @@ static void forget(struct hf_stack *s, const struct copied *copied)
 }
 
 /** What it says of ours. */
-static void take_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+static void take_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
 {
+    const struct hf_segment *seg = in->seg;
     if (seg->ack != c->snd_una.v)
         hf_send_acked_plain(s, c, hf_flight_of(s, c), seg);
     if ((uint32_t)seg->window << c->snd_shift == c->snd_wnd) {
-        c->snd_wl1 = hf_seq_make(seg->seq);
+        c->snd_wl1 = hf_arrival_last_seq(in);
         c->snd_wl2 = hf_seq_make(seg->ack);
     } else {
-        hf_send_window(s, c, seg);
+        hf_send_window(s, c, in);
     }
 }
 
@@ -130,13 +131,13 @@ static void take_text(struct hf_stack *s, struct hf_conn *c, const struct hf_arr
         hf_conn_release_flight(s, c);
 }
 
-static void take_what_it_says(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+static void take_what_it_says(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
 {
     s->p.segments_in++;
     if (s->trace != NULL)
-        hf_trace_conn(s, c, HF_TRACE_SEGMENT_IN, HF_NONE, 0, 0, seg);
-    hf_conn_heard(s, c, seg);
-    take_ack(s, c, seg);
+        hf_trace_conn(s, c, HF_TRACE_SEGMENT_IN, HF_NONE, 0, 0, in->seg);
+    hf_conn_heard(s, c, in->seg);
+    take_ack(s, c, in);
 }
 
 /** Where the room at hand does not do: what is acknowledged may give some back first. Out of line,
@@ -148,7 +149,7 @@ __attribute__((noinline)) static enum hf_fast_path take_in_turn(struct hf_stack 
 {
     if (!vouched && !hf_arrival_is_whole(in)) /* [MUST-3] */
         return HF_FAST_PATH_WRONG;
-    take_what_it_says(s, c, in->seg);
+    take_what_it_says(s, c, in);
     hf_receive_text(s, c, in);
     return HF_FAST_PATH_TAKEN;
 }
@@ -170,7 +171,7 @@ __attribute__((noinline)) static enum hf_fast_path take(struct hf_stack *s, stru
         forget(s, &copied);
         return HF_FAST_PATH_WRONG;
     }
-    take_what_it_says(s, c, in->seg);
+    take_what_it_says(s, c, in);
     if (in->seg->payload_bytes > 0)
         take_text(s, c, in, &copied);
     /* As if what was acknowledged had been given back before room for this was taken. */

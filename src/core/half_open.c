@@ -73,9 +73,19 @@ static void send_ack(struct hf_stack *s, const struct hf_half_open *h, enum hf_r
     reply(s, h, &seg);
 }
 
-static void challenge(struct hf_stack *s, struct hf_half_open *h, enum hf_reason reason)
+static bool may_challenge(struct hf_stack *s, struct hf_half_open *h)
 {
     if (hf_challenge_allowed(s, &h->challenges, &h->challenge_at))
+        return true;
+    struct hf_endpoint local = local_of(s, h), remote = remote_of(h);
+    hf_trace_stranger(s, HF_TRACE_LIMIT, HF_LIMIT_CHALLENGE, &local, &remote, h->challenges,
+                      s->p.cfg.challenge_acks, NULL);
+    return false;
+}
+
+static void challenge(struct hf_stack *s, struct hf_half_open *h, enum hf_reason reason)
+{
+    if (may_challenge(s, h))
         send_ack(s, h, reason);
 }
 
@@ -204,7 +214,7 @@ static void process_rest(struct hf_stack *s, struct hf_conn *c, const struct hf_
         return;
     }
     hf_conn_heard(s, c, seg);
-    hf_send_window(s, c, seg);
+    hf_send_window(s, c, in);
 }
 
 bool hf_accept(struct hf_stack *s, const struct hf_handshake *h, const struct hf_arrival *in,
@@ -314,7 +324,7 @@ static void repeat_syn_ack(struct hf_stack *s, struct hf_half_open *h, const str
 {
     if (h->ts_on && seg->has_timestamps && (int32_t)(seg->ts_value - h->ts_recent) > 0)
         h->ts_recent = seg->ts_value;
-    if (!hf_challenge_allowed(s, &h->challenges, &h->challenge_at))
+    if (!may_challenge(s, h))
         return;
     trace(s, h, HF_TRACE_ACK_OUT, HF_ACK_SYN_AGAIN, seg);
     h->repeated = true;

@@ -14,13 +14,13 @@ enum { PAWS_VALID_S = 24 * 24 * 3600 }; /**< [RFC7323#5.5] 24 days */
 static void answer(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg,
                    enum hf_reason reason)
 {
-    if (hf_segment_length(seg) > 0 || hf_challenge_allowed(s, &c->challenges, &c->challenge_at))
+    if (hf_segment_length(seg) > 0 || hf_conn_may_challenge(s, c))
         hf_output_ack_now(s, c, reason);
 }
 
 static void challenge(struct hf_stack *s, struct hf_conn *c, enum hf_reason reason)
 {
-    if (hf_challenge_allowed(s, &c->challenges, &c->challenge_at))
+    if (hf_conn_may_challenge(s, c))
         hf_output_ack_now(s, c, reason);
 }
 
@@ -107,6 +107,28 @@ static void establish(struct hf_stack *s, struct hf_conn *c, enum hf_reason reas
     hf_conn_raise(s, c, HF_EV_CONNECTED | HF_EV_WRITABLE);
     if (c->fin_queued)
         hf_conn_set_state(s, c, HF_FIN_WAIT_1, HF_WHY_SHUTDOWN);
+    if (c->rtx_timer == HF_RTX_OFF)
+        hf_timer_idle(s, c); /* from here on keep-alive counts */
+}
+
+/** 6: URG [RFC6093] [UN-09]: a mark in the stream. The field means nothing without the flag
+ *  [UN-15]. True: there is a new one. */
+static bool mark_urgent(struct hf_conn *c, const struct hf_segment *seg)
+{
+    if ((seg->flags & HF_URG) == 0 || c->peer_fin)
+        return false;
+    hf_seq up = hf_seq_add(hf_seq_make(seg->seq), seg->urgent_pointer);
+    if (hf_seq_le(up, hf_receive_unread(c)) || (c->urgent_in && hf_seq_le(up, c->rcv_up)))
+        return false; /* the pointer never recedes */
+    c->rcv_up = up;
+    c->urgent_in = true;
+    return true;
+}
+
+static void check_urg(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+{
+    if (mark_urgent(c, seg))
+        hf_conn_raise(s, c, HF_EV_URGENT); /* [MUST-32] */
 }
 
 static void syn_sent_input(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
@@ -135,7 +157,8 @@ static void syn_sent_input(struct hf_stack *s, struct hf_conn *c, const struct h
         hf_conn_set_state(s, c, HF_SYN_RCVD, HF_WHY_CROSSED_SYN);
         c->syn_due = true;
         hf_output_want(s, c);
-        hf_receive_keep(s, c, in); /* text and FIN are for ESTABLISHED */
+        (void)mark_urgent(c, seg); /* URG, text and FIN are for ESTABLISHED */
+        hf_receive_keep(s, c, in);
         return;
     }
     hf_send_acked(s, c, seg);
@@ -143,6 +166,7 @@ static void syn_sent_input(struct hf_stack *s, struct hf_conn *c, const struct h
         begin_window(s, c);
     establish(s, c, HF_WHY_SYNACK);
     hf_output_ack_now(s, c, HF_NONE);
+    check_urg(s, c, seg);
     hf_receive_text(s, c, in);
 }
 
@@ -370,35 +394,23 @@ static bool check_ack(struct hf_stack *s, struct hf_conn *c, const struct hf_arr
         if (opening) {
             begin_window(s, c); /* [RFC5681#3.1] anew: by now it is known if our SYN was lost */
             establish(s, c, HF_WHY_HANDSHAKE_ACK);
+            if (c->urgent_in) /* of the SYN that crossed ours */
+                hf_conn_raise(s, c, HF_EV_URGENT);
         } else { /* closed before it was established */
             hf_conn_raise(s, c, HF_EV_CONNECTED);
         }
         if (c->flight != HF_NIL)
             hf_receive_kept(s, c, seg);
     }
-    hf_send_window(s, c, seg);
+    hf_send_window(s, c, in);
     return hf_fin_is_acked(c) ? after_fin_acked(s, c) : true;
-}
-
-/** 6: URG [RFC6093] [UN-09]: a mark in the stream. The field means nothing without the flag
- *  [UN-15]. */
-static void check_urg(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
-{
-    if ((seg->flags & HF_URG) == 0 || c->peer_fin)
-        return;
-    hf_seq up = hf_seq_add(hf_seq_make(seg->seq), seg->urgent_pointer);
-    if (hf_seq_le(up, hf_receive_unread(c)) || (c->urgent_in && hf_seq_le(up, c->rcv_up)))
-        return; /* the pointer never recedes */
-    c->rcv_up = up;
-    c->urgent_in = true;
-    hf_conn_raise(s, c, HF_EV_URGENT); /* [MUST-32] */
 }
 
 static void checks(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
 {
     const struct hf_segment *seg = in->seg;
     if (is_same_syn(c, seg)) {
-        if (!hf_challenge_allowed(s, &c->challenges, &c->challenge_at))
+        if (!hf_conn_may_challenge(s, c))
             return;
         hf_trace_conn(s, c, HF_TRACE_ACK_OUT, HF_ACK_SYN_AGAIN, 0, 0, seg);
         if (!c->syn_due)                 /* else it draws what has not left yet: nothing was lost */

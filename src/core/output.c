@@ -513,10 +513,9 @@ bool hf_output_ack_apart(struct hf_stack *s, struct hf_conn *c)
     if (c->syn_due || !hf_reply_has_room_apart(s)) /* nothing leaves ahead of a SYN */
         return false;
     struct plan p = {.kind = PLAN_ACK, .flight = hf_flight_of(s, c), .seq = c->snd_nxt};
-    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
     struct hf_segment seg;
     fill_segment(s, c, &p, &seg);
-    (void)hf_reply_segment(s, &local, &remote, c->options.ttl, c->options.traffic_class, &seg);
+    (void)hf_reply_conn_segment(s, c, &seg);
     sent(s, c, &p);
     return true;
 }

@@ -287,14 +287,18 @@ enum hf_reason hf_gaps_add(struct hf_stack *s, struct hf_conn *c, hf_seq seq, co
                            uint32_t n)
 {
     struct gaps *g = need_gaps(s, c);
-    if (g == NULL)
+    if (g == NULL) {
+        hf_conn_release_flight(s, c); /* it may be there for this alone */
         return HF_DROP_NO_BLOCK;
+    }
     uint32_t wanted = n;
     n = need_blocks(s, c, g, seq, n);
     bool added = n > 0 && add_range(s, g, seq.v, seq.v + n);
     if (!added) {
-        if (g->range_count == 0)
+        if (g->range_count == 0) {
             hf_gaps_drop(s, c);
+            hf_conn_release_flight(s, c);
+        }
         return n > 0 ? HF_DROP_TOO_MANY_GAPS : HF_DROP_NO_BLOCK;
     }
     copy_in(s, c, g, seq, bytes, n);

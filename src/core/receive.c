@@ -415,7 +415,7 @@ void hf_receive_text(struct hf_stack *s, struct hf_conn *c, const struct hf_arri
         if (t.n > 0 || t.fin)
             hf_drop(s, c, HF_DROP_AFTER_FIN, in->seg);
         /* [RFC9293#3.10.7.4] eighth step: a FIN is acknowledged, also one at a wrong place. */
-        if (t.fin && hf_challenge_allowed(s, &c->challenges, &c->challenge_at))
+        if (t.fin && hf_conn_may_challenge(s, c))
             hf_output_ack_now(s, c, HF_ACK_FIN);
         return;
     }

@@ -39,9 +39,9 @@ bool hf_reply_has_room_apart(const struct hf_stack *s)
     return s->p.reply_count < (uint32_t)s->p.cfg.reply_ring / 2;
 }
 
-bool hf_reply_segment(struct hf_stack *s, const struct hf_endpoint *local,
-                      const struct hf_endpoint *remote, uint8_t ttl, uint8_t traffic_class,
-                      struct hf_segment *seg)
+static bool put(struct hf_stack *s, const struct hf_endpoint *local,
+                const struct hf_endpoint *remote, uint8_t ttl, uint8_t traffic_class,
+                struct hf_segment *seg)
 {
     struct hf_reply *r = ring_take(s, local, remote);
     if (r == NULL)
@@ -51,9 +51,26 @@ bool hf_reply_segment(struct hf_stack *s, const struct hf_endpoint *local,
                                r->bytes, &ip_bytes);
     ring_commit(s, r, ip_bytes, n);
     s->p.segments_out++;
-    if (s->trace != NULL)
-        hf_trace_stranger(s, HF_TRACE_SEGMENT_OUT, HF_NONE, local, remote, 0, 0, seg);
     return true;
+}
+
+bool hf_reply_segment(struct hf_stack *s, const struct hf_endpoint *local,
+                      const struct hf_endpoint *remote, uint8_t ttl, uint8_t traffic_class,
+                      struct hf_segment *seg)
+{
+    bool is_put = put(s, local, remote, ttl, traffic_class, seg);
+    if (is_put && s->trace != NULL)
+        hf_trace_stranger(s, HF_TRACE_SEGMENT_OUT, HF_NONE, local, remote, 0, 0, seg);
+    return is_put;
+}
+
+bool hf_reply_conn_segment(struct hf_stack *s, const struct hf_conn *c, struct hf_segment *seg)
+{
+    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
+    bool is_put = put(s, &local, &remote, c->options.ttl, c->options.traffic_class, seg);
+    if (is_put && s->trace != NULL)
+        hf_trace_conn(s, c, HF_TRACE_SEGMENT_OUT, HF_NONE, 0, 0, seg);
+    return is_put;
 }
 
 /** True while the rate allows one more RST to a stranger. */
@@ -91,10 +108,9 @@ void hf_reply_rst(struct hf_stack *s, const struct hf_arrival *in, enum hf_reaso
 
 void hf_reply_conn_rst(struct hf_stack *s, const struct hf_conn *c, enum hf_reason reason)
 {
-    struct hf_endpoint local = hf_conn_local(s, c), remote = hf_conn_remote(c);
     struct hf_segment rst = {
-        .source_port = local.port,
-        .destination_port = remote.port,
+        .source_port = c->local_port,
+        .destination_port = c->remote_port,
         .seq = c->snd_nxt.v,
         .ack = c->rcv_nxt.v,
         .flags = HF_RST | HF_ACK,
@@ -107,7 +123,7 @@ void hf_reply_conn_rst(struct hf_stack *s, const struct hf_conn *c, enum hf_reas
         rst.ts_echo = c->ts_recent;
     }
     hf_trace_conn(s, c, HF_TRACE_RST_OUT, reason, 0, 0, NULL);
-    (void)hf_reply_segment(s, &local, &remote, c->options.ttl, c->options.traffic_class, &rst);
+    (void)hf_reply_conn_segment(s, c, &rst);
 }
 
 /* ---- ICMP --------------------------------------------------------------------------------- */

@@ -159,7 +159,8 @@ void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
     hf_loss_timer_on_ack(s, c, f);
     if (f != NULL)
         hf_conn_release_flight(s, c);
-    if (c->send.bytes == 0 && hf_conn_in_flight(c) == 0 && !was_syn)
+    bool only_syn = was_syn && hf_seq_eq(c->snd_una, hf_seq_add(una_before, 1));
+    if (c->send.bytes == 0 && hf_conn_in_flight(c) == 0 && !only_syn)
         hf_conn_raise(s, c, HF_EV_SENT_ALL);
     hf_send_room(s, c);
     if (c->app_closed)
@@ -189,15 +190,15 @@ void hf_send_acked_plain(struct hf_stack *s, struct hf_conn *c, struct hf_flight
     more_may_leave(s, c);
 }
 
-void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg)
+void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in)
 {
-    hf_seq seq = hf_seq_make(seg->seq), ack = hf_seq_make(seg->ack);
-    bool newest =
-        hf_seq_lt(c->snd_wl1, seq) || (hf_seq_eq(c->snd_wl1, seq) && hf_seq_le(c->snd_wl2, ack));
+    const struct hf_segment *seg = in->seg;
+    hf_seq seq = hf_arrival_last_seq(in), ack = hf_seq_make(seg->ack);
     /* DEVIATION D-41 from [RFC9293#3.10.7.4]: who acknowledges more spoke later, also where the
      * segment is one sent again. Its ACK moves the window; without its size the edge would move too
-     * far. */
-    newest |= hf_seq_gt(ack, c->snd_wl2);
+     * far. Among those that acknowledge as much it is the number that tells. */
+    bool newest =
+        hf_seq_gt(ack, c->snd_wl2) || (hf_seq_eq(ack, c->snd_wl2) && hf_seq_ge(seq, c->snd_wl1));
     if (!newest || hf_seq_lt(ack, c->snd_una))
         return;
     uint32_t wnd = (uint32_t)seg->window << c->snd_shift; /* [MUST-1] [REC-1] */
@@ -212,7 +213,7 @@ void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segme
     bool opens = wnd > 0 && c->snd_wnd == 0;
     bool moves = wnd != c->snd_wnd || !hf_seq_eq(ack, c->snd_wl2);
     c->snd_wnd = wnd;
-    c->snd_wl1 = hf_seq_max(c->snd_wl1, seq);
+    c->snd_wl1 = seq;
     c->snd_wl2 = ack;
     c->max_snd_wnd = hf_max_u32(c->max_snd_wnd, wnd);
     if (opens) {

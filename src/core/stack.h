@@ -590,8 +590,11 @@ uint16_t hf_stack_syn_window(const struct hf_stack *s, uint32_t receive_buffer_b
 /** The window of a connection's own SYN or SYN,ACK: chosen anew until that left, then kept. */
 uint16_t hf_conn_syn_window(const struct hf_stack *s, struct hf_conn *c);
 
-/** True, and counted, while a connection may send another challenge ACK [RFC5961#7]. */
-bool hf_challenge_allowed(struct hf_stack *s, uint8_t *challenges, uint8_t *challenge_at);
+/** True, and counted, while one entry may send another challenge ACK [RFC5961#7]; else it is for
+ *  the caller to trace HF_LIMIT_CHALLENGE. */
+bool hf_challenge_allowed(const struct hf_stack *s, uint8_t *challenges, uint8_t *challenge_at);
+/** The same of a connection, traced. */
+bool hf_conn_may_challenge(struct hf_stack *s, struct hf_conn *c);
 
 /* ---- segments that came in ---- */
 
@@ -662,7 +665,7 @@ void hf_send_acked(struct hf_stack *s, struct hf_conn *c, const struct hf_segmen
 void hf_send_acked_plain(struct hf_stack *s, struct hf_conn *c, struct hf_flight *f,
                          const struct hf_segment *seg);
 /** Takes the window of a segment if it is the newest [RFC9293#3.10.7.4 step 5]. */
-void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_segment *seg);
+void hf_send_window(struct hf_stack *s, struct hf_conn *c, const struct hf_arrival *in);
 /** Our FIN is acknowledged. */
 static inline bool hf_fin_is_acked(const struct hf_conn *c)
 {
@@ -759,6 +762,8 @@ bool hf_reply_has_room_apart(const struct hf_stack *s);
 bool hf_reply_segment(struct hf_stack *s, const struct hf_endpoint *local,
                       const struct hf_endpoint *remote, uint8_t ttl, uint8_t traffic_class,
                       struct hf_segment *seg);
+/** The same of a connection. */
+bool hf_reply_conn_segment(struct hf_stack *s, const struct hf_conn *c, struct hf_segment *seg);
 /** RST as RFC 9293 3.5.2 builds it for a segment that belongs nowhere; within the rate. */
 void hf_reply_rst(struct hf_stack *s, const struct hf_arrival *in, enum hf_reason reason);
 /** RST of a connection: <SEQ=SND.NXT>. */

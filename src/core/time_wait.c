@@ -84,6 +84,15 @@ static void send_ack(struct hf_stack *s, const struct hf_time_wait *t)
     (void)hf_reply_segment(s, &local, &remote, t->ttl, t->traffic_class, &seg);
 }
 
+static bool may_challenge(struct hf_stack *s, struct hf_time_wait *t, const struct hf_arrival *in)
+{
+    if (hf_challenge_allowed(s, &t->challenges, &t->challenge_at))
+        return true;
+    hf_trace_stranger(s, HF_TRACE_LIMIT, HF_LIMIT_CHALLENGE, &in->local, &in->remote, t->challenges,
+                      s->p.cfg.challenge_acks, NULL);
+    return false;
+}
+
 static bool take_over(struct hf_stack *s, struct hf_conn *c)
 {
     uint32_t index = hf_pool_take_dirty(&s->time_waits); /* is filled as a whole */
@@ -411,8 +420,7 @@ void hf_time_wait_input(struct hf_stack *s, uint32_t index, const struct hf_arri
         t->ts_recent = seg->ts_value;
     if (v.restart)
         arm(s, t, index);
-    if (v.ack == HF_NONE ||
-        (v.limited && !hf_challenge_allowed(s, &t->challenges, &t->challenge_at)))
+    if (v.ack == HF_NONE || (v.limited && !may_challenge(s, t, in)))
         return;
     hf_trace_stranger(s, HF_TRACE_ACK_OUT, v.ack, &in->local, &in->remote, 0, 0, seg);
     send_ack(s, t);
@@ -436,7 +444,6 @@ void hf_time_wait_conn_input(struct hf_stack *s, struct hf_conn *c, const struct
         c->ts_recent = in->seg->ts_value;
     if (v.restart)
         hf_timer_life(s, c, HF_LIFE_TIME_WAIT, hf_ns_add(s->p.now_ns, span_ns(s)));
-    if (v.ack != HF_NONE &&
-        (!v.limited || hf_challenge_allowed(s, &c->challenges, &c->challenge_at)))
+    if (v.ack != HF_NONE && (!v.limited || hf_conn_may_challenge(s, c)))
         hf_output_ack_now(s, c, v.ack);
 }

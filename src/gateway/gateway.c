@@ -11,7 +11,6 @@
 
 enum { SIGNALS_READ = 8, BLOCK_BYTES = 32768, BUFFER_BYTES = 1 << 20, BACKLOG = 4096 };
 #define HOLD_NS HF_SEC(1800)
-#define REST_NS HF_SEC(1)
 
 /** Everything that one run holds, in the order in which it is taken. */
 struct gateway {
@@ -31,7 +30,6 @@ struct gateway {
     hf_ns over_at;
     hf_ns wake_at;
     uint32_t cut_off;
-    hf_ns trim_at; /**< 0: not idle; HF_NEVER: idle, and done */
 };
 
 void hf_gateway_config_init(struct hf_gateway_config *cfg)
@@ -106,21 +104,6 @@ static void end_when_drained(struct gateway *g, hf_ns now)
         hf_loop_stop(g->loop);
 }
 
-/** What a burst took goes back to the system, when there was a rest. */
-static void trim_when_idle(struct gateway *g, hf_ns now)
-{
-    if (g->relays.alive > 0) {
-        g->trim_at = 0;
-    } else if (g->trim_at == 0) {
-        g->trim_at = now + REST_NS;
-    } else if (g->trim_at <= now) {
-        hf_stack_trim(g->stack);
-        g->trim_at = HF_NEVER;
-    }
-    if (g->relays.alive == 0 && g->trim_at < g->wake_at)
-        g->wake_at = g->trim_at;
-}
-
 static void on_events(void *ctx, struct hf_loop *loop, hf_ns now)
 {
     struct gateway *g = ctx;
@@ -131,7 +114,6 @@ static void on_events(void *ctx, struct hf_loop *loop, hf_ns now)
     g->wake_at = HF_NEVER;
     if (g->command_over)
         end_when_drained(g, now);
-    trim_when_idle(g, now);
     hf_ns relays_at = hf_relays_deadline(&g->relays);
     hf_loop_wake_at(loop, relays_at < g->wake_at ? relays_at : g->wake_at);
 }

@@ -4,6 +4,7 @@
 #include "why.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,7 +12,7 @@
 #include <time.h>
 
 /* From this size on a piece comes from the kernel: freed, it leaves the process at once, where the
- * heap would keep it behind whatever was allocated after it. */
+ * heap would keep it until hf_host_trim. */
 enum { MAP_FROM_BYTES = 64 * 1024 };
 
 static hf_ns read_clock(clockid_t id)
@@ -97,4 +98,11 @@ int hf_env_linux(struct hf_env *env, struct hf_why *why)
     }
     *env = made;
     return HF_OK;
+}
+
+void hf_host_trim(struct hf_stack *s)
+{
+    hf_stack_trim(s);
+    (void)malloc_trim(
+        0); /* chunks smaller than what is mapped lie in the heap, and not at its end */
 }

@@ -213,9 +213,12 @@ int hf_ether_look(struct hf_ether *e, hf_ns now)
     if (now < e->look_ns)
         return HF_OK;
     bool is_there = if_indextoname((unsigned)e->netif.index, name) != NULL;
-    if (!is_there && errno == ENXIO)
+    if (!is_there && errno == ENXIO) {
+        e->link.stats.last_errno = ENODEV;
         return HF_E_DEVICE; /* and again, each time: the look stays due */
-    e->look_ns = is_there && hf_netif_is_up(name) ? HF_NEVER : now + LOOK_NS;
+    }
+    bool is_up = is_there && hf_netif_is_up(name);
+    e->look_ns = is_up && !e->is_silent ? HF_NEVER : now + LOOK_NS;
     return HF_OK;
 }
 

@@ -13,7 +13,8 @@ struct hf_ether {
     struct hf_neighbours *neighbours;
     int groups_fd;  /**< holds our multicast groups; -1: none */
     hf_ns retry_ns; /**< when a word that found the device full is tried again; HF_NEVER: none */
-    hf_ns look_ns;  /**< while the interface is down: when it is looked after; HF_NEVER: it is up */
+    hf_ns look_ns;  /**< when the interface is looked after; HF_NEVER: it is up */
+    bool is_silent; /**< nothing tells the driver that the interface goes: it is looked after */
     uint64_t foreign;
     uint64_t (*count_lost)(struct hf_ether *e); /**< the driver's: frames that found no room */
 };
@@ -39,8 +40,8 @@ void hf_ether_flush(struct hf_ether *e, hf_ether_send_fn *send, hf_ns now);
 
 /**
  * An error said that the interface is down. It may come back; or it goes for good later, of which
- * the kernel says nothing more, so that it is looked after once a second. HF_OK, or HF_E_DEVICE if
- * it is not there any more.
+ * the kernel says nothing more, so that it is looked after once a second. HF_OK, or HF_E_DEVICE,
+ * with the link's last_errno, if it is not there any more.
  */
 HF_MUST_CHECK int hf_ether_is_down(struct hf_ether *e, hf_ns now);
 /** The look that is due, with the same results; before each receive. */

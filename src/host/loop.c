@@ -5,7 +5,8 @@
  * bounded amount of everything, so that neither packets nor descriptors starve the other:
  *
  *     wait; one batch of packets into the stack; each ready descriptor once; timers that are due;
- *     then in turns: the application pulls events, the stack's packets go out.
+ *     then in turns: the application pulls events, the stack's packets go out;
+ *     and now and then a look at the memory that nothing uses.
  *
  * Packets that the link has no room for are copied and sent first when it has; until then nothing
  * is pulled from the stack, so that a full device slows the stack down instead of losing packets.
@@ -33,6 +34,8 @@ enum {
     /* and no more once so much has left: acknowledgments come meanwhile, and the sooner they are
      * taken, the sooner what they free is written again, in the processor's cache still. */
     OUTPUT_BYTES = 512 * 1024,
+    LOOKS = 8, /* at how much memory is in use, before what is not is given back */
+    UNUSED_BYTES_MIN = 1024 * 1024, /* less is not worth the walk over all of it */
     WATCH_MIN = 16,
     /* Serials of our own descriptors; the application's count from SERIAL_FIRST. */
     SERIAL_LINK = 0,
@@ -41,11 +44,20 @@ enum {
     SERIAL_FIRST = 3,
 };
 
+#define GIVE_BACK_AFTER_NS HF_SEC(8)
+
 /* One descriptor of the application; its place in the array is its number. */
 struct watch {
     hf_loop_fd_fn *callback; /* NULL: not watched */
     void *ctx;
     uint32_t serial; /* tells a descriptor from an earlier one of the same number */
+};
+
+/* The stack's memory that nothing uses. */
+struct unused {
+    hf_ns look_at_ns;         /* HF_NEVER: not until something happens */
+    unsigned looks;           /* that found much, one after the other */
+    uint64_t try_below_bytes; /* in use: of more it was tried already, and few entries keep much */
 };
 
 /* A packet that the link had no room for. */
@@ -66,6 +78,7 @@ struct hf_loop {
     hf_ns now_ns, wake_at_ns;
     bool no_ns_wait; /* the kernel has no epoll_pwait2 */
     bool more;       /* work was left over: don't wait */
+    struct unused unused;
     atomic_bool stop;
     struct waiting *waiting, **waiting_end;
     struct watch *watches;
@@ -127,7 +140,7 @@ static int wait_ready(struct hf_loop *l, struct epoll_event *ready, hf_ns span_n
     return n < 0 && errno == EINTR ? 0 : n;
 }
 
-static hf_ns next_deadline(const struct hf_loop *l)
+static hf_ns next_work(const struct hf_loop *l)
 {
     hf_ns at = l->wake_at_ns;
     if (l->cfg.link && hf_link_deadline(l->cfg.link) < at)
@@ -141,7 +154,9 @@ static hf_ns span_to_wait(const struct hf_loop *l, hf_ns max_wait_ns)
 {
     if (l->more || atomic_load(&l->stop))
         return 0;
-    hf_ns at = next_deadline(l);
+    hf_ns at = next_work(l);
+    if (l->unused.look_at_ns < at)
+        at = l->unused.look_at_ns;
     if (at == HF_NEVER)
         return max_wait_ns;
     hf_ns now = hf_host_now();
@@ -265,6 +280,54 @@ static int watch_link(struct hf_loop *l, struct hf_why *why)
     return HF_OK;
 }
 
+/* ---- memory that is not used ----------------------------------------------------------------- */
+
+static hf_ns span_of_looks(const struct hf_loop *l)
+{
+    hf_ns after = l->cfg.give_back_after_ns;
+    return (after > 0 ? after : GIVE_BACK_AFTER_NS) / LOOKS;
+}
+
+static void expect_unused(struct hf_loop *l)
+{
+    if (l->unused.look_at_ns == HF_NEVER && l->cfg.stack && l->cfg.give_back_after_ns != HF_NEVER)
+        l->unused.look_at_ns = l->now_ns + span_of_looks(l);
+}
+
+/* Tables don't count as used: they follow the entries. */
+static uint64_t used_by_entries(const struct hf_stack_info *info)
+{
+    return info->used_bytes - info->table_bytes;
+}
+
+static bool is_much_unused(struct unused *u, const struct hf_stack_info *info)
+{
+    uint64_t used = used_by_entries(info);
+    if (info->memory_bytes >= 2 * used + UNUSED_BYTES_MIN)
+        return used < u->try_below_bytes;
+    u->try_below_bytes = UINT64_MAX;
+    return false;
+}
+
+/* Gives back what has not been used for some time. A look is a sum of counters; giving back goes
+ * over all that is free, and what is wanted again has to be taken again. */
+static void look_at_memory(struct hf_loop *l)
+{
+    struct unused *u = &l->unused;
+    struct hf_stack_info info;
+    if (l->now_ns < u->look_at_ns)
+        return;
+    hf_stack_info(l->cfg.stack, &info);
+    bool is_much = is_much_unused(u, &info);
+    u->looks = is_much ? u->looks + 1 : 0;
+    u->look_at_ns = is_much ? l->now_ns + span_of_looks(l) : HF_NEVER;
+    if (u->looks < LOOKS)
+        return;
+    hf_host_trim(l->cfg.stack);
+    u->looks = 0;
+    u->try_below_bytes = used_by_entries(&info) / 2;
+}
+
 /* ---- a round -------------------------------------------------------------------------------- */
 
 static void take_wake(struct hf_loop *l)
@@ -329,6 +392,8 @@ int hf_loop_turn(struct hf_loop *l, hf_ns max_wait_ns, struct hf_why *why)
         return fail(why, "wait for events");
     refresh(l);
     l->more = false;
+    if (n > 0 || next_work(l) <= l->now_ns)
+        expect_unused(l);
     if (l->wake_at_ns <= l->now_ns)
         l->wake_at_ns = HF_NEVER;
     int err = dispatch(l, ready, n, why);
@@ -338,6 +403,7 @@ int hf_loop_turn(struct hf_loop *l, hf_ns max_wait_ns, struct hf_why *why)
     if (l->cfg.stack && hf_stack_deadline(l->cfg.stack) <= l->now_ns)
         l->more = hf_stack_expire(l->cfg.stack, l->now_ns, EXPIRE_MAX);
     pull(l);
+    look_at_memory(l);
     err = watch_link(l, why);
     if (err < 0)
         return err;
@@ -503,6 +569,7 @@ int hf_loop_new(struct hf_loop **out, const struct hf_loop_config *cfg, struct h
     l->epoll_fd = l->wake_fd = l->signal_fd = l->link_fd = -1;
     l->wake_at_ns = HF_NEVER;
     l->waiting_end = &l->waiting;
+    l->unused = (struct unused){.look_at_ns = HF_NEVER, .try_below_bytes = UINT64_MAX};
     atomic_init(&l->stop, false);
     refresh(l);
     int err = open_fds(l, why);

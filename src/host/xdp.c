@@ -215,18 +215,16 @@ static void give_back(struct xdp_link *l)
     l->lent_count = 0;
 }
 
-/* Nothing is there: is the interface? The call also tells the device about room in the fill ring,
- * where it asks for that. */
-static int look_after(struct xdp_link *l)
+/* Tells the device about room in the fill ring, where it asks for that. */
+static int call_device(struct xdp_link *l, hf_ns now)
 {
-    char name[IF_NAMESIZE];
     if (recvfrom(l->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL) >= 0)
-        return 0;
+        return HF_OK;
     int e = errno;
     if (e != ENXIO && e != ENETDOWN && e != ENODEV)
-        return 0;
+        return HF_OK;
     l->ether.link.stats.last_errno = e;
-    return if_indextoname((unsigned)l->ether.netif.index, name) != NULL ? 0 : HF_E_DEVICE;
+    return hf_ether_is_down(&l->ether, now);
 }
 
 static int xdp_receive(struct hf_link *link, struct hf_packet *packets, size_t max)
@@ -234,6 +232,9 @@ static int xdp_receive(struct hf_link *link, struct hf_packet *packets, size_t m
     struct xdp_link *l = of(link);
     hf_ns now = hf_host_now();
     int count = 0;
+    int err = hf_ether_look(&l->ether, now);
+    if (err < 0)
+        return err;
     give_back(l);
     take_back(l);
     uint32_t n = hf_min_u32(used(&l->received), (uint32_t)hf_min_size(max, BATCH));
@@ -248,11 +249,9 @@ static int xdp_receive(struct hf_link *link, struct hf_packet *packets, size_t m
     if (n > 0)
         write_there(l->received.consumer, at + n);
     finish_sending(l, now);
-    if (n == 0 || wants_call(&l->fill)) {
-        int err = look_after(l);
-        return err < 0 ? err : count;
-    }
-    return count;
+    if (n == 0 || wants_call(&l->fill))
+        err = call_device(l, now);
+    return err < 0 ? err : count;
 }
 
 /* ---- the rest of the vtable ----------------------------------------------------------------- */
@@ -505,6 +504,9 @@ int hf_link_xdp_open(struct hf_link **out, const struct hf_xdp_link_config *cfg,
     }
     l->ether.link.ops = &xdp_ops;
     l->ether.count_lost = xdp_lost;
+    /* Its descriptor says nothing of an interface that is removed, by poll. */
+    l->ether.is_silent = true;
+    l->ether.look_ns = 0;
     err = check_queues(l, why);
     if (err == HF_OK)
         err = check_mtu(l, why);

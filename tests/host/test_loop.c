@@ -25,7 +25,8 @@
 static struct hf_loop *open_loop(struct hf_link *link, struct hf_stack *stack,
                                  hf_loop_events_fn *events, void *ctx)
 {
-    const struct hf_loop_config cfg = {stack, link, events, ctx};
+    const struct hf_loop_config cfg = {
+        .stack = stack, .link = link, .events = events, .events_ctx = ctx};
     struct hf_why why = {.text = ""};
     struct hf_loop *l;
     if (hf_loop_new(&l, &cfg, &why) != HF_OK)

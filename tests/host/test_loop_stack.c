@@ -26,6 +26,8 @@ struct hf_stack {
     hf_ns deadline_ns;
     int expires_left; /* expire says "more" until this is 0 */
     hf_ns last_now_ns;
+    uint64_t memory_bytes, used_bytes, table_bytes; /* as hf_stack_info tells */
+    uint64_t sticky_bytes;                          /* what no trim gives back */
     uint8_t bytes[SCRIPT_MAX][8];
     struct hf_slice slices[SCRIPT_MAX][2];
 };
@@ -92,6 +94,20 @@ bool hf_stack_expire(struct hf_stack *s, hf_ns now, size_t max)
     return false;
 }
 
+void hf_stack_info(const struct hf_stack *s, struct hf_stack_info *info)
+{
+    *info = (struct hf_stack_info){.memory_bytes = s->memory_bytes,
+                                   .used_bytes = s->used_bytes,
+                                   .table_bytes = s->table_bytes};
+}
+
+void hf_stack_trim(struct hf_stack *s)
+{
+    spoil_old_bytes(s);
+    log_call(s, 't');
+    s->memory_bytes = s->used_bytes + s->sticky_bytes;
+}
+
 /* ---- the bench ------------------------------------------------------------------------------ */
 
 struct bench {
@@ -99,6 +115,7 @@ struct bench {
     struct fake_link fake;
     struct hf_loop *loop;
     int pipe[2]; /* the link's descriptor is the end to write to */
+    hf_ns give_back_after_ns;
 };
 
 static void events(void *ctx, struct hf_loop *l, hf_ns now)
@@ -122,7 +139,11 @@ static struct bench *bench_make(void)
 
 static void bench_start(struct bench *b, hf_loop_events_fn *on_events, void *ctx)
 {
-    const struct hf_loop_config cfg = {&b->stack, &b->fake.link, on_events, ctx};
+    const struct hf_loop_config cfg = {.stack = &b->stack,
+                                       .link = &b->fake.link,
+                                       .events = on_events,
+                                       .events_ctx = ctx,
+                                       .give_back_after_ns = b->give_back_after_ns};
     assert_int_equal(HF_OK, hf_loop_new(&b->loop, &cfg, NULL));
 }
 
@@ -322,6 +343,115 @@ static void packets_and_descriptors_share(void **state)
     close(other);
 }
 
+/* ---- memory --------------------------------------------------------------------------------- */
+
+enum { MIB = 1 << 20 };
+#define GIVE_BACK_AFTER_NS HF_MS(40)
+
+static struct bench *bench_with_memory(uint64_t memory_bytes, uint64_t used_bytes)
+{
+    struct bench *b = bench_make();
+    b->give_back_after_ns = GIVE_BACK_AFTER_NS;
+    b->stack.memory_bytes = memory_bytes;
+    b->stack.used_bytes = used_bytes;
+    bench_start(b, NULL, NULL);
+    return b;
+}
+
+/* Something happens, then nothing, three times as long as memory is kept: how many trims. */
+static unsigned trims_after_work(struct bench *b)
+{
+    unsigned trims = 0;
+    hf_ns until = hf_host_now() + 3 * GIVE_BACK_AFTER_NS;
+    memset(b->stack.log, 0, sizeof b->stack.log);
+    b->stack.deadline_ns = 0;
+    while (hf_host_now() < until)
+        turn(b, until - hf_host_now());
+    for (const char *call = b->stack.log; *call; call++)
+        trims += *call == 't';
+    return trims;
+}
+
+static void what_a_burst_took_is_given_back(void **state)
+{
+    (void)state;
+    struct bench *b = bench_with_memory(10 * MIB, 2 * MIB);
+    hf_ns began_ns = hf_host_now();
+    b->stack.deadline_ns = 0;
+    while (!strchr(b->stack.log, 't'))
+        turn(b, HF_NEVER); /* the loop wakes by itself */
+    assert_true(hf_host_now() - began_ns >= GIVE_BACK_AFTER_NS);
+    assert_int_equal(2 * MIB, b->stack.memory_bytes);
+    assert_int_equal(0, trims_after_work(b));
+    turn(b, HF_MS(1));
+    began_ns = hf_host_now();
+    turn(b, HF_MS(30)); /* nothing is left to look at */
+    assert_true(hf_host_now() - began_ns >= HF_MS(30));
+    b->stack.memory_bytes = 20 * MIB; /* another burst */
+    assert_int_equal(1, trims_after_work(b));
+    bench_close(b);
+}
+
+static void what_is_used_is_kept(void **state)
+{
+    (void)state;
+    struct bench *b = bench_with_memory(10 * MIB, 5 * MIB);
+    assert_int_equal(0, trims_after_work(b)); /* half of it */
+    b->stack.used_bytes = 5 * MIB + MIB / 2;
+    b->stack.table_bytes = 2 * MIB; /* that few entries need no longer */
+    assert_int_equal(1, trims_after_work(b));
+    b->stack.memory_bytes = MIB - 1; /* little */
+    b->stack.used_bytes = b->stack.table_bytes = 0;
+    assert_int_equal(0, trims_after_work(b));
+    bench_close(b);
+}
+
+/* Of what is wanted now and then, the rest must last. */
+static void what_is_used_again_is_kept(void **state)
+{
+    (void)state;
+    struct bench *b = bench_with_memory(10 * MIB, MIB);
+    hf_ns until = hf_host_now() + 3 * GIVE_BACK_AFTER_NS;
+    for (unsigned i = 0; hf_host_now() < until; i++) {
+        b->stack.used_bytes = i % 4 == 3 ? 6 * MIB : MIB;
+        b->stack.deadline_ns = 0;
+        turn(b, HF_NEVER);
+        turn(b, HF_NEVER); /* a look */
+    }
+    assert_null(strchr(b->stack.log, 't'));
+    bench_close(b);
+}
+
+/* A few entries can keep whatever lies beside them: what was tried in vain is not tried again. */
+static void what_few_entries_keep_is_tried_seldom(void **state)
+{
+    (void)state;
+    struct bench *b = bench_with_memory(10 * MIB, 2 * MIB);
+    b->stack.sticky_bytes = 8 * MIB;
+    assert_int_equal(1, trims_after_work(b));
+    assert_int_equal(0, trims_after_work(b));
+    b->stack.used_bytes = MIB;
+    assert_int_equal(0, trims_after_work(b));
+    b->stack.used_bytes = MIB - 1; /* less than half of them are left */
+    assert_int_equal(1, trims_after_work(b));
+    b->stack.used_bytes = 9 * MIB; /* all is used again */
+    assert_int_equal(0, trims_after_work(b));
+    b->stack.used_bytes = 2 * MIB;
+    assert_int_equal(1, trims_after_work(b));
+    bench_close(b);
+}
+
+static void memory_can_be_kept(void **state)
+{
+    (void)state;
+    struct bench *b = bench_make();
+    b->give_back_after_ns = HF_NEVER;
+    b->stack.memory_bytes = 10 * MIB;
+    bench_start(b, NULL, NULL);
+    assert_int_equal(0, trims_after_work(b));
+    bench_close(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +462,11 @@ int main(void)
         cmocka_unit_test(a_round_sends_so_many_bytes),
         cmocka_unit_test(what_waits_is_freed_with_the_loop),
         cmocka_unit_test(packets_and_descriptors_share),
+        cmocka_unit_test(what_a_burst_took_is_given_back),
+        cmocka_unit_test(what_is_used_is_kept),
+        cmocka_unit_test(what_is_used_again_is_kept),
+        cmocka_unit_test(what_few_entries_keep_is_tried_seldom),
+        cmocka_unit_test(memory_can_be_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,16 +240,28 @@ static void settings_are_checked(void **state)
     expect_failure("10.9.0.20", "10.9.0.20 is the kernel's own, on hf1"); /* from above */
 }
 
-/* The last test: nothing is left then. */
+/* The last test: nothing is left then. Nobody sends, and the loop, which waits for packets only,
+ * hears of it. */
 static void an_interface_that_is_removed_is_an_error(void **state)
 {
     (void)state;
-    struct hf_link *l = open_link();
-    struct hf_packet p;
+    const struct hf_loop_config cfg = {.link = open_link()};
+    struct hf_loop *loop;
+    struct hf_why why = {.text = ""};
+    hf_ns until;
+    int err = 0;
+    assert_int_equal(HF_OK, hf_loop_new(&loop, &cfg, NULL));
+    for (until = hf_host_now() + HF_MS(50); hf_host_now() < until;)
+        assert_int_equal(0, hf_loop_turn(loop, HF_MS(1), NULL)); /* no more is under way */
     veth_remove();
     veth_go_ours();
-    assert_int_equal(HF_E_DEVICE, pass(l, ETHER_WAIT_MS, &p, 1));
+    until = hf_host_now() + HF_MS(ETHER_WAIT_MS);
+    while (err == 0 && hf_host_now() < until)
+        err = hf_loop_turn(loop, HF_MS(ETHER_WAIT_MS), &why);
     veth_go_home();
+    hf_loop_free(loop);
+    assert_int_equal(HF_E_DEVICE, err);
+    assert_non_null(strstr(why.text, "No such device"));
 }
 
 static const char *missing(void)

@@ -219,7 +219,8 @@ static void make_stack(struct interop *w, struct hf_config *cfg)
     env.trace_ctx = w;
     must(hf_stack_new(&w->stack, cfg, &env, hf_host_now()), &why);
     must(hf_stack_add_address(w->stack, &w->own, w->v6 ? 128 : 32), &why);
-    const struct hf_loop_config loop = {w->stack, w->link, on_events, w};
+    const struct hf_loop_config loop = {
+        .stack = w->stack, .link = w->link, .events = on_events, .events_ctx = w};
     must(hf_loop_new(&w->loop, &loop, &why), &why);
 }
 

@@ -365,9 +365,47 @@ static void slices_of_one_output_are_bounded(void **state)
     bench_close(&b);
 }
 
+/* Five segments, the third of which came ahead of them, or one super-packet of them all. */
+static void send_around_the_third(struct bench *b, bool as_one)
+{
+    enum { SIZE = 1000, SEGMENTS = 5 };
+    static uint8_t packet[65535];
+    struct hf_segment seg = {.ack = b->peer.rcv_nxt, .flags = HF_ACK, .window = 9000};
+    for (uint32_t i = 0; i < (as_one ? 1 : SEGMENTS); i++) {
+        seg.seq = b->peer.iss + 1 + i * SIZE;
+        seg.payload_bytes = as_one ? SEGMENTS * SIZE : SIZE;
+        uint32_t n = hf_peer_packet(&b->peer, &seg, NULL, packet);
+        hf_rig_input(&b->rig, packet, n, as_one ? SIZE : 0, HF_PACKET_CSUM_VALID);
+    }
+}
+
+/* The window of a super-packet is that of its last segment [RFC9293#3.10.7.4]. */
+static void a_super_packet_tells_the_window_of_its_last_segment(void **state)
+{
+    (void)state;
+    for (int fast_path = 0; fast_path < 2; fast_path++)
+        for (int ahead = 0; ahead < 2; ahead++)
+            for (int as_one = 0; as_one < 2; as_one++) {
+                struct bench b;
+                bench_init(&b);
+                b.config.fast_path = fast_path;
+                establish(&b, "<mss 1460>");
+                if (ahead)
+                    hf_peer_send(&b.peer, ". seq 2001:3001 ack 1 win 0");
+                send_around_the_third(&b, as_one);
+                assert_int_equal(bench_info(&b, b.conn).snd_wnd_bytes, 9000);
+                assert_int_equal(bench_info(&b, b.conn).receive_queue_bytes, 5000);
+                hf_peer_send(&b.peer, ". seq 3501 ack 1 win 100"); /* older than the last */
+                assert_int_equal(bench_info(&b, b.conn).snd_wnd_bytes, 9000);
+                hf_peer_skip(&b.peer);
+                bench_close(&b);
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_super_packet_tells_the_window_of_its_last_segment),
         cmocka_unit_test(a_window_that_never_was),
         cmocka_unit_test(a_full_window_is_told_below_the_mark),
         cmocka_unit_test(an_impossible_echo_times_nothing),

@@ -60,9 +60,9 @@ static void the_window_of_a_segment_sent_again_counts(void **state)
     wire_close(&w);
 }
 
-/* It counts, but is no measure of what is newer: of two that acknowledge the same, still the one
- * with the higher number is. */
-static void a_segment_sent_again_does_not_age_others(void **state)
+/* Of two that acknowledge the same the one with the higher number is the newer one, also where both
+ * of them were sent again: what an older acknowledgment came with does not matter any more. */
+static void of_what_is_sent_again_the_last_counts(void **state)
 {
     (void)state;
     struct wire w;
@@ -70,12 +70,14 @@ static void a_segment_sent_again_does_not_age_others(void **state)
     wire_send(&w, 2 * MSS, 0);
     assert_int_equal(hf_peer_skip(&w.peer), 2);
     hf_peer_send(&w.peer, ". seq 500 ack 1460 win 20000");
-    hf_peer_send(&w.peer, ". seq 0:100 ack 2920 win 10000");
-    assert_int_equal(wire_info(&w).snd_wnd_bytes, 10000);
-    hf_peer_send(&w.peer, ". seq 400 ack 2920 win 3000");
-    assert_int_equal(wire_info(&w).snd_wnd_bytes, 10000);
-    hf_peer_send(&w.peer, ". seq 500 ack 2920 win 3000");
+    hf_peer_send(&w.peer, ". seq 0:100 ack 2920 win 0");
+    assert_int_equal(wire_info(&w).snd_wnd_bytes, 0);
+    hf_peer_send(&w.peer, ". seq 100:200 ack 2920 win 3000");
     assert_int_equal(wire_info(&w).snd_wnd_bytes, 3000);
+    hf_peer_send(&w.peer, ". seq 50:200 ack 2920 win 0");
+    assert_int_equal(wire_info(&w).snd_wnd_bytes, 3000);
+    hf_peer_send(&w.peer, ". seq 500 ack 2920 win 4000");
+    assert_int_equal(wire_info(&w).snd_wnd_bytes, 4000);
     wire_close(&w);
 }
 
@@ -763,7 +765,7 @@ int main(void)
 #define WINDOW_TEST(f) cmocka_unit_test_setup(f, reset_config)
     const struct CMUnitTest tests[] = {
         WINDOW_TEST(the_window_of_a_segment_sent_again_counts),
-        WINDOW_TEST(a_segment_sent_again_does_not_age_others),
+        WINDOW_TEST(of_what_is_sent_again_the_last_counts),
         WINDOW_TEST(the_window_of_an_old_acknowledgment_is_old),
         WINDOW_TEST(the_widest_window_is_used_to_its_end),
         WINDOW_TEST(the_largest_shift_is_no_overflow),

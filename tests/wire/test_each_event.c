@@ -9,6 +9,9 @@ struct tally {
     enum hf_state last;    /**< where that was: of one connection */
     int64_t held_ns;       /**< of the last open request admitted */
     int64_t have, limit;
+    struct hf_endpoint limited; /**< the stack's end of the latest limit */
+    uint32_t nameless_out;      /**< segments out that name no connection */
+    hf_handle limited_handle;
 };
 
 static void count_event(void *ctx, const struct hf_trace_event *e)
@@ -25,7 +28,10 @@ static void count_event(void *ctx, const struct hf_trace_event *e)
     if (e->type == HF_TRACE_LIMIT) {
         tally->have = e->a;
         tally->limit = e->b;
+        tally->limited = e->local;
+        tally->limited_handle = e->handle;
     }
+    tally->nameless_out += e->type == HF_TRACE_SEGMENT_OUT && e->handle == 0;
 }
 
 static void open_traced(struct bench *b, struct tally *tally)
@@ -104,8 +110,38 @@ static void what_a_limit_keeps_back_is_not_told_as_sent(void **state)
         assert_int_equal(hf_peer_skip(&b.peer), 3);
         assert_int_equal(tally.of[HF_TRACE_ACK_OUT][HF_ACK_SYN_AGAIN], 3);
         assert_int_equal(tally.of[HF_TRACE_LIMIT][HF_LIMIT_CHALLENGE], 2);
+        assert_int_equal(tally.limited.port, 80);
+        assert_int_equal(tally.limited_handle, held ? b.conn : 0);
         bench_close(&b);
     }
+}
+
+/* Whatever a connection sends names it: also the ACKs that don't wait for its turn, a challenge
+ * that is kept back, and its RST. */
+static void what_a_connection_sends_names_it(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct tally tally;
+    bench_init(&b);
+    b.config.challenge_acks = 3;
+    open_traced(&b, &tally);
+    bench_listen(&b, &(struct hf_listen){.port = 80});
+    assert_true(hf_peer_connect(&b.peer, "<mss 1460>"));
+    b.conn = bench_event(&b, HF_EV_ACCEPTED);
+    tally.nameless_out = 0; /* the SYN,ACK was of no connection yet */
+    for (int i = 0; i < 4; i++)
+        hf_peer_send(&b.peer, ". seq 101:201 ack 1"); /* beyond a gap: an ACK each */
+    assert_int_equal(hf_peer_skip(&b.peer), 4);
+    for (int i = 0; i < 5; i++)
+        hf_peer_send(&b.peer, "S seq 0");
+    assert_int_equal(hf_peer_skip(&b.peer), 3);
+    assert_int_equal(tally.limited_handle, b.conn);
+    assert_int_equal(hf_abort(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+    hf_rig_pull(&b.rig);
+    assert_true(hf_peer_expect(&b.peer, "R. seq 1 ack 1"));
+    assert_int_equal(tally.nameless_out, 0);
+    bench_close(&b);
 }
 
 /* To admit a request changes no state, and still is told: once, with the time it took. */
@@ -420,6 +456,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_segment_sent_again_is_told),
         cmocka_unit_test(what_a_limit_keeps_back_is_not_told_as_sent),
+        cmocka_unit_test(what_a_connection_sends_names_it),
         cmocka_unit_test(an_admission_is_told),
         cmocka_unit_test(states_follow_each_other),
         cmocka_unit_test(a_limited_rst_is_told),

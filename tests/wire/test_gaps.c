@@ -541,6 +541,7 @@ static void data_without_memory_is_counted(void **state)
         assert_int_equal(bench_count(&b, HF_DROP_NO_BLOCK), failed);
         assert_true(hf_peer_expect(&b.peer, failed ? ". seq 1 ack 1" : ". ack 1 <sack 101:201>"));
         assert_int_equal(b.peer.last.segment.sack_count, !failed);
+        assert_int_equal(bench_sizes(&b).flights, !failed); /* a record of nothing is not kept */
         b.rig.account.fail_nth = 0;
         send_at(&b, 100, 100);
         send_at(&b, 0, 100);
