@@ -105,5 +105,10 @@ BUDGETS = [
     Budget("flood of SYNs: millions a second", 3, millions_a_second("flood"), {LINUX: "0.19"},
            more_is_better=True),
     Budget("SYN answered by a cookie: instructions", 1000, counted("flood-cookies")),
-    Budget("flood of SYNs: allocations", 0, figure("honest-cookies", "allocations")),
+    Budget("honest handshakes beside it: % done", 99, figure("honest", "done"),
+           more_is_better=True),
+    Budget("honest handshakes beside it: us that 99 % wait at most", 1000,
+           figure("honest", "99 % wait at most")),
+    Budget("memory that the flood adds: bytes", 0, figure("honest", "growth")),
+    Budget("and allocations", 0, figure("honest", "allocations")),
 ]

@@ -168,11 +168,20 @@ static int run(struct options *o)
 
 /* ---- the command line ------------------------------------------------------------------------ */
 
+/** Cases that need a kernel at the other end, and namespaces. */
+static bool is_of_beside(const char *name)
+{
+    return strncmp(name, "tun", 3) == 0 || strncmp(name, "gateway", 7) == 0;
+}
+
 static void add_case(struct options *o, const char *name, struct argp_state *state)
 {
     const struct hf_bench_case *c = hf_bench_find(name);
     if (c == NULL)
-        argp_error(state, "there is no case '%s'; --help lists them", name);
+        argp_error(state,
+                   is_of_beside(name) ? "the case '%s' is one of script/beside's: see its --help"
+                                      : "there is no case '%s'; --help lists them",
+                   name);
     for (size_t i = 0; i < o->count; i++)
         if (o->jobs[i].what == c)
             argp_error(state, "the case '%s' is named twice", name);
@@ -315,6 +324,8 @@ int hf_cmd_bench(int argc, char **argv)
         "Times of operations are medians of rounds in turns, with the least and the most, and "
         "beside them their share of a fixed loop's time in millionths (ppm): a machine's speed "
         "drifts. docs/BENCH.md says what each case does, and what --json tells besides.\n\n"
+        "Over TUN beside the kernel, and the gateway beside other user-mode networks, it is "
+        "script/beside of the sources that measures.\n\n"
         "Exit status: 0 done, 1 it could not be measured, 2 wrong usage.",
         NULL,
         add_cases,

@@ -32,6 +32,9 @@ static void wrong_usage(void **state)
 {
     static const char *const cases[][2] = {
         {"frob", "there is no case 'frob'"},
+        {"tun", "the case 'tun' is one of script/beside's"},
+        {"gateway-send", "the case 'gateway-send' is one of script/beside's"},
+        {"--threads 2 --at-once 5", "--at-once changes no case that is named"},
         {"rr rr", "the case 'rr' is named twice"},
         {"--frob", "unrecognized option"},
         {"--idle 5", "--idle changes no case that is named"},
@@ -105,6 +108,7 @@ static void crowds_run(void **state)
         {"rr --connections 63 --at-once 32 --operations 641", ""},
         {"rr --connections 500 --v6 --operations 501", ""},
         {"expire --connections 501", "expire ", "ns/entry"},
+        {"expire flood --connections 501 --rounds 1", "flood  ", "SYN"},
         {"expire --connections 501 --json", "\"longest_call_ns\":", "\"entries\":501,"},
         {"many --connections 501", "many expired and given back", "process has"},
         {"many --connections 501 --v6 --json", "{\"case\":\"many-v6\",\"kind\":\"opened\"",
@@ -147,6 +151,8 @@ static void threads_run_at_once(void **state)
     assert_non_null(strstr(said, "\n{\"case\":\"bulk\",\"kind\":\"threads\",\"value\":"));
     assert_non_null(strstr(said, "\"unit\":\"segments\",\"per\":\"s\""));
     assert_non_null(strstr(said, ",\"threads\":2,\"one_thread\":"));
+    assert_int_equal(bench("--threads 2 --idle 5 --rounds 1"), 0);
+    assert_ptr_equal(strstr(said, "lifecycle-idle-5 threads "), said);
     assert_int_equal(bench("rr --at-once 2 --threads 3 --rounds 1"), 0);
     assert_ptr_equal(strstr(said, "rr-by-2 threads "), said);
     assert_non_null(strstr(said, " exchanges/s "));

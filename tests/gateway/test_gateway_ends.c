@@ -26,6 +26,8 @@ enum {
     ANSWER_BYTES = 20000,
     UNREAD_BYTES = 8 << 20,
     ROUNDS = 2000,
+    CROWD = 40,
+    PAGES_IN_MIB = 256,
     SILENT_MAX_S = 20
 };
 enum { KEY_DOWN = 1, KEY_UP = 2 };
@@ -408,7 +410,7 @@ static int play_rounds(int argc, char **argv)
     for (; i < ROUNDS; i++)
         GATEWAY_MUST(one_round(argv[1], i) == 0);
     (void)printf("%.0f connections a second\n", (ROUNDS - 100) / (gateway_seconds() - start));
-    (void)usleep(1500000); /* it gives back after a second */
+    (void)usleep(500000); /* the last one is over */
     long more = pages_of_parent() - pages;
     (void)printf("descriptors %d, then %d; %ld pages more\n", descriptors, descriptors_of_parent(),
                  more);
@@ -434,6 +436,82 @@ static void nothing_of_a_connection_is_left(void **state)
     assert_true(gateway_says(&run, "left at the end: 0 relays, 0 connections, "));
     assert_true(gateway_says(&run, " 0 bytes of data; "));
     assert_true(gateway_left_nothing());
+}
+
+/* ---- memory after a burst -------------------------------------------------------------------- */
+
+/** Fills what takes it, until all are gone. */
+static int serve_crowd(int listening)
+{
+    static const char bytes[1 << 16];
+    struct pollfd conns[CROWD];
+    int left = CROWD;
+    for (int i = 0; i < CROWD; i++) {
+        conns[i] = (struct pollfd){.fd = accept(listening, NULL, NULL), .events = POLLOUT};
+        GATEWAY_MUST(conns[i].fd >= 0 && fcntl(conns[i].fd, F_SETFL, O_NONBLOCK) == 0);
+    }
+    while (left > 0) {
+        GATEWAY_MUST(poll(conns, CROWD, SILENT_MAX_S * 1000) > 0);
+        for (int i = 0; i < CROWD; i++) {
+            if (conns[i].fd < 0 || conns[i].revents == 0)
+                continue;
+            ssize_t n = send(conns[i].fd, bytes, sizeof bytes, MSG_NOSIGNAL);
+            if (n >= 0 || errno == EAGAIN)
+                continue;
+            (void)close(conns[i].fd);
+            conns[i].fd = -1; /* poll passes it over */
+            left--;
+        }
+    }
+    return 0;
+}
+
+/** Waits until the gateway has at least, or at most, so many pages; how many it has. */
+static long await_pages(bool at_least, long pages)
+{
+    double start = gateway_seconds();
+    long have = pages_of_parent();
+    while ((at_least ? have < pages : have > pages) && gateway_seconds() - start < SILENT_MAX_S) {
+        (void)usleep(50000);
+        have = pages_of_parent();
+    }
+    return have;
+}
+
+static int play_crowd(int argc, char **argv)
+{
+    int conns[CROWD];
+    (void)argc;
+    long before = pages_of_parent();
+    GATEWAY_MUST(before > 0);
+    for (int i = 0; i < CROWD; i++)
+        GATEWAY_MUST((conns[i] = gateway_connect(argv[1], false)) >= 0);
+    long most = await_pages(true, before + 16L * PAGES_IN_MIB);
+    (void)printf("%ld pages more with them\n", most - before);
+    GATEWAY_MUST(most >= before + 16L * PAGES_IN_MIB);
+    for (int i = 0; i < CROWD; i++)
+        (void)close(conns[i]);
+    long after = await_pages(false, before + 2L * PAGES_IN_MIB);
+    (void)printf("%ld after them\n", after - before);
+    GATEWAY_MUST(after <= before + 2L * PAGES_IN_MIB || HF_TEST_SANITIZED);
+    return 0;
+}
+
+/* Connections that nobody reads hold data; when they are gone the memory goes back to the system,
+ * though the gateway runs on. */
+static void what_a_burst_took_goes_back(void **state)
+{
+    (void)state;
+    struct gateway_server s = gateway_serve(false, serve_crowd);
+    const char *const part[] = {"crowd", s.port_text, NULL};
+    struct gateway_run run;
+    gateway_run(&run, NULL, part);
+    if (run.exit_code != 0) {
+        print_error("%s", run.said);
+        gateway_stop(&s);
+    }
+    assert_int_equal(run.exit_code, 0);
+    assert_int_equal(gateway_served(&s), 0);
 }
 
 /* ---- who outlives the command ---------------------------------------------------------------- */
@@ -479,7 +557,7 @@ static const struct gateway_part parts[] = {
     {"stalled", play_stalled}, {"see-late-reset", play_see_late_reset},
     {"reset", play_reset},     {"killed", play_killed},
     {"early", play_early},     {"rounds", play_rounds},
-    {"leave", play_leave},
+    {"leave", play_leave},     {"crowd", play_crowd},
 };
 
 int main(int argc, char **argv)
@@ -499,6 +577,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_client_killed_in_the_middle_resets),
         cmocka_unit_test(an_early_answer_is_not_lost_to_the_reset_behind_it),
         cmocka_unit_test(nothing_of_a_connection_is_left),
+        cmocka_unit_test(what_a_burst_took_goes_back),
         cmocka_unit_test(a_connection_that_outlives_the_command_is_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
