@@ -73,6 +73,26 @@ static void one_ack_of_syn_and_fin_tells_that_all_was_sent(void **state)
     }
 }
 
+/* A FIN that left before the SYN was acknowledged keeps its timer when it is. */
+static void what_is_in_flight_keeps_its_timer(void **state)
+{
+    (void)state;
+    for (int keepalive = 0; keepalive < 2; keepalive++) {
+        struct bench b;
+        bench_init(&b);
+        b.config.keepalive = keepalive;
+        bench_open(&b, false, 1000);
+        bench_syn_rcvd(&b, ADMITTED, "<mss 1460>");
+        assert_int_equal(hf_shutdown(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+        hf_rig_pull(&b.rig);
+        assert_true(hf_peer_expect(&b.peer, "F. seq 1 ack 1")); /* and is lost */
+        hf_peer_send(&b.peer, ". seq 1 ack 1");
+        hf_rig_wait(&b.rig, HF_SEC(2));
+        assert_true(hf_peer_expect(&b.peer, "F. seq 1 ack 1"));
+        bench_close(&b);
+    }
+}
+
 /* Of an ACK of the SYN alone nobody hears that anything was sent. */
 static void an_ack_of_the_syn_is_not_told_as_sent(void **state)
 {
@@ -120,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keep_alive_runs_however_it_was_opened),
         cmocka_unit_test(one_ack_of_syn_and_fin_tells_that_all_was_sent),
+        cmocka_unit_test(what_is_in_flight_keeps_its_timer),
         cmocka_unit_test(an_ack_of_the_syn_is_not_told_as_sent),
         cmocka_unit_test(an_urgent_mark_on_a_syn_is_told),
     };

@@ -50,6 +50,37 @@ static void what_is_used_is_the_sum_of_its_kinds(void **state)
     bench_close(&b);
 }
 
+/** Used by listeners and the like, which have no figure of their own. */
+static uint64_t used_besides(const struct bench *b)
+{
+    struct hf_stack_info i = bench_sizes(b);
+    return i.used_bytes - i.connection_bytes - i.half_open_bytes - i.time_wait_bytes -
+           i.flight_bytes - i.table_bytes - i.pool_used_bytes;
+}
+
+/* Entries that come and go are each in one figure, and once in the sum. */
+static void each_kind_is_in_the_sum_once(void **state)
+{
+    (void)state;
+    struct bench b;
+    open_with_budget(&b, BUDGET_BYTES, 0);
+    assert_true(hf_peer_connect(&b.peer, "<mss 1000>"));
+    b.conn = bench_event(&b, HF_EV_ACCEPTED);
+    uint64_t besides = used_besides(&b);
+    struct hf_peer half_open = newcomer(&b, 1);
+    hf_peer_send(&half_open, "S seq 0 win 1000");
+    assert_int_equal(used_besides(&b), besides);
+    assert_true(bench_sizes(&b).half_open_bytes > 0 && bench_sizes(&b).connection_bytes > 0);
+    assert_int_equal(hf_close(b.rig.stack, b.conn, bench_now(&b)), HF_OK);
+    hf_rig_pull(&b.rig);
+    hf_peer_skip(&b.peer);
+    hf_peer_send(&b.peer, "F. seq 1 ack 2");
+    assert_int_equal(bench_sizes(&b).time_wait, 1);
+    assert_int_equal(bench_sizes(&b).time_wait_bytes, 64);
+    assert_int_equal(used_besides(&b), besides);
+    bench_close(&b);
+}
+
 /* Half-open entries take what there is; then SYNs are answered by cookies, or not at all. */
 static void syns_meet_the_budget(void **state)
 {
@@ -184,6 +215,7 @@ int main(void)
         cmocka_unit_test(room_is_made_once_a_second),
         cmocka_unit_test(too_little_is_refused),
         cmocka_unit_test(what_is_used_is_the_sum_of_its_kinds),
+        cmocka_unit_test(each_kind_is_in_the_sum_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
