@@ -100,9 +100,9 @@ int hf_env_linux(struct hf_env *env, struct hf_why *why)
     return HF_OK;
 }
 
+/* Chunks smaller than what is mapped lie in the heap, and not at its end. */
 void hf_host_trim(struct hf_stack *s)
 {
     hf_stack_trim(s);
-    (void)malloc_trim(
-        0); /* chunks smaller than what is mapped lie in the heap, and not at its end */
+    (void)malloc_trim(0);
 }
